@@ -1,0 +1,73 @@
+# home-energy-hub: `make run` starts the hub with emulated devices, `make test` proves it. Neither needs anything but Python 3.11+.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+DIST := web/dashboard/dist/index.html
+DASHBOARD := $(shell find web/dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+PACKAGES := protocols radios hub web
+
+.PHONY: help env dev run test lint types format bench dashboard lock clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+env: $(VENV)/.env-stamp ## .venv with the locked run-time dependencies
+dev: $(VENV)/.dev-stamp ## the same with the tools for tests and lint
+dashboard: $(DIST) ## the dashboard, built from its sources
+
+run: env $(DIST) ## the hub with emulated devices, in the foreground (ARGS="--listen ...")
+	@exec $(BIN)/hubd --demo $(ARGS)
+
+test: dev $(DIST) lint ## everything the tests need, then lint, types and all tests with coverage
+	@$(BIN)/python tests/prepare.py
+	@$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report
+
+lint: dev ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: dev ## ruff's own format and fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: dev $(DIST) ## side-by-side benchmarks: prints ratios
+	$(BIN)/python -m bench $(ARGS)
+
+lock: ## resolve the dependencies again (needs uv) and write the three lock files
+	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements-build.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --group build --universal --python-version 3.11 --generate-hashes --no-header -q \
+	  -c requirements.lock -o requirements-dev.lock
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; install one or say: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip --disable-pip-version-check --quiet install --target $(CURDIR)/build/virtualenv virtualenv && \
+	  PYTHONPATH=$(CURDIR)/build/virtualenv $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.env-stamp: $(VENV)/bin/python requirements.lock requirements-build.lock pyproject.toml
+	@echo "installing the locked run-time dependencies"
+	@$(PIP) -r requirements.lock -r requirements-build.lock
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev-stamp: $(VENV)/.env-stamp requirements-dev.lock
+	@echo "installing the locked development dependencies"
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+$(DIST): $(DASHBOARD) | $(VENV)/bin/python
+	@$(BIN)/python web/dashboard/build.py
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) build dist web/dashboard/dist web/dashboard/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
