@@ -1,0 +1,1 @@
+"""Eaton EMCB smart breakers over signed UDP."""

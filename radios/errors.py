@@ -1,0 +1,44 @@
+"""What a radio raises.
+
+RadioError               a radio cannot do what was asked
+├── OptionError          its part of the configuration: names key, value and what is allowed
+├── PipeError            the pipe cannot be opened
+├── RadioLostError       the radio is gone; its supervisor makes a new one
+├── NoReplyError         it was sent and no answer came in time: whether it acted is unknown
+├── NotReachableError    it was not sent: the device is not known, not synchronised, or there is no key for it
+└── NotSupportedError    the radio's capabilities do not include this
+"""
+
+from __future__ import annotations
+
+
+class RadioError(Exception):
+    """A radio cannot do what was asked; the text is one sentence for people."""
+
+
+class OptionError(RadioError):
+    """`key` of the radio's configuration is wrong. Never carries a secret's value."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key, self.problem = key, problem
+
+
+class PipeError(RadioError):
+    """The pipe cannot be opened."""
+
+
+class RadioLostError(RadioError):
+    """The radio is gone. The connection object is finished; reconnecting makes a new one."""
+
+
+class NoReplyError(RadioError):
+    """It was sent and no answer came in time: whether the device acted is unknown."""
+
+
+class NotReachableError(RadioError):
+    """It was not sent."""
+
+
+class NotSupportedError(RadioError):
+    """The radio's capabilities do not include this."""

@@ -1,0 +1,42 @@
+"""Driver name to driver. The only place that knows the shipped drivers' module names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from radios.api import Driver, OptionError
+
+ENTRY_POINT_GROUP = "home_energy_hub.radios"
+
+SHIPPED: Mapping[str, str] = {
+    "emcb": "radios.emcb.driver:DRIVER",
+}
+"""Name -> module:attribute of every driver that comes with the hub."""
+
+
+def driver_names() -> tuple[str, ...]:
+    """All drivers that can be named in hub.toml, ours first. Two drivers of one name are an `OptionError`."""
+    outside = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
+    names = [*SHIPPED, *outside]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError("driver", f"two installed drivers are called {', '.join(map(repr, twice))}: remove one")
+    return tuple(names)
+
+
+def load_driver(name: str) -> Driver:
+    """The driver called `name`, its module imported now. Raises `OptionError` that lists the known ones."""
+    names = driver_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise OptionError("driver", f"{name!r} is not known{hint}; known are {', '.join(names)}")
+    if name in SHIPPED:
+        module, _, attribute = SHIPPED[name].partition(":")
+        return cast("Driver", getattr(import_module(module), attribute))
+    [point] = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    return cast("Driver", point.load())
