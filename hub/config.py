@@ -1,0 +1,350 @@
+"""hub.toml and the environment as frozen dataclasses. Every message names the key and says what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from platformdirs import user_config_dir, user_data_dir
+
+from hub.errors import ConfigError
+from radios.api import OptionError, RadioConfig
+from radios.loader import load_driver
+
+APPLICATION = "home-energy-hub"
+CONFIG_NAME = "hub.toml"
+ENVIRONMENT_PREFIX = "HEH_"
+ROLES = ("esi_coordinator", "esi_router", "aux_gateway")
+SIGNS = {"negative": -1, "positive": 1}
+DEFAULT_UNAVAILABLE_AFTER = 5
+"""Polls unanswered in a row after which a breaker counts as unavailable."""
+DEFAULT_COMMAND_LOCKOUT_S = 10.0
+"""A breaker refuses a command within 10 s of the one before (EMCB-LIB)."""
+DEFAULT_RAW_HISTORY_H = 48
+_SETTINGS_OF_THE_ENVIRONMENT = ("CONFIG", "DATA_DIR", "URL", "TOKEN")
+"""HEH_* names that are not keys of hub.toml."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSection:
+    """`[hub]`"""
+
+    name: str = "home"
+    role: str = "esi_coordinator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSection:
+    """`[web]`"""
+
+    listen: tuple[str, int] = ("127.0.0.1", 8080)
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that a browser may call this hub by, beside its addresses and localhost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySection:
+    """`[history]`"""
+
+    raw_h: int = DEFAULT_RAW_HISTORY_H
+    """Hours for which every single reading is kept; sums over minutes to days are kept for years."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeSection:
+    """`[home]`"""
+
+    mains: tuple[str, ...] = ()
+    """Device ids that carry the whole home; empty: the home is the sum of all breakers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RadioSection:
+    """One `[[radio]]`: what the hub itself needs, and `radio`, which belongs to the driver."""
+
+    radio: RadioConfig
+    unavailable_after: int = DEFAULT_UNAVAILABLE_AFTER
+    command_lockout_s: float = DEFAULT_COMMAND_LOCKOUT_S
+    consumption: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Device id, or "default" -> the sign of each pole's active energy that means consumption, -1 or +1."""
+    keys_issued_at: datetime | None = None
+    key_command: tuple[str, ...] = ()
+    key_url: str = ""
+    trace: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The radio's name."""
+        return self.radio.name
+
+    def consumption_signs(self, device_id: str) -> tuple[int, int]:
+        """Signs of both poles of a breaker; negative where nothing is said, as in every capture of the document."""
+        return self.consumption.get(device_id) or self.consumption.get("default") or (-1, -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All of hub.toml."""
+
+    data_dir: Path
+    source: Path | None = None
+    hub: HubSection = HubSection()
+    web: WebSection = WebSection()
+    history: HistorySection = HistorySection()
+    home: HomeSection = HomeSection()
+    radios: tuple[RadioSection, ...] = ()
+
+
+def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the hub keeps its state unless told otherwise."""
+    return Path(environ.get("HEH_DATA_DIR") or user_data_dir(APPLICATION))
+
+
+def find_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The configuration file that applies without `--config`: $HEH_CONFIG, ./hub.toml, the platform's directory."""
+    if named := environ.get("HEH_CONFIG"):
+        return Path(named)
+    for path in (Path(CONFIG_NAME), Path(user_config_dir(APPLICATION)) / CONFIG_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+def load(path: Path | None = None, *, environ: Mapping[str, str] = os.environ, data_dir: Path | None = None) -> Config:
+    """Read and check the configuration. Raises `ConfigError` for the first thing that is wrong."""
+    source = path or find_config(environ)
+    table: dict[str, object] = {}
+    if source is not None:
+        try:
+            table = tomllib.loads(source.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(str(source), f"cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(str(source), f"is not valid TOML: {error}") from None
+    _apply_environment(table, environ)
+    return parse(table, data_dir=data_dir or default_data_dir(environ), source=source)
+
+
+def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = None) -> Config:
+    """Check a configuration that is already a table. Raises `ConfigError` for the first thing that is wrong."""
+    _refuse_unknown("", table, ("hub", "web", "history", "home", "radio"))
+    hub, web, history, home = (_table(table, name) for name in ("hub", "web", "history", "home"))
+    _refuse_unknown("hub.", hub, ("name", "role"))
+    _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
+    _refuse_unknown("history.", history, ("raw_h",))
+    _refuse_unknown("home.", home, ("mains",))
+    radios = table.get("radio", [])
+    if not isinstance(radios, list) or not all(isinstance(item, Mapping) for item in radios):
+        raise ConfigError("radio", "must be a list of tables: write [[radio]], not [radio]")
+    sections = tuple(_radio(number, item) for number, item in enumerate(radios, 1))
+    names = [section.name for section in sections]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError("radio.name", f"two radios are called {name!r}; each needs a name of its own")
+    return Config(
+        data_dir=data_dir,
+        source=source,
+        hub=HubSection(
+            name=_text("hub.name", hub.get("name", "home"), 64),
+            role=_one_of("hub.role", hub.get("role", "esi_coordinator"), ROLES),
+        ),
+        web=WebSection(
+            listen=parse_listen("web.listen", web.get("listen", "127.0.0.1:8080")),
+            allowed_hosts=_texts("web.allowed_hosts", web.get("allowed_hosts", [])),
+        ),
+        history=HistorySection(raw_h=_integer("history.raw_h", history.get("raw_h", DEFAULT_RAW_HISTORY_H), 1, 8784)),
+        home=HomeSection(mains=_texts("home.mains", home.get("mains", []))),
+        radios=sections,
+    )
+
+
+def parse_listen(key: str, value: object) -> tuple[str, int]:
+    """`HOST:PORT`, `[IPv6]:PORT`; port 0 lets the system choose. Raises `ConfigError`."""
+    allowed = 'an address and a port, as "127.0.0.1:8080" or "[::]:8080"'
+    if not isinstance(value, str):
+        raise ConfigError(key, f"{value!r} is not text; allowed: {allowed}")
+    host, separator, port = value.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(key, f"{value!r} has no port from 0 to 65535; allowed: {allowed}")
+    host = host.removeprefix("[").removesuffix("]")
+    if host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ConfigError(key, f"{host!r} is not an IP address; allowed: {allowed}") from None
+    return host, int(port)
+
+
+def _radio(number: int, table: Mapping[str, object]) -> RadioSection:
+    options = dict(table)
+    where = f"radio {number}"
+    name = _text(f"{where}: name", options.pop("name", None), 32)
+    where = f"radio {name!r}"
+    config = RadioConfig(
+        name=name,
+        driver=_text(f"{where}: driver", options.pop("driver", None), 64),
+        pipe=_text(f"{where}: pipe", options.pop("pipe", None), 1024),
+        options={key: value for key, value in options.items() if key not in _HUBS_OWN},
+    )
+    try:
+        load_driver(config.driver).check(config)
+    except OptionError as error:
+        raise ConfigError(f"{where}: {error.key}", error.problem) from None
+    return RadioSection(
+        radio=config,
+        unavailable_after=_integer(
+            f"{where}: unavailable_after", options.get("unavailable_after", DEFAULT_UNAVAILABLE_AFTER), 1, 1000
+        ),
+        command_lockout_s=_number(
+            f"{where}: command_lockout_s", options.get("command_lockout_s", DEFAULT_COMMAND_LOCKOUT_S), 0, 60
+        ),
+        consumption=_consumption(where, options.get("consumption", {})),
+        keys_issued_at=_time(f"{where}: keys_issued_at", options.get("keys_issued_at")),
+        key_command=_texts(f"{where}: key_command", options.get("key_command", [])),
+        key_url=_url(f"{where}: key_url", options.get("key_url", "")),
+        trace=Path(_text(f"{where}: trace", options["trace"], 1024)).expanduser() if "trace" in options else None,
+    )
+
+
+_HUBS_OWN = (
+    "unavailable_after",
+    "command_lockout_s",
+    "consumption",
+    "keys_issued_at",
+    "key_command",
+    "key_url",
+    "trace",
+)
+
+
+def _consumption(where: str, value: object) -> Mapping[str, tuple[int, int]]:
+    allowed = '"negative", "positive", or one of them for each pole: ["negative", "positive"]'
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: consumption", f'must be a table: default = {allowed}, or "<device id>" = ...')
+    found: dict[str, tuple[int, int]] = {}
+    for device, signs in value.items():
+        pair = [signs, signs] if isinstance(signs, str) else signs
+        if not isinstance(pair, list) or len(pair) != 2 or any(sign not in SIGNS for sign in pair):
+            raise ConfigError(f"{where}: consumption.{device}", f"is {signs!r}; allowed: {allowed}")
+        found[str(device)] = (SIGNS[pair[0]], SIGNS[pair[1]])
+    return found
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_unknown(prefix: str, table: Mapping[str, object], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {prefix}{near[0]}? " if near else ""
+            raise ConfigError(f"{prefix}{key}", f"is not a known key; {hint}known: {', '.join(known)}")
+
+
+def _table(table: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = table.get(name, {})
+    if not isinstance(value, Mapping):
+        raise ConfigError(name, f"must be a table: write [{name}]")
+    return value
+
+
+def _text(key: str, value: object, longest: int) -> str:
+    if value is None:
+        raise ConfigError(key, "is missing")
+    if not isinstance(value, str) or not value.strip() or len(value) > longest:
+        raise ConfigError(key, f"{value!r} is not text of 1 to {longest} characters")
+    return value
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ConfigError(key, f'{value!r} is not a list of texts, as ["one", "two"]')
+    return tuple(value)
+
+
+def _one_of(key: str, value: object, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise ConfigError(key, f"{value!r} is not allowed; allowed: {', '.join(allowed)}")
+    return str(value)
+
+
+def _integer(key: str, value: object, minimum: int, maximum: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise ConfigError(key, f"{value!r} is not a whole number from {minimum} to {maximum}")
+    return value
+
+
+def _number(key: str, value: object, minimum: float, maximum: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+        raise ConfigError(key, f"{value!r} is not a number from {minimum:g} to {maximum:g}")
+    return float(value)
+
+
+def _time(key: str, value: object) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise ConfigError(key, f"{value!r} is not a time; allowed: a TOML date-time, as 2026-11-20T12:00:00Z")
+    return value.astimezone(UTC)
+
+
+def _url(key: str, value: object) -> str:
+    if value and not (isinstance(value, str) and value.startswith(("http://", "https://"))):
+        raise ConfigError(key, f"{value!r} is not an http:// or https:// address")
+    return str(value)
+
+
+# -- environment -----------------------------------------------------------------------------------------------------
+
+
+def _apply_environment(table: dict[str, object], environ: Mapping[str, str]) -> None:
+    """HEH_WEB__LISTEN sets [web] listen; HEH_RADIO__HAN__PIPE sets pipe of the radio called "han"."""
+    for name, text in sorted(environ.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        path = [part.lower() for part in name.removeprefix(ENVIRONMENT_PREFIX).split("__")]
+        if len(path) == 1:
+            if path[0].upper() not in _SETTINGS_OF_THE_ENVIRONMENT:
+                raise ConfigError(name, "is not a known variable; allowed: HEH_SECTION__KEY, as HEH_WEB__LISTEN")
+            continue
+        target: dict[str, object] = table
+        section, *keys = path
+        if section == "radio":
+            target = _radio_table(name, table, keys.pop(0))
+            if not keys:
+                raise ConfigError(name, "names no key; allowed: HEH_RADIO__<NAME>__<KEY>")
+        else:
+            keys = path
+        for key in keys[:-1]:
+            inner = target.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(name, f"{key} is not a table")
+            target = inner
+        target[keys[-1]] = _literal(text)
+
+
+def _radio_table(variable: str, table: Mapping[str, object], name: str) -> dict[str, object]:
+    radios = table.get("radio", [])
+    for radio in radios if isinstance(radios, list) else ():
+        if isinstance(radio, dict) and str(radio.get("name", "")).lower() == name:
+            return radio
+    raise ConfigError(variable, f"there is no radio called {name!r}")
+
+
+def _literal(text: str) -> object:
+    """A TOML value if it is one (5, true, ["a"]), else the text as it is."""
+    if len(text) > _LONGEST_NUMBER and text.isalnum():
+        return text  # a key of digits only is still a key
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+_LONGEST_NUMBER = 20

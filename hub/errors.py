@@ -1,0 +1,76 @@
+"""What the hub raises. It says whose fault it is and carries what the caller needs to go on.
+
+HubError
+├── ConfigError          hub.toml, the environment or an argument: names key, value and what is allowed
+├── NotFoundError        no such device, radio, token, command
+├── InvalidError         the request's values: names field, value and what is allowed
+├── UnsupportedError     the device or its radio cannot do this
+├── RefusedError         it could be done, but policy or the device says no (carries the command where there is one)
+├── UnknownOutcomeError  it was sent and nobody knows whether it happened (carries the command)
+├── UnavailableError     the device or its radio does not answer, or has no valid key
+└── StorageError         the database cannot take it now: disk full, read-only
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.model import Command
+
+
+class HubError(Exception):
+    """Base of everything the hub raises on purpose; the text is one sentence for people."""
+
+
+class ConfigError(HubError):
+    """The configuration is wrong at `key`."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key, self.problem = key, problem
+
+
+class NotFoundError(HubError):
+    """There is no `what` called `name`; `near` are names that exist and look alike."""
+
+    def __init__(self, what: str, name: str, near: tuple[str, ...] = ()) -> None:
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"there is no {what} {name!r}{hint}")
+        self.what, self.name, self.near = what, name, near
+
+
+class InvalidError(HubError):
+    """`field` of a request holds `value`, which is not `allowed`."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field} is {value!r}; allowed: {allowed}")
+        self.field, self.value, self.allowed = field, value, allowed
+
+
+class UnsupportedError(HubError):
+    """The device or its radio cannot do this."""
+
+
+class RefusedError(HubError):
+    """Policy or the device said no."""
+
+    def __init__(self, detail: str, commands: tuple[Command, ...] = ()) -> None:
+        super().__init__(detail)
+        self.commands = commands
+
+
+class UnknownOutcomeError(HubError):
+    """It was sent, and nobody knows whether it happened."""
+
+    def __init__(self, detail: str, commands: tuple[Command, ...] = ()) -> None:
+        super().__init__(detail)
+        self.commands = commands
+
+
+class UnavailableError(HubError):
+    """The device or its radio does not answer, or has no valid key."""
+
+
+class StorageError(HubError):
+    """The database cannot take it now."""

@@ -1,0 +1,232 @@
+"""The hub: builds the parts, owns their task group, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from hub import VERSION
+from hub.breakers import DEVICE_PREFIX, BreakerService, Ended
+from hub.bus import Bus
+from hub.clock import Clock, SystemClock
+from hub.config import Config, RadioSection
+from hub.devices import Devices
+from hub.errors import ConfigError, HubError
+from hub.events import RadioChanged, StorageChanged
+from hub.history import History
+from hub.keys import Keys
+from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
+from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
+from hub.store import Store
+from hub.supervisor import supervise
+from radios.api import BreakerEvent, BreakerRadio, BreakerSeen, OptionError, PipeError, UdpKeys
+from radios.loader import load_driver
+from radios.trace import Trace
+
+log = logging.getLogger(__name__)
+
+DATABASE_NAME = "hub.db"
+
+
+class _Line:
+    """One configured radio: its section, its state, and the radio itself while it is up."""
+
+    def __init__(self, section: RadioSection, status: RadioStatus) -> None:
+        self.section = section
+        self.status = status
+        self.radio: BreakerRadio | None = None
+
+
+class Hub:
+    """`async with Hub(config) as hub`: all services, from the database up to the radios."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.version = VERSION
+        self.clock = clock or SystemClock()
+        self.bus = Bus()
+        self.store = Store(config.data_dir / DATABASE_NAME, self.clock, self._storage_changed)
+        self.history = History(self.store, self.clock, timedelta(hours=config.history.raw_h))
+        self.devices = Devices(self.store, self.bus, self.clock)
+        self.energy = Metering(self.store, self.bus, self.clock, self.devices, config.home.mains)
+        self.keys = Keys(config.radios, config.data_dir, self.bus, self.clock, self._apply_keys, DEVICE_PREFIX)
+        self.breakers = BreakerService(
+            config.radios,
+            self.devices,
+            self.energy,
+            self.history,
+            self.bus,
+            self.clock,
+            self.keys.detail,
+            self._spawn,
+        )
+        now = self.clock.now()
+        self._lines = {
+            section.name: _Line(
+                section,
+                RadioStatus(name=section.name, driver=section.radio.driver, state=RadioState.STARTING, since=now),
+            )
+            for section in config.radios
+        }
+        self._started = self.clock.monotonic()
+        self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._services: list[asyncio.Task[None]] = []
+        self._commands: set[asyncio.Task[Ended | Exception]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Start everything. Raises `ConfigError` when a radio's pipe cannot be opened at all."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.store)
+            self.keys.load()
+            await self.history.load()
+            await self.devices.load()
+            await self.energy.load()
+            await self.breakers.resume()
+            for line in self._lines.values():
+                await self._open_first(line, stack)
+            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self._stop)
+            self._serve(self.history.run(self.bus), "history")
+            self._serve(self._tick(), "house")
+            self._serve(self._persist(), "ledgers")
+            self._serve(self.keys.run(), "keys")
+            for line in self._lines.values():
+                self._serve(self._supervise(line), f"radio {line.section.name}")
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    def uptime_s(self) -> float:
+        """Seconds since the hub was made."""
+        return self.clock.monotonic() - self._started
+
+    def radios(self) -> list[RadioStatus]:
+        """Every configured radio, with its counters now."""
+        return [
+            replace(line.status, counters=dict(line.radio.counters) if line.radio is not None else line.status.counters)
+            for line in self._lines.values()
+        ]
+
+    def house(self) -> HouseStatus:
+        """The sums over the home now."""
+        return self.energy.house()
+
+    # -- services ------------------------------------------------------------------------------------------------
+
+    def _serve(self, service: Coroutine[None, None, None], name: str) -> None:
+        assert self._tasks is not None
+        self._services.append(self._tasks.create_task(service, name=name))
+
+    def _stop(self) -> None:
+        """Leave the task group: commands under way are left unfinished on disk, which the next start resolves."""
+        self.energy.persist()
+        for task in (*self._services, *self._commands):
+            task.cancel()
+
+    def _spawn(self, command: Coroutine[None, None, Ended]) -> asyncio.Task[Ended | Exception]:
+        """Run a command to its end although its caller may go away."""
+        assert self._tasks is not None
+        task = self._tasks.create_task(_contained(command), name="command")
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+        return task
+
+    async def _tick(self) -> None:
+        while True:
+            self.energy.tick()
+            await asyncio.sleep(HOUSE_INTERVAL_S)
+
+    async def _persist(self) -> None:
+        while True:
+            await asyncio.sleep(PERSIST_INTERVAL_S)
+            self.energy.persist()
+
+    def _storage_changed(self, status: StorageStatus) -> None:
+        self.bus.publish(StorageChanged(self.clock.now(), status))
+
+    # -- radios --------------------------------------------------------------------------------------------------
+
+    def _driver(self, line: _Line) -> BreakerRadio:
+        section = line.section
+        trace = None
+        if section.trace is not None:
+            trace = self._stack.enter_context(Trace(section.trace, self.clock.now)).frame
+        return load_driver(section.radio.driver).open(section.radio, trace)
+
+    async def _open_first(self, line: _Line, stack: AsyncExitStack) -> None:
+        """Open a radio before the hub is up, so that a pipe which cannot open is a clear refusal to start."""
+        where = f"radio {line.section.name!r}: pipe"
+        try:
+            await stack.enter_async_context(_probe(self._driver(line)))
+        except PipeError as error:
+            raise ConfigError(where, f"{line.section.radio.pipe!r}: {error}") from None
+        except OptionError as error:
+            raise ConfigError(f"radio {line.section.name!r}: {error.key}", error.problem) from None
+
+    async def _supervise(self, line: _Line) -> None:
+        @asynccontextmanager
+        async def open_radio() -> AsyncIterator[BreakerRadio]:
+            async with self._driver(line) as radio:
+                yield radio
+
+        def up(radio: BreakerRadio) -> None:
+            line.radio = radio
+            radio.set_keys(self.keys.keys_of(line.section.name))
+            self.breakers.radio_up(line.section.name, radio)
+            self._set_state(line, RadioState.UP, "")
+
+        def hear(event: object) -> None:
+            assert isinstance(event, BreakerEvent)
+            if isinstance(event, BreakerSeen):
+                self.keys.seen(line.section.name, event.device_id)
+            self.breakers.hear(line.section.name, event)
+
+        def down(reason: str) -> None:
+            line.radio = None
+            self.breakers.radio_down(line.section.name, f"its radio is down: {reason}")
+            self._set_state(line, RadioState.DOWN, reason)
+
+        await supervise(open_radio, up=up, hear=hear, down=down, monotonic=self.clock.monotonic)
+
+    def _set_state(self, line: _Line, state: RadioState, detail: str) -> None:
+        restarts = line.status.restarts + (1 if state is RadioState.DOWN else 0)
+        counters = dict(line.radio.counters) if line.radio is not None else line.status.counters
+        line.status = replace(
+            line.status, state=state, detail=detail, since=self.clock.now(), restarts=restarts, counters=counters
+        )
+        self.bus.publish(RadioChanged(self.clock.now(), line.status))
+
+    def _apply_keys(self, radio: str, keys: UdpKeys) -> None:
+        line = self._lines.get(radio)
+        if line is not None and line.radio is not None:
+            line.radio.set_keys(keys)
+
+
+async def _contained(command: Coroutine[None, None, Ended]) -> Ended | Exception:
+    """What went wrong with a command belongs to its caller, not to the hub."""
+    try:
+        return await command
+    except HubError as error:
+        return error
+    except Exception as error:  # a task's top
+        log.exception("a command failed by a fault of ours")
+        return error
+
+
+@asynccontextmanager
+async def _probe(radio: BreakerRadio) -> AsyncIterator[None]:
+    """Open and close a radio."""
+    async with radio:
+        pass
+    yield
