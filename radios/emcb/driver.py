@@ -41,7 +41,7 @@ PROBE_TIMES_S = (0.0, 0.3, 2.2, 4.4)
 """A breaker answers 0x0000 once in 2 s: when the answer to a probe is lost, only one more than 2 s later can succeed
 (EMCB 5.1.1), so a round of discovery lasts longer than that."""
 DISCOVERY_GAP_S = 10.0
-"""Least time between rounds of discovery that a silent breaker causes."""
+"""Least time between rounds of discovery that a silent breaker causes; doubles with each that finds nothing."""
 ASK_GAPS_S = (0.3, 2.1, 2.1, 5.0, 10.0)
 """Waits between attempts to ask one silent breaker for its number: the first for a lost request, the next past the 2 s
 of the rate limit in case the answer was lost, then longer; the last for ever."""
@@ -99,6 +99,9 @@ class EmcbRadio:
         self._breakers: dict[str, _Breaker] = {}
         self._events: asyncio.Queue[BreakerEvent] = asyncio.Queue(EVENTS_WAITING)
         self._search = asyncio.Event()
+        """Somebody is missing: do not wait for the next regular round of discovery."""
+        self._news = False
+        """This round of discovery found something."""
         self._front: int | None = None
         """The highest next sequence number of the group."""
         self._tasks = asyncio.TaskGroup()
@@ -124,7 +127,8 @@ class EmcbRadio:
             if breaker.task is not None:
                 breaker.task.cancel()
         try:
-            await self._tasks.__aexit__(kind, error, trace)
+            # The body's own error must come out as it is, not wrapped in a group: the tasks are not its cause.
+            await self._tasks.__aexit__(None, None, None)
         finally:
             await self._link.__aexit__(kind, error, trace)
 
@@ -228,15 +232,21 @@ class EmcbRadio:
     # -- discovery -----------------------------------------------------------------------------------------------
 
     async def _discover(self) -> None:
+        gap = DISCOVERY_GAP_S
         while True:
             started = self._loop.time()
             self._search.clear()
+            self._news = False
             for at in PROBE_TIMES_S:
                 await asyncio.sleep(max(0.0, started + at - self._loop.time()))
                 await self._link.probe(self._random_u32(), self._breakers.values())
+            # Whoever is looked for in vain is looked for ever more rarely: each round holds up the others' polls.
+            gap = DISCOVERY_GAP_S if self._news else min(2 * gap, self._options.discovery_interval_s)
+            if any(breaker.address is None and breaker.keys for breaker in self._breakers.values()):
+                self._search.set()
             try:
                 async with asyncio.timeout(self._options.discovery_interval_s):
-                    await asyncio.sleep(DISCOVERY_GAP_S)
+                    await asyncio.sleep(gap)
                     await self._search.wait()
             except TimeoutError:
                 pass
@@ -253,6 +263,7 @@ class EmcbRadio:
         breaker.discovered = self._loop.time()
         if moved or restarted or breaker.misses:
             breaker.woken.set()
+            self._news = True
         if moved or restarted:
             self._say(BreakerSeen(breaker.device_id, f"{address[0]}:{address[1]}", bool(breaker.keys), restarted))
 
