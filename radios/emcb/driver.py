@@ -40,6 +40,9 @@ EVENTS_WAITING = 4096
 PROBE_TIMES_S = (0.0, 0.3, 2.2, 4.4)
 """A breaker answers 0x0000 once in 2 s: when the answer to a probe is lost, only one more than 2 s later can succeed
 (EMCB 5.1.1), so a round of discovery lasts longer than that."""
+PROBE_GAP_S = 2.2
+EXTRA_PROBES = 3
+"""More probes in a round that did not find everybody: at 20 % loss each way one breaker in fifty needs them."""
 DISCOVERY_GAP_S = 10.0
 """Least time between rounds of discovery that a silent breaker causes; doubles with each that finds nothing."""
 ASK_GAPS_S = (0.3, 2.1, 2.1, 5.0, 10.0)
@@ -240,9 +243,14 @@ class EmcbRadio:
             for at in PROBE_TIMES_S:
                 await asyncio.sleep(max(0.0, started + at - self._loop.time()))
                 await self._link.probe(self._random_u32(), self._breakers.values())
+            for _ in range(EXTRA_PROBES):
+                if not self._lost():
+                    break
+                await asyncio.sleep(PROBE_GAP_S)
+                await self._link.probe(self._random_u32(), self._breakers.values())
             # Whoever is looked for in vain is looked for ever more rarely: each round holds up the others' polls.
             gap = DISCOVERY_GAP_S if self._news else min(2 * gap, self._options.discovery_interval_s)
-            if any(breaker.address is None and breaker.keys for breaker in self._breakers.values()):
+            if self._lost():
                 self._search.set()
             try:
                 async with asyncio.timeout(self._options.discovery_interval_s):
@@ -250,6 +258,10 @@ class EmcbRadio:
                     await self._search.wait()
             except TimeoutError:
                 pass
+
+    def _lost(self) -> bool:
+        """Whether there is a key for a breaker that nobody has found."""
+        return any(breaker.address is None and breaker.keys for breaker in self._breakers.values())
 
     def _found(self, answer: NextSequence, address: Address) -> None:
         """A probe was answered: a new breaker, a new address, a restart, or nothing new."""
