@@ -1,0 +1,66 @@
+"""A real hub on emulated breakers, for the tests of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hub.config import Config, parse
+from hub.hub import Hub
+from hub.model import Availability
+from radios.emulators.emcb import EmcbConfig, EmcbEmulator
+
+_numbers = count()
+
+
+@pytest.fixture
+def loopback() -> str:
+    """The first of a few hundred loopback addresses that no other test of this run uses."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return f"127.{130 + worker % 100}.{1 + next(_numbers) % 250}.2"
+
+
+def hub_config(emulator: EmcbEmulator, data_dir: Path, **radio: object) -> Config:
+    """A configuration for the emulated breakers, polled quickly and without lockout unless told otherwise."""
+    table = tomllib.loads(emulator.toml())
+    table["radio"][0].update({"poll_interval_s": 0.3, "command_lockout_s": 0, "unavailable_after": 3, **radio})
+    return parse(table, data_dir=data_dir)
+
+
+async def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Wait until `condition` holds; fails after a while."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - the state of several objects has no one event
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running_hub(emulator: EmcbEmulator, data_dir: Path, **radio: object) -> AsyncIterator[Hub]:
+    """A hub whose breakers have all answered."""
+    async with Hub(hub_config(emulator, data_dir, **radio)) as hub:
+        devices = hub.devices
+        await eventually(
+            lambda: (
+                sum(device.availability is Availability.AVAILABLE for device in devices.all()) == len(emulator.breakers)
+            )
+        )
+        yield hub
+
+
+@asynccontextmanager
+async def home(
+    loopback: str, data_dir: Path, number: int = 3, **radio: object
+) -> AsyncIterator[tuple[Hub, EmcbEmulator]]:
+    """A hub and its emulated breakers."""
+    async with (
+        EmcbEmulator(EmcbConfig(count=number, bind=loopback)) as emulator,
+        running_hub(emulator, data_dir, **radio) as hub,
+    ):
+        yield hub, emulator
