@@ -174,12 +174,12 @@ class Keys:
         if issued > now + _LATENESS or issued < now - KEY_LIFETIME:
             raise InvalidError("issued_at", issued.isoformat(), "within the last 7 days")
         unicast = {place.removeprefix(self._prefix): key for place, key in update.unicast_keys.items()}
+        if any(text.startswith("file:") for text in (update.broadcast_key or "", *unicast.values())):
+            raise InvalidError("unicast_keys", "file:...", "the key itself: files are for hub.toml only")
         try:
             keys = parse_keys(update.broadcast_key, unicast)
         except OptionError as error:
             raise InvalidError(error.key, "(not shown)", error.problem) from None
-        if any(text.startswith("file:") for text in (update.broadcast_key or "", *unicast.values())):
-            raise InvalidError("unicast_keys", "file:...", "the key itself: files are for hub.toml only")
         if not keys.broadcast and not keys.unicast:
             raise InvalidError("unicast_keys", {}, "at least one key, or a broadcast_key")
         self._take(radio, keys, issued, own=True)

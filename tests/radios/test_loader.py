@@ -1,0 +1,41 @@
+"""Drivers by name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+from radios import loader
+from radios.api import OptionError
+from radios.emcb.driver import DRIVER
+
+
+def outside(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
+    """Let `points` be what is installed."""
+
+    def entry_points(**selection: str) -> EntryPoints:
+        return EntryPoints(points).select(**selection)
+
+    monkeypatch.setattr(loader, "entry_points", entry_points)
+
+
+def test_a_shipped_driver_is_found() -> None:
+    assert loader.load_driver("emcb") is DRIVER
+
+
+def test_an_unknown_driver_is_named_with_the_nearest_and_the_known_ones() -> None:
+    with pytest.raises(OptionError, match=r"'emc' is not known \(did you mean 'emcb'\?\); known are emcb"):
+        loader.load_driver("emc")
+
+
+def test_a_driver_from_outside_is_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside(monkeypatch, EntryPoint("mine", "radios.emcb.driver:DRIVER", loader.ENTRY_POINT_GROUP))
+    assert "mine" in loader.driver_names()
+    assert loader.load_driver("mine") is DRIVER
+
+
+def test_two_drivers_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    outside(monkeypatch, EntryPoint("emcb", "somebody.else:DRIVER", loader.ENTRY_POINT_GROUP))
+    with pytest.raises(OptionError, match="two installed drivers are called 'emcb': remove one"):
+        loader.load_driver("emcb")
