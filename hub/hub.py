@@ -105,7 +105,8 @@ class Hub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        # The body's own error must come out as it is, not wrapped in a group: the services are not its cause.
+        await self._stack.__aexit__(None, None, None)
 
     def uptime_s(self) -> float:
         """Seconds since the hub was made."""

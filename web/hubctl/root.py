@@ -1,0 +1,146 @@
+"""The tree of commands, and the one place where what went wrong becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from web.hubctl.context import App
+from web.hubctl.exits import Exit, HubctlError
+from web.hubctl.lazy import Entry, LazyGroup
+
+PROGRAM = "hubctl"
+
+COMMANDS = {
+    "status": Entry("status:status", "The hub: radios, database, keys, power of the house."),
+    "devices": Entry("devices:devices", "All devices and what they say now."),
+    "device": Entry("root:device", "One device: show, name, protect, remove."),
+    "breaker": Entry("root:breaker", "Smart breakers: list, open, close, lights, keys."),
+    "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
+    "readings": Entry("readings:readings", "What a device measured over time."),
+    "energy": Entry("energy:energy", "Power and energy of the whole house."),
+    "commands": Entry("commands:commands", "What was asked of devices, by whom, and how it ended."),
+    "login": Entry("login:login", "A link that opens the dashboard in a browser."),
+    "token": Entry("root:token", "Who may talk to the hub: create, list, revoke."),
+    "config": Entry("root:config", "The hub's configuration file: check."),
+    "completion": Entry("completion:completion", "Completion script for bash, zsh or fish."),
+}
+DEVICE_COMMANDS = {
+    "show": Entry("devices:show", "Everything about one device."),
+    "set": Entry("devices:set_", "Give it a name, an area, protection."),
+    "remove": Entry("devices:remove", "Forget it; if it still answers it is found again."),
+}
+BREAKER_COMMANDS = {
+    "list": Entry("breakers:list_", "All breakers: position, power, voltage."),
+    "open": Entry("breakers:open_", "Cut the power of one breaker, several, or all."),
+    "close": Entry("breakers:close", "Give power to one breaker, several, or all."),
+    "toggle": Entry("breakers:toggle", "The other position; sent once and never again."),
+    "led": Entry("leds:led", "The five lights: colours, blinking, off."),
+    "keys": Entry("keys:keys", "Which keys the hub has, and how long they live."),
+    "set-keys": Entry("keys:set_keys", "Give the hub fresh keys from a file."),
+}
+TOKEN_COMMANDS = {
+    "create": Entry("tokens:create", "A new token; it is shown once."),
+    "list": Entry("tokens:list_", "All tokens, never their secrets."),
+    "revoke": Entry("tokens:revoke", "Make a token worthless."),
+}
+CONFIG_COMMANDS = {"check": Entry("config:check", "Read hub.toml as the hub would, and say what is wrong.")}
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from hub import VERSION
+
+        click.echo(f"{PROGRAM} {VERSION}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings=SETTINGS, no_args_is_help=True)
+@click.option("--url", metavar="URL", help="Where the hub is.  [HEH_URL; default: http://127.0.0.1:8080]")
+@click.option("--token", metavar="TOKEN", help="[HEH_TOKEN; default: the file token in the hub's data directory]")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="And exit.")
+@click.pass_context
+def cli(ctx: click.Context, url: str | None, token: str | None) -> None:
+    """See and switch a home's energy devices through its hub.
+
+    On the hub's own account nothing needs to be said: its token is found in its data directory
+    (HEH_DATA_DIR, else the platform's). Elsewhere say --url and --token, or HEH_URL and HEH_TOKEN.
+
+    A device is named by its id, its name, or the first or last four or more characters of its id.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 nobody knows whether it
+    happened, 5 the hub cannot be reached.
+    """
+    ctx.obj = App.from_environment(url, token, os.environ)
+
+
+@click.group(cls=LazyGroup, table=DEVICE_COMMANDS, no_args_is_help=True)
+def device() -> None:
+    """One device."""
+
+
+@click.group(cls=LazyGroup, table=BREAKER_COMMANDS, no_args_is_help=True)
+def breaker() -> None:
+    """Smart breakers. A breaker takes one command in ten seconds, so an answer may take twenty."""
+
+
+@click.group(cls=LazyGroup, table=TOKEN_COMMANDS, no_args_is_help=True)
+def token() -> None:
+    """Who may talk to the hub. Needs an admin's token."""
+
+
+@click.group(cls=LazyGroup, table=CONFIG_COMMANDS, no_args_is_help=True)
+def config() -> None:
+    """The hub's configuration file, on this machine."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code and never raises what a person can cause."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that cannot show a sign shows "?" and the command goes on.
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(None if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What Python still holds for the closed pipe would fail again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.BROKEN_PIPE
+    return int(code)
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HubctlError as error:
+        _say(str(error))
+        return error.code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if "web.client" not in sys.modules:
+            raise
+        from web.hubctl.failures import explain
+
+        told = explain(error)
+        if told is None:
+            raise
+        _say(str(told))
+        return told.code
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"{PROGRAM}: {sentence}", err=True)

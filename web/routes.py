@@ -1,0 +1,185 @@
+"""The table of calls: what a row says is what routing, authorization, checking and the OpenAPI document follow.
+
+A row names a method, a path, a role and a handler. The handler's annotations say the rest:
+
+    async def rename(call: Call[None, DeviceUpdate]) -> schema.Device:
+        '''Rename, place or protect a device.'''
+
+`Call[query, body]` are the structs that the request must fit, the return type is the answer, the docstring the summary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web as aioweb
+
+from web.auth import Auth, Principal, Role
+from web.errors import MethodError, NoSuchCallError, UnauthenticatedError
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
+    from web.static import Dashboard
+    from web.ws import Fanout
+
+API = "/api/v1"
+
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What handlers work with."""
+
+    hub: Hub
+    auth: Auth
+    fanout: Fanout
+    dashboard: Dashboard
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Q, B]):
+    """One request, authorized and checked."""
+
+    services: Services
+    request: aioweb.BaseRequest
+    address: str
+    """Whom it comes from, as the socket says."""
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    caller: Principal | None
+
+    @property
+    def hub(self) -> Hub:
+        """The hub that is asked."""
+        return self.services.hub
+
+    @property
+    def auth(self) -> Auth:
+        """Tokens and sessions."""
+        return self.services.auth
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; only where the row asks for a role."""
+        if self.caller is None:
+            raise UnauthenticatedError("send a token: Authorization: Bearer heh_...")
+        return self.caller
+
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class Response(Generic[A]):
+    """An answer with headers of its own."""
+
+    value: A
+    headers: Mapping[str, str]
+
+
+Answer = msgspec.Struct | aioweb.StreamResponse | Response[msgspec.Struct] | Response[None] | None
+Handler = Callable[..., Awaitable[object]]
+"""Takes a `Call`; gives an `Answer`, of which its annotation says the exact kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of the table."""
+
+    method: str
+    path: str
+    role: Role | None
+    """The least role that may; None: nobody is asked for a token."""
+    handler: Handler
+    status: int = 200
+    fails: tuple[int, ...] = ()
+    """Statuses beside those that follow from the row itself."""
+    content: str = "application/json"
+    tag: str = "system"
+    origin_checked: bool = False
+    """A browser's request from another site is refused although the method is safe (a websocket)."""
+    documented: bool = True
+    query: type[msgspec.Struct] | None = field(init=False)
+    body: type[msgspec.Struct] | None = field(init=False)
+    answer: type | None = field(init=False)
+    summary: str = field(init=False)
+    description: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(self.handler)
+        query, body = get_args(hints["call"])
+        answer = hints["return"]
+        if get_origin(answer) is Response:
+            [answer] = get_args(answer)
+        lines = (self.handler.__doc__ or "").strip().partition("\n")
+        for name, value in (
+            ("query", None if query is type(None) else query),
+            ("body", None if body is type(None) else body),
+            ("answer", None if answer is type(None) else answer),
+            ("summary", lines[0].rstrip(".")),
+            ("description", " ".join(lines[2].split())),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the variable parts of the path."""
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it changes nothing."""
+        return self.method == "GET"
+
+
+class Router:
+    """Finds the row for a request."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._variable: list[tuple[tuple[str, ...], dict[str, Route]]] = []
+        for route in routes:
+            segments = tuple(route.path.split("/"))
+            if route.parameters:
+                methods = next((methods for known, methods in self._variable if known == segments), None)
+                if methods is None:
+                    methods = {}
+                    self._variable.append((segments, methods))
+            else:
+                methods = self._fixed.setdefault(route.path, {})
+            assert route.method not in methods, f"{route.method} {route.path} stands twice in the table"
+            methods[route.method] = route
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
+        """The row and the path's variable parts. Raises `NoSuchCallError`, `MethodError`."""
+        methods = self._fixed.get(raw_path)
+        values: dict[str, str] = {}
+        if methods is None:
+            methods = self._match(raw_path.split("/"), values)
+        wanted = "GET" if method == "HEAD" else method
+        route = methods.get(wanted)
+        if route is None:
+            raise MethodError(method[:20], tuple(sorted(methods)))
+        return route, values
+
+    def _match(self, segments: list[str], values: dict[str, str]) -> dict[str, Route]:
+        for known, methods in self._variable:
+            if len(known) == len(segments) and all(
+                have == want or (want.startswith("{") and have) for have, want in zip(segments, known, strict=True)
+            ):
+                values.update(
+                    (want[1:-1], unquote(have))
+                    for have, want in zip(segments, known, strict=True)
+                    if want.startswith("{")
+                )
+                return methods
+        raise NoSuchCallError("there is nothing at this address; GET /api/v1/openapi.json lists what there is")
