@@ -116,12 +116,14 @@ class History:
         self._series: dict[_Key, int] = {}
         self._next_series = 1
         self._newest: dict[_Key, int] = {}
-        """Time of the newest recorded reading of a series."""
+        """Time of the reading of a series that was recorded last."""
+        self._highest: dict[_Key, int] = {}
+        """The latest time that a series ever had; after a clock was set back it lies ahead."""
         self._held: dict[_Key, tuple[int, float]] = {}
         """The newest reading of a thinned series that was not recorded yet."""
         self._rows: list[tuple[int, int, float]] = []
         self._late: list[tuple[int, int, float]] = []
-        """Readings older than one before them: the clock was set back, so their time may be taken already."""
+        """Readings not later than all before them: the clock was set back, so their time may be taken already."""
         self._last_number: int | None = None
         """Of the commands; None until it was read."""
 
@@ -139,7 +141,7 @@ class History:
                 continue  # of another version of this program; its readings stay
             self._series[key] = number
             if isinstance(newest, int):
-                self._newest[key] = newest
+                self._newest[key] = self._highest[key] = newest
 
     # -- readings ------------------------------------------------------------------------------------------------
 
@@ -196,9 +198,10 @@ class History:
                 self._store.append(*_roll_ups(_ROLL_UP_IF_NEW, [row]), (_RAW_IF_NEW, [row]))
 
     def _put(self, key: _Key, time: int, value: float) -> None:
-        newest = self._newest.get(key)
-        late = newest is not None and time < newest
+        highest = self._highest.get(key)
+        late = highest is not None and time <= highest
         self._newest[key] = time
+        self._highest[key] = time if highest is None else max(time, highest)
         number = self._series.get(key)
         if number is None:
             number = self._series[key] = self._next_series

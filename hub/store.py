@@ -80,7 +80,12 @@ class Store:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._open()
+        """Open and migrate. Raises `ConfigError` for a database that a newer program wrote."""
+        try:
+            await self._open()
+        except BaseException:
+            await self._close_connections()
+            raise
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store writer")
         return self
 

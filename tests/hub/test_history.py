@@ -1,0 +1,211 @@
+"""Readings over time: appended, rolled up, queried; and commands."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.clock import ManualClock
+from hub.errors import InvalidError
+from hub.events import ReadingsTaken
+from hub.history import LEVELS, History, Resolution
+from hub.model import Action, Channel, Outcome, Position, Quantity, Reading
+from hub.store import Store
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DEVICE = "emcb-a"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "hub.db", ManualClock(START)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def history(store: Store, clock: ManualClock) -> History:
+    return History(store, clock)
+
+
+def taken(seconds: float, value: float, quantity: Quantity = Quantity.POWER, device: str = DEVICE) -> ReadingsTaken:
+    time = START + timedelta(seconds=seconds)
+    return ReadingsTaken(time, device, (Reading(quantity, Channel.TOTAL, value),))
+
+
+async def values(history: History, resolution: Resolution, quantity: Quantity = Quantity.POWER) -> list[float]:
+    series = await history.series(
+        DEVICE, quantity, Channel.TOTAL, START - timedelta(days=2), START + timedelta(days=2), resolution
+    )
+    assert series.resolution is resolution
+    return [point.value for point in series.points]
+
+
+async def test_readings_come_back_in_order_with_their_times(history: History) -> None:
+    for second in (0, 1, 2):
+        history.record(taken(second, 100.0 + second))
+    series = await history.series(
+        DEVICE, Quantity.POWER, Channel.TOTAL, START, START + timedelta(seconds=2), Resolution.RAW
+    )
+    assert [(point.time, point.value) for point in series.points] == [
+        (START, 100.0),
+        (START + timedelta(seconds=1), 101.0),
+    ], "up to, not including, the end"
+
+
+async def test_buckets_have_mean_minimum_and_maximum(history: History) -> None:
+    for second, value in ((0, 10.0), (20, 30.0), (59, 50.0), (60, 7.0)):
+        history.record(taken(second, value))
+    series = await history.series(
+        DEVICE, Quantity.POWER, Channel.TOTAL, START, START + timedelta(hours=1), Resolution.MINUTE
+    )
+    assert [(p.value, p.minimum, p.maximum) for p in series.points] == [(30.0, 10.0, 50.0), (7.0, 7.0, 7.0)]
+    assert [p.time for p in series.points] == [START, START + timedelta(minutes=1)]
+
+
+async def test_a_bucket_of_a_counter_has_its_last_value(history: History) -> None:
+    for second in (0, 10, 20):
+        history.record(taken(second, 1000.0 + second, Quantity.ENERGY_DELIVERED))
+    assert await values(history, Resolution.HOUR, Quantity.ENERGY_DELIVERED) == [1020.0]
+
+
+async def test_a_gap_stays_a_gap(history: History) -> None:
+    history.record(taken(0, 1.0))
+    history.record(taken(3600, 2.0))
+    assert await values(history, Resolution.MINUTE) == [1.0, 2.0]
+
+
+async def test_the_same_reading_again_is_counted_once(history: History) -> None:
+    for _ in range(3):
+        history.record(taken(5, 42.0))
+    assert await values(history, Resolution.RAW) == [42.0]
+    series = await history.series(
+        DEVICE, Quantity.POWER, Channel.TOTAL, START, START + timedelta(hours=1), Resolution.DAY
+    )
+    assert len(series.points) == 1
+
+
+async def test_counters_are_thinned_and_the_newest_is_never_lost(history: History) -> None:
+    for second in range(26):
+        history.record(taken(second, 1000.0 + second, Quantity.ENERGY_DELIVERED))
+    assert await values(history, Resolution.RAW, Quantity.ENERGY_DELIVERED) == [1000.0, 1010.0, 1020.0]
+    history.record_held()
+    assert await values(history, Resolution.RAW, Quantity.ENERGY_DELIVERED) == [1000.0, 1010.0, 1020.0, 1025.0]
+
+
+async def test_a_clock_that_is_set_back_loses_no_reading_and_doubles_none(history: History, store: Store) -> None:
+    for second in range(10):
+        history.record(taken(second, float(second)))
+    for second in (2.5, 3.0, 3.5):  # one of them at a time that is taken
+        history.record(taken(second, 100.0))
+    raw = await values(history, Resolution.RAW)
+    assert len(raw) == 12
+    [(total,)] = await store.read("SELECT sum(count) FROM rollup WHERE level = 60")
+    assert total == 12
+
+
+async def test_sums_equal_what_the_readings_say_over_a_restart_too(tmp_path: Path, clock: ManualClock) -> None:
+    chance = random.Random(3)
+    readings = [(second, round(chance.uniform(-50, 50), 3)) for second in range(0, 40_000, 37)]
+    half = len(readings) // 2
+    for part in (readings[:half], readings[half:]):
+        async with Store(tmp_path / "h.db", clock) as store:
+            history = History(store, clock)
+            await history.load()
+            for second, value in part:
+                history.record(taken(second, value))
+            history.hand_over()
+    async with Store(tmp_path / "h.db", clock) as store:
+        for level in LEVELS:
+            rows = await store.read(
+                "SELECT time, count, sum, min, max, first, last FROM rollup WHERE level = ? ORDER BY time",
+                (level.seconds,),
+            )
+            expected: dict[int, list[float]] = {}
+            for second, value in readings:
+                at = int((START.timestamp() + second) * 1000)
+                expected.setdefault(at - at % (level.seconds * 1000), []).append(value)
+            assert [row[0] for row in rows] == sorted(expected)
+            for time, number, total, low, high, first, last in rows:
+                assert isinstance(time, int)
+                bucket = expected[time]
+                assert (number, low, high, first, last) == (
+                    len(bucket), min(bucket), max(bucket), bucket[0], bucket[-1],
+                )  # fmt: skip
+                assert total == pytest.approx(sum(bucket))
+
+
+async def test_auto_takes_the_finest_that_a_chart_can_show(history: History, clock: ManualClock) -> None:
+    spans = {
+        timedelta(minutes=20): Resolution.RAW,
+        timedelta(hours=1): Resolution.MINUTE,
+        timedelta(days=1): Resolution.MINUTE,
+        timedelta(days=10): Resolution.QUARTER,
+        timedelta(days=40): Resolution.HOUR,
+        timedelta(days=3650): Resolution.DAY,
+    }
+    for span, expected in spans.items():
+        series = await history.series(DEVICE, Quantity.POWER, Channel.TOTAL, START - span, START)
+        assert series.resolution is expected, span
+    old = await history.series(
+        DEVICE, Quantity.POWER, Channel.TOTAL, START - timedelta(days=900), START - timedelta(days=899)
+    )
+    assert old.resolution is Resolution.HOUR, "finer ones are not kept so long"
+
+
+async def test_a_query_that_makes_no_sense_is_named(history: History) -> None:
+    with pytest.raises(InvalidError, match="from is"):
+        await history.series(DEVICE, Quantity.POWER, Channel.TOTAL, START, START, Resolution.RAW)
+    for second in range(20_001):
+        history.record(taken(second, 1.0))
+    with pytest.raises(InvalidError, match=r"more than 20000 points.*a coarser resolution"):
+        await values(history, Resolution.RAW)
+    assert len(await values(history, Resolution.MINUTE)) == 334
+
+
+async def test_an_unknown_series_is_empty(history: History) -> None:
+    assert await values(history, Resolution.RAW) == []
+
+
+async def test_what_is_past_its_time_is_deleted_and_the_sums_stay(
+    history: History, store: Store, clock: ManualClock
+) -> None:
+    for second in range(0, 9000, 2):
+        history.record(taken(second, 1.0))
+    history.hand_over()
+    await store.flush()
+    clock.advance(timedelta(hours=49).total_seconds())
+    await history.tidy()
+    [(raw,)] = await store.read("SELECT count(*) FROM raw")
+    assert raw == (9000 - 3600) // 2
+    clock.advance(timedelta(days=40).total_seconds())
+    await history.tidy()
+    levels = {row[0] for row in await store.read("SELECT DISTINCT level FROM rollup")}
+    assert levels == {900, 3600, 86400}
+
+
+async def test_commands_are_numbered_over_restarts_and_newest_first(tmp_path: Path, clock: ManualClock) -> None:
+    async with Store(tmp_path / "h.db", clock) as store:
+        history = History(store, clock)
+        first = await history.begin_command(DEVICE, Action.OPEN, "me")
+        assert first.id == "c-000001"
+        assert [command.id for command in await history.unfinished()] == ["c-000001"]
+    async with Store(tmp_path / "h.db", clock) as store:
+        history = History(store, clock)
+        [second, third] = await history.begin_commands((DEVICE, "emcb-b"), Action.CLOSE, "you")
+        assert [second.id, third.id] == ["c-000002", "c-000003"]
+        from dataclasses import replace
+
+        done = replace(second, outcome=Outcome.CONFIRMED, position=Position.CLOSED, finished_at=START, detail="so")
+        await history.finish_command(done)
+        assert [command.id for command in await history.commands()] == ["c-000003", "c-000002", "c-000001"]
+        assert await history.commands(DEVICE, limit=1) == [done]
+        assert [command.id for command in await history.unfinished()] == ["c-000001", "c-000003"]
