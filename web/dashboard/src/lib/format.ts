@@ -1,0 +1,56 @@
+/** Numbers and times as people read them. */
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const one = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const two = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+export interface Quantity {
+  number: string;
+  unit: string;
+}
+
+export const UNKNOWN = '–';
+
+export function power(watts: number | null | undefined): Quantity {
+  if (watts == null) return { number: UNKNOWN, unit: 'W' };
+  const size = Math.abs(watts);
+  if (size >= 10_000) return { number: one.format(watts / 1000), unit: 'kW' };
+  if (size >= 1000) return { number: two.format(watts / 1000), unit: 'kW' };
+  return { number: (size < 10 ? one : whole).format(watts === 0 ? 0 : watts), unit: 'W' };
+}
+
+export function energy(wattHours: number | null | undefined): Quantity {
+  if (wattHours == null) return { number: UNKNOWN, unit: 'kWh' };
+  if (Math.abs(wattHours) < 1000) return { number: (wattHours < 10 ? two : one).format(wattHours), unit: 'Wh' };
+  if (wattHours >= 1_000_000) return { number: whole.format(wattHours / 1000), unit: 'kWh' };
+  return { number: two.format(wattHours / 1000), unit: 'kWh' };
+}
+
+export function text(quantity: Quantity): string {
+  return `${quantity.number} ${quantity.unit}`;
+}
+
+export function value(number: number | undefined, unit: string, digits = 1): string {
+  if (number === undefined) return UNKNOWN;
+  return `${number.toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
+}
+
+export function timeOf(iso: string | null): string {
+  return iso === null ? UNKNOWN : clock.format(new Date(iso));
+}
+
+export function dateOf(iso: string | null): string {
+  return iso === null ? UNKNOWN : day.format(new Date(iso));
+}
+
+export function ago(iso: string | null, now: number): string {
+  if (iso === null) return 'never';
+  const seconds = Math.max(0, Math.round((now - Date.parse(iso)) / 1000));
+  if (seconds < 10) return 'just now';
+  if (seconds < 90) return `${seconds} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86_400)} days ago`;
+}

@@ -1,0 +1,252 @@
+/**
+ * Everything that the hub says, live: a websocket that gives a snapshot and then every event.
+ *
+ * Events are collected and applied once per frame, so that two hundred breakers at one reading a second cost one update
+ * of the page per frame and not two hundred. A gap in `seq` means that something was missed: connect again.
+ */
+
+import type { Command, Device, Event, House, Key, Radio, Readings, Storage } from './api';
+import { api, Problem } from './api';
+import { Ring } from './ring';
+
+export type Link = 'connecting' | 'connected' | 'waiting' | 'signed-out';
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+const TOKEN_ENDED = 4401;
+const SPARK_POINTS = 300;
+const NOTICES = 4;
+
+export interface Notice {
+  id: number;
+  kind: 'good' | 'warn' | 'bad';
+  text: string;
+}
+
+const EMPTY_HOUSE: House = {
+  power_w: null,
+  complete: false,
+  missing: [],
+  energy_delivered_wh: null,
+  energy_received_wh: null,
+  today: null,
+  time: null,
+};
+
+type Listener = (deviceId: string, time: number, watts: number) => void;
+
+class Live {
+  link = $state<Link>('connecting');
+  everConnected = $state(false);
+  retryInS = $state(0);
+  hub = $state.raw<{ name: string; version: string }>({ name: 'home', version: '' });
+  devices = $state.raw<ReadonlyMap<string, Device>>(new Map());
+  house = $state.raw<House>(EMPTY_HOUSE);
+  radios = $state.raw<readonly Radio[]>([]);
+  storage = $state.raw<Storage>({ state: 'ok', detail: '' });
+  keys = $state.raw<readonly Key[]>([]);
+  pending = $state.raw<ReadonlyMap<string, Command>>(new Map());
+  notices = $state.raw<readonly Notice[]>([]);
+  role = $state('viewer');
+  now = $state(Date.now());
+
+  /** Recent power of each device, newest last; not reactive: who draws it redraws when its device changes. */
+  readonly recent = new Map<string, Ring>();
+
+  #socket: WebSocket | null = null;
+  #seq = 0;
+  #pause = FIRST_PAUSE_MS;
+  #retryAt = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #waiting: Event[] = [];
+  #scheduled = false;
+  #notice = 0;
+  readonly #listeners = new Set<Listener>();
+
+  start(): void {
+    setInterval(() => {
+      this.now = Date.now();
+      if (this.link === 'waiting') this.retryInS = Math.max(0, Math.ceil((this.#retryAt - this.now) / 1000));
+    }, 1000);
+    addEventListener('online', () => this.#hurry());
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.#hurry();
+    });
+    void this.connect();
+  }
+
+  /** Called with each power reading as it arrives; returns how to stop that. */
+  onPower(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async connect(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    this.#socket = null;
+    this.link = 'connecting';
+    try {
+      this.role = (await api.session()).role;
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) {
+        this.link = 'signed-out';
+        return;
+      }
+      this.#retry();
+      return;
+    }
+    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/ws`);
+    this.#socket = socket;
+    socket.onmessage = (message) => {
+      if (socket === this.#socket) this.#take(JSON.parse(String(message.data)) as Event);
+    };
+    socket.onclose = (closing) => {
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      if (closing.code === TOKEN_ENDED) this.link = 'signed-out';
+      else this.#retry();
+    };
+  }
+
+  say(kind: Notice['kind'], message: string): void {
+    const id = ++this.#notice;
+    this.notices = [...this.notices.slice(-(NOTICES - 1)), { id, kind, text: message }];
+    if (kind === 'good') setTimeout(() => this.dismiss(id), 6000);
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  nameOf(id: string): string {
+    return this.devices.get(id)?.name ?? id;
+  }
+
+  #hurry(): void {
+    if (this.link === 'waiting') {
+      this.#pause = FIRST_PAUSE_MS;
+      void this.connect();
+    }
+  }
+
+  #retry(): void {
+    // Jitter, so that all the pages of a home do not come back in the same instant.
+    const pause = this.#pause * (0.75 + Math.random() / 2);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+    this.#retryAt = Date.now() + pause;
+    this.retryInS = Math.ceil(pause / 1000);
+    this.link = 'waiting';
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.connect(), pause);
+  }
+
+  #take(event: Event): void {
+    if (!('event' in event)) return; // the answer to a command
+    if (event.event === 'snapshot') this.#waiting = [];
+    else if (event.seq !== this.#seq + 1) {
+      void this.connect();
+      return;
+    }
+    this.#seq = event.seq;
+    this.#waiting.push(event);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const apply = () => {
+      this.#scheduled = false;
+      this.#apply(this.#waiting.splice(0));
+    };
+    // A hidden page gets no frames; it must not collect events for ever.
+    if (document.hidden) setTimeout(apply, 1000);
+    else requestAnimationFrame(apply);
+  }
+
+  #apply(events: Event[]): void {
+    let devices: Map<string, Device> | null = null;
+    const changing = (): Map<string, Device> => (devices ??= new Map(this.devices));
+    for (const event of events) {
+      switch (event.event) {
+        case 'snapshot':
+          devices = new Map(event.devices.map((device) => [device.id, device]));
+          this.hub = event.hub;
+          this.house = event.house;
+          this.radios = event.radios;
+          this.storage = event.storage;
+          this.keys = event.keys;
+          this.pending = new Map(event.commands.map((command) => [command.device_id, command]));
+          this.link = 'connected';
+          this.everConnected = true;
+          this.#pause = FIRST_PAUSE_MS;
+          break;
+        case 'readings_taken': {
+          this.#power(event.device_id, event.time, event.readings);
+          const device = (devices ?? this.devices).get(event.device_id);
+          if (device)
+            changing().set(device.id, {
+              ...device,
+              readings: merged(device.readings, event.readings),
+              readings_at: event.time,
+              last_seen: event.time,
+            });
+          break;
+        }
+        case 'house_changed':
+          this.house = event.house;
+          break;
+        case 'device_added':
+        case 'device_changed':
+          changing().set(event.device.id, event.device);
+          break;
+        case 'device_removed':
+          changing().delete(event.device_id);
+          this.recent.delete(event.device_id);
+          break;
+        case 'breaker_changed':
+          if (event.cause === 'unsolicited') {
+            const name = (devices ?? this.devices).get(event.device_id)?.name ?? event.device_id;
+            const how = event.position === 'mismatch' ? 'reports a feedback mismatch: it tripped, or its contacts stick' : `is ${event.position}`;
+            this.say('warn', `${name} ${how}. Nobody asked for it here: tripped, or moved by hand.`);
+          }
+          break;
+        case 'command_changed': {
+          const pending = new Map(this.pending);
+          if (event.command.outcome === 'pending') pending.set(event.command.device_id, event.command);
+          else pending.delete(event.command.device_id);
+          this.pending = pending;
+          break;
+        }
+        case 'key_changed':
+          this.keys = [
+            ...this.keys.filter((key) => key.radio !== event.key.radio || key.device_id !== event.key.device_id),
+            event.key,
+          ];
+          break;
+        case 'radio_changed':
+          this.radios = [...this.radios.filter((radio) => radio.name !== event.radio.name), event.radio];
+          break;
+        case 'storage_changed':
+          this.storage = event.storage;
+          break;
+      }
+    }
+    if (devices) this.devices = devices;
+  }
+
+  #power(id: string, time: string, readings: Readings): void {
+    const watts = readings.total?.['power_w'];
+    if (watts === undefined) return;
+    const at = Date.parse(time) / 1000;
+    let ring = this.recent.get(id);
+    if (!ring) this.recent.set(id, (ring = new Ring(SPARK_POINTS)));
+    ring.push(at, watts);
+    for (const listener of this.#listeners) listener(id, at, watts);
+  }
+}
+
+function merged(before: Readings, after: Readings): Readings {
+  const result: Readings = { ...before };
+  for (const channel of Object.keys(after) as (keyof Readings)[]) result[channel] = { ...before[channel], ...after[channel] };
+  return result;
+}
+
+export const live = new Live();
