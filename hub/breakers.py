@@ -301,7 +301,9 @@ class BreakerService:
         else:
             targets = [self._breaker(device_id) for device_id in dict.fromkeys(device_ids)]
         if not targets:
-            raise NotFoundError("breaker", "of this selection")
+            raise InvalidError(
+                "breakers", "an empty list" if device_ids is not None else "all", "at least one known breaker"
+            )
         by_radio: dict[str, list[Device]] = {}
         for device in targets:
             by_radio.setdefault(device.radio, []).append(device)

@@ -164,7 +164,7 @@ def _label(field: str, text: str, at_least: int) -> str:
 
 
 def _milliseconds(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp() * 1000)
+    return None if time is None else round(time.timestamp() * 1000)
 
 
 def _time(milliseconds: int | None) -> datetime | None:

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 EXIT_CONFIG = 2
 OUR_PACKAGES = ("protocols", "radios", "hub", "web")
-DEMO_BREAKERS = 4
+DEMO_HOME = {
+    "refrigerator": "Refrigerator",
+    "ev_charger": "Car charger",
+    "solar": "Solar inverter",
+    "water_heater": "Water heater",
+}
+"""What the demo's breakers feed, and what they are called."""
+DEMO_START_S = 17.3 * 3600
+"""The demo begins late in the afternoon, with sun on the roof and the car about to come home."""
 DEMO_SPEED = 30.0
 """The demo's day passes in 48 minutes, so that a visitor sees the compressor start and the sun move."""
 DEMO_LOCKOUT_S = 10.0
@@ -129,7 +137,7 @@ def _welcome(config: Config, login_url: str, token: str | None, *, demo: bool) -
     settings = f"HEH_DATA_DIR={shlex.quote(str(config.data_dir))} " if config.data_dir != default_data_dir({}) else ""
     if (host, port) != ("127.0.0.1", 8080):
         settings += f"HEH_URL={login_url.partition('/login')[0]} "
-    what = f"demo with {DEMO_BREAKERS} emulated breakers" if demo else f"{len(config.radios)} radio(s)"
+    what = f"demo with {len(DEMO_HOME)} emulated breakers" if demo else f"{len(config.radios)} radio(s)"
     lines = [
         f"home-energy-hub {VERSION}: {what}, data in {config.data_dir}",
         "",
@@ -160,16 +168,15 @@ async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, Mappin
     """Emulated breakers on loopback UDP: the configuration to connect to them as to real ones, and their names."""
     import tomllib
 
-    from hub.clock import SystemClock
     from hub.config import parse
     from radios.emulators.emcb import EmcbConfig, EmcbEmulator
     from radios.emulators.errors import EmulatorError
 
-    local = SystemClock().now().astimezone()
     home = EmcbConfig(
-        count=DEMO_BREAKERS,
+        count=len(DEMO_HOME),
+        loads=tuple(DEMO_HOME),
         bind="127.86.0.2",
-        start_of_day_s=local.hour * 3600.0 + local.minute * 60.0 + local.second,
+        start_of_day_s=DEMO_START_S,
         speed=DEMO_SPEED,
         lockout_s=DEMO_LOCKOUT_S,
     )
@@ -180,8 +187,7 @@ async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, Mappin
             data_dir = given.data_dir or default_data_dir() / "demo"
             if given.config is not None:
                 raise ConfigError("--config", "does not go with --demo, which brings its own")
-            names = {f"emcb-{breaker.device_id}": breaker.load.replace("_", " ") for breaker in emulator.breakers}
-            names = {device_id: name[:1].upper() + name[1:] for device_id, name in names.items()}
+            names = {f"emcb-{breaker.device_id}": DEMO_HOME[breaker.load] for breaker in emulator.breakers}
             yield _with_options(parse(table, data_dir=data_dir), given), names
     except EmulatorError as error:
         raise ConfigError("--demo", str(error)) from None

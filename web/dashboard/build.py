@@ -26,7 +26,8 @@ SMALLEST_COMPRESSED = 1024
 
 def say(text: str) -> None:
     """A line for whoever waits."""
-    print(f"dashboard: {text}", flush=True)
+    sys.stdout.write(f"dashboard: {text}\n")
+    sys.stdout.flush()
 
 
 def system_node() -> Path | None:
@@ -56,7 +57,8 @@ def packaged_node() -> Path:
     (binaries / "node").unlink(missing_ok=True)
     (binaries / "npm").unlink(missing_ok=True)
     (binaries / "node").symlink_to(root / "bin" / "node")
-    (binaries / "npm").write_text(f'#!/bin/sh\nexec "{binaries / "node"}" "{modules / "npm" / "bin" / "npm-cli.js"}" "$@"\n')
+    npm = modules / "npm" / "bin" / "npm-cli.js"
+    (binaries / "npm").write_text(f'#!/bin/sh\nexec "{binaries / "node"}" "{npm}" "$@"\n')
     (binaries / "npm").chmod(0o755)
     return binaries
 

@@ -18,11 +18,13 @@ export function power(watts: number | null | undefined): Quantity {
   const size = Math.abs(watts);
   if (size >= 10_000) return { number: one.format(watts / 1000), unit: 'kW' };
   if (size >= 1000) return { number: two.format(watts / 1000), unit: 'kW' };
-  return { number: (size < 10 ? one : whole).format(watts === 0 ? 0 : watts), unit: 'W' };
+  if (size < 0.05) return { number: '0', unit: 'W' };
+  return { number: (size < 10 ? one : whole).format(watts), unit: 'W' };
 }
 
 export function energy(wattHours: number | null | undefined): Quantity {
   if (wattHours == null) return { number: UNKNOWN, unit: 'kWh' };
+  if (wattHours === 0) return { number: '0', unit: 'Wh' };
   if (Math.abs(wattHours) < 1000) return { number: (wattHours < 10 ? two : one).format(wattHours), unit: 'Wh' };
   if (wattHours >= 1_000_000) return { number: whole.format(wattHours / 1000), unit: 'kWh' };
   return { number: two.format(wattHours / 1000), unit: 'kWh' };
