@@ -241,6 +241,12 @@ class Auth:
             return None
         return Principal(token=self._used(hashed, token), via=via)
 
+    def still_holds(self, principal: Principal) -> bool:
+        """Whether the token, and the session if it is one, have not ended since."""
+        return self._token_by_id(principal.token.id) is not None and (
+            not principal.session or principal.session in self._sessions
+        )
+
     def _by_session(self, cookie: str) -> Principal | None:
         hashed = digest(cookie)
         session = self._sessions.get(hashed)
@@ -458,7 +464,7 @@ def _insert_token(token: Token, hashed: str) -> tuple[str, list[tuple[object, ..
 
 
 def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
+    return round(time.timestamp() * 1000)
 
 
 def _time(value: object) -> datetime:

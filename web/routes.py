@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from web.ws import Fanout
 
 API = "/api/v1"
+SWITCHING_PROTOCOLS = 101
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -167,7 +168,7 @@ class Router:
             methods = self._match(raw_path.split("/"), values)
         wanted = "GET" if method == "HEAD" else method
         route = methods.get(wanted)
-        if route is None:
+        if route is None or (method == "HEAD" and route.status == SWITCHING_PROTOCOLS):
             raise MethodError(method[:20], tuple(sorted(methods)))
         return route, values
 

@@ -6,7 +6,7 @@ Keys carry their unit, times are RFC 3339 in UTC. An unknown reading is absent; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -38,6 +38,7 @@ _KEYS: Mapping[hub_model.Quantity, tuple[str, int]] = {
     quantity: (quantity.value, info.decimals) for quantity, info in hub_model.QUANTITIES.items()
 }
 _CHANNELS: Mapping[hub_model.Channel, str] = {channel: channel.value for channel in hub_model.Channel}
+_HALF_MILLISECOND = timedelta(microseconds=500)
 _encoder = msgspec.json.Encoder()
 
 
@@ -167,10 +168,10 @@ class Series(Struct, frozen=True):
 
 
 def time(value: datetime) -> str:
-    """RFC 3339, UTC, to the millisecond."""
+    """RFC 3339, UTC, to the nearest millisecond, which is what the database keeps."""
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
-    return value.isoformat(timespec="milliseconds")[:-6] + "Z"
+    return (value + _HALF_MILLISECOND).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def time_or_none(value: datetime | None) -> str | None:

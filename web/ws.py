@@ -63,12 +63,24 @@ def frame(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
+def _abort(transport: asyncio.Transport) -> None:
+    """Cut a connection; one that is gone already is left alone, for asyncio's transports do not bear that."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        transport.abort()
+
+
 @dataclass(frozen=True, slots=True)
 class _Goodbye:
     """Why the hub ends a connection."""
 
     code: int
     reason: str
+
+
+_STOPPING = _Goodbye(GOING_AWAY, "the hub is stopping")
+_ENDED = _Goodbye(TOKEN_ENDED, "the token was revoked, or the session ended")
+_SLOW = _Goodbye(TRY_AGAIN_LATER, f"too slow: more than {MAX_WAITING_BYTES} bytes unread")
 
 
 class _Client:
@@ -119,12 +131,12 @@ class Fanout:
     def close(self) -> None:
         """Say goodbye to everybody and let nobody in."""
         self._closing = True
-        self._drop_all(_Goodbye(GOING_AWAY, "the hub is stopping"))
+        self._drop_all(_STOPPING)
 
     def abort(self) -> None:
         """Cut what is still open."""
         for transport in (*self._cut_off, *(client.transport for client in self._clients)):
-            transport.abort()
+            _abort(transport)
         self._cut_off.clear()
 
     # -- down to the clients -------------------------------------------------------------------------------------
@@ -157,7 +169,7 @@ class Fanout:
                 transport.write(data)
         for client in slow:
             self.slow_clients += 1
-            self._drop(client, _Goodbye(TRY_AGAIN_LATER, "too slow: more than 2 MiB unread"))
+            self._drop(client, _SLOW)
 
     def _drop(self, client: _Client, goodbye: _Goodbye) -> None:
         self._clients.discard(client)
@@ -171,7 +183,7 @@ class Fanout:
     def _end(self, concerns: Callable[[Principal], bool]) -> None:
         for client in tuple(self._clients):
             if concerns(client.principal):
-                self._drop(client, _Goodbye(TOKEN_ENDED, "the token was revoked, or the session ended"))
+                self._drop(client, _ENDED)
 
     def snapshot(self) -> schema.Snapshot:
         """Everything as it is after all events that were numbered so far."""
@@ -209,6 +221,11 @@ class Fanout:
         # From here to `add` nothing is awaited: see the module's docstring.
         transport.write(frame(schema.encode(self.snapshot())))
         self._clients.add(client)
+        # Either may have come to pass while the handshake was under way.
+        if self._closing:
+            self._drop(client, _STOPPING)
+        elif not self._auth.still_holds(principal):
+            self._drop(client, _ENDED)
         try:
             async with asyncio.TaskGroup() as group:
                 reading = group.create_task(self._read(socket, client, group), name="websocket")
@@ -232,7 +249,7 @@ class Fanout:
         def cut() -> None:
             if transport in self._cut_off:
                 self._cut_off.discard(transport)
-                transport.abort()
+                _abort(transport)
 
         asyncio.get_running_loop().call_later(ABORT_AFTER_S, cut)
 
@@ -288,7 +305,7 @@ class Fanout:
         if client.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
             # It sends and does not read.
             self.slow_clients += 1
-            self._drop(client, _Goodbye(TRY_AGAIN_LATER, "too slow: more than 2 MiB unread"))
+            self._drop(client, _SLOW)
             return
         client.transport.write(frame(schema.encode(reply)))
 
