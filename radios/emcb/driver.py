@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -40,6 +40,8 @@ EVENTS_WAITING = 4096
 PROBE_TIMES_S = (0.0, 0.3, 2.2, 4.4)
 """A breaker answers 0x0000 once in 2 s: when the answer to a probe is lost, only one more than 2 s later can succeed
 (EMCB 5.1.1), so a round of discovery lasts longer than that."""
+LATER_PROBE_TIMES_S = (0.0, 2.2)
+"""Once the breakers are known a round is two probes: each holds up everybody's polls for some 300 ms."""
 PROBE_GAP_S = 2.2
 EXTRA_PROBES = 3
 """More probes in a round that did not find everybody: at 20 % loss each way one breaker in fifty needs them."""
@@ -53,8 +55,8 @@ RESYNCHRONISE_AFTER = 3
 of 20 % each way leaves three in a row unanswered once in twenty times; a restarted breaker is back within a second."""
 SILENT_AFTER = 12
 """After so many polls unanswered in a row a breaker is only asked for its number, ever more rarely, till it answers."""
-READ_ATTEMPTS = 4
-"""Times that a read, or a write which may safely be repeated, is sent. At 20 % loss each way 98 % succeed."""
+READ_ATTEMPTS = 6
+"""Times that a read, or a write which may safely be repeated, is sent. At 20 % loss each way 998 of 1000 succeed."""
 SET_SEQUENCE_GAP_S = 10.0
 """A breaker takes a new sequence number once in 10 s (EMCB 5.5.1)."""
 GROUP_SPREAD = 2000
@@ -236,11 +238,12 @@ class EmcbRadio:
 
     async def _discover(self) -> None:
         gap = DISCOVERY_GAP_S
+        times: Sequence[float] = PROBE_TIMES_S
         while True:
             started = self._loop.time()
             self._search.clear()
             self._news = False
-            for at in PROBE_TIMES_S:
+            for at in times:
                 await asyncio.sleep(max(0.0, started + at - self._loop.time()))
                 await self._link.probe(self._random_u32(), self._breakers.values())
             for _ in range(EXTRA_PROBES):
@@ -248,6 +251,7 @@ class EmcbRadio:
                     break
                 await asyncio.sleep(PROBE_GAP_S)
                 await self._link.probe(self._random_u32(), self._breakers.values())
+            times = LATER_PROBE_TIMES_S
             # Whoever is looked for in vain is looked for ever more rarely: each round holds up the others' polls.
             gap = DISCOVERY_GAP_S if self._news else min(2 * gap, self._options.discovery_interval_s)
             if self._lost():
