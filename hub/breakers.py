@@ -23,7 +23,6 @@ from hub.config import RadioSection
 from hub.devices import Devices
 from hub.errors import (
     InvalidError,
-    NotFoundError,
     RefusedError,
     StorageError,
     UnavailableError,

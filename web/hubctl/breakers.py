@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from web.hubctl.context import App, is_terminal, json_option, now, pass_app
-from web.hubctl.devices import availability_cell, bar_cell, greatest_power, position_cell, power_cell
+from web.hubctl.devices import availability_cell, bar_cell, greatest_power, position_cell, power_cell, voltage
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.find import complete_device, find_breakers
-from web.hubctl.output import OUTCOME_STYLES, POSITION_STYLES, Cell, Column, Table, line, pieces, print_json, show, words
+from web.hubctl.output import (
+    OUTCOME_STYLES,
+    POSITION_STYLES,
+    Cell,
+    Column,
+    Table,
+    line,
+    pieces,
+    print_json,
+    show,
+    words,
+)
 from web.hubctl.progress import waiting
 from web.hubctl.units import age, energy, number
 
 if TYPE_CHECKING:
-    from web.client import Command, Device, HubClient
+    from web.client import HubClient
+    from web.client_model import Command, Device
 
 T = TypeVar("T")
 
@@ -98,7 +110,8 @@ def _move(app: App, action: str, said: tuple[str, ...], everything: bool, yes: b
         if len(found) > 1 and not yes and is_terminal("stdin", "stderr"):
             names = ", ".join(device.name for device in found)
             line(f"{_DOING[action]} {len(found)} breakers: {names}", err=True)
-            click.confirm("Go on?", abort=True, err=True)
+            if not click.confirm("Go on?", err=True):
+                raise HubctlError("nothing was done")
         if len(found) == 1 and not everything:
             return await _move_one(hub, action, found[0], as_json)
         return await _move_group(hub, action, found, everything, as_json)
@@ -130,7 +143,7 @@ async def _move_group(hub: HubClient, action: str, found: Sequence[Device], ever
         ids = None if everything else [device.id for device in found]
         result = await ask(hub.move_group(action, ids), what, _DONE[action])
     if as_json:
-        print_json(result)
+        print_json({"outcome": result.outcome, "commands": result.commands})
     else:
         names = {device.id: device.name for device in found}
         for command in result.commands:
@@ -196,20 +209,22 @@ def _table(found: Sequence[Device]) -> Table:
         Column("Delivered", right=True, rank=6),
         Column("Received", right=True, rank=7),
         Column("State"),
+        Column("Note", rank=4),
         Column("Heard", right=True, rank=8),
         Column("ID", rank=1),
     )
     rows = [
         (
-            Cell(device.name + (" *" if device.protected else ""), "bold"),
+            Cell(device.name, "bold"),
             position_cell(device),
             power_cell(device),
             bar_cell(device, greatest),
-            number(device.reading("line_to_line_voltage_v", "total") or device.reading("voltage_v"), "V", 1),
+            number(voltage(device), "V", 1),
             number(device.reading("current_a"), "A", 2),
             energy(device.reading("energy_delivered_wh")),
             energy(device.reading("energy_received_wh")),
             availability_cell(device),
+            "protected" if device.protected else "",
             Cell(age(device.last_seen, moment), "dim"),
             Cell(device.id, "dim"),
         )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -56,7 +56,7 @@ class App:
 
         return HubClient(self.url, self.token or self._token_of_this_machine())
 
-    def run(self, work: Callable[[HubClient], Coroutine[Any, Any, T]]) -> T:
+    def run(self, work: Callable[[HubClient], Coroutine[None, None, T]]) -> T:
         """Do `work` with the hub, to its end."""
         import asyncio
 

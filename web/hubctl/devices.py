@@ -11,13 +11,24 @@ import click
 from web.hubctl.context import App, json_option, now, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.find import complete_device, find_device
-from web.hubctl.output import AVAILABILITY_STYLES, POSITION_STYLES, Cell, Column, Table, clean, line, pieces, print_json
+from web.hubctl.output import (
+    AVAILABILITY_STYLES,
+    POSITION_STYLES,
+    Cell,
+    Column,
+    Table,
+    clean,
+    line,
+    pieces,
+    print_json,
+    words,
+)
 from web.hubctl.output import show as show_table
-from web.hubctl.output import words
 from web.hubctl.units import UNKNOWN, age, bar, local, number, power
 
 if TYPE_CHECKING:
-    from web.client import Device, HubClient
+    from web.client import HubClient
+    from web.client_model import Device
 
 BAR_WIDTH = 12
 """Columns of the longest power bar in a list."""
@@ -109,6 +120,15 @@ def position_cell(device: Device) -> Cell:
         return Cell("")
     position = device.breaker.position
     return Cell(words(position), POSITION_STYLES.get(position, ""))
+
+
+def voltage(device: Device) -> float | None:
+    """Volts of the load: between the legs of a two-pole breaker, else of its one leg.
+
+    A one-pole breaker measures next to nothing between its two sensors, which hang on one leg.
+    """
+    between, leg = device.reading("line_to_line_voltage_v"), device.reading("voltage_v")
+    return max((value for value in (between, leg) if value is not None), default=None)
 
 
 def availability_cell(device: Device) -> Cell:

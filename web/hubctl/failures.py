@@ -6,7 +6,14 @@ from web.client import AnswerLostError, ClientError, HubUnreachableError, NotAHu
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.output import clean
 
-_BY_STATUS = {400: Exit.USAGE, 404: Exit.NOT_FOUND, 405: Exit.USAGE, 413: Exit.USAGE, 415: Exit.USAGE, 504: Exit.UNKNOWN}
+_BY_STATUS = {
+    400: Exit.USAGE,
+    404: Exit.NOT_FOUND,
+    405: Exit.USAGE,
+    413: Exit.USAGE,
+    415: Exit.USAGE,
+    504: Exit.UNKNOWN,
+}
 
 
 def explain(error: BaseException) -> HubctlError | None:

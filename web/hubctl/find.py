@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
-    from web.client import Device, HubClient
+    from web.client import HubClient
+    from web.client_model import Device
 
 SHORTEST_PART = 4
 """Characters of an id that may stand for it: one or two would switch the wrong breaker at the first typing error."""

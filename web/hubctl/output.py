@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from web.hubctl.context import is_terminal
+from web.hubctl.units import UNKNOWN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +72,9 @@ def clean(text: str) -> str:
     """`text` without control characters: names come from people and devices, and a terminal obeys what it is told."""
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else ("?" if unicodedata.category(sign)[0] == "C" else " ") for sign in text)
+    return "".join(
+        sign if sign.isprintable() else ("?" if unicodedata.category(sign)[0] == "C" else " ") for sign in text
+    )
 
 
 def words(state: str) -> str:
@@ -132,18 +135,28 @@ def rich_table(table: Table, width: int) -> RichTable:
         max([width_of(column.title), *(width_of(_text(row[number])) for row in table.rows)])
         for number, column in enumerate(table.columns)
     ]
-    kept = list(range(len(table.columns)))
-    while sum(widths[number] + 2 for number in kept) > width:
+    kept = [
+        number
+        for number, column in enumerate(table.columns)
+        # What nobody has said anything in only takes room.
+        if column.rank == 0 or any(_text(row[number]) not in ("", UNKNOWN) for row in table.rows)
+    ]
+    while sum(widths[number] + 2 for number in kept) - 1 > width:
         rank = max(table.columns[number].rank for number in kept)
         if rank == 0:
             break
         kept.remove(next(number for number in reversed(kept) if table.columns[number].rank == rank))
-    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", border_style="dim")
+    made = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        border_style="dim",
+    )
     for number in kept:
         column = table.columns[number]
-        made.add_column(
-            column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis"
-        )
+        made.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis")
     for row in table.rows:
         made.add_row(*(Text(_text(row[number]), style=_style(row[number])) for number in kept))
     return made

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import click
 
-from web.hubctl.context import App
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.lazy import Entry, LazyGroup
 
 PROGRAM = "hubctl"
+COMPLETION_VARIABLE = "_HUBCTL_COMPLETE"
+"""Set by the shell when it asks what may come next; click makes the name of the program's."""
 
 COMMANDS = {
     "status": Entry("status:status", "The hub: radios, database, keys, power of the house."),
@@ -76,6 +77,8 @@ def cli(ctx: click.Context, url: str | None, token: str | None) -> None:
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 nobody knows whether it
     happened, 5 the hub cannot be reached.
     """
+    from web.hubctl.context import App
+
     ctx.obj = App.from_environment(url, token, os.environ)
 
 
@@ -117,7 +120,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        code = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        code = cli.main(arguments, prog_name=PROGRAM, complete_var=COMPLETION_VARIABLE, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -127,6 +130,11 @@ def _run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("", err=True)
         return Exit.INTERRUPTED
+    except SystemExit:
+        # click exits by itself in two cases: after a completion, and when the reader of a pipe went away.
+        if COMPLETION_VARIABLE in os.environ:
+            raise
+        raise BrokenPipeError from None
     except BrokenPipeError:
         raise
     except Exception as error:

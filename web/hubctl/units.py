@@ -12,8 +12,10 @@ UNKNOWN = "-"
 """Stands for a value that nobody knows."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STEPS = "▁▂▃▄▅▆▇█"
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)", re.IGNORECASE)
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)", re.IGNORECASE)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+SMALLEST_REACH = 0.1
+"""Of the greatest value, over the whole height of a sparkline."""
 SPAN_ALLOWED = "90s, 15m, 1h, 2d or 1w"
 
 
@@ -120,14 +122,19 @@ def bar(value: float | None, greatest: float, width: int) -> str:
 
 
 def sparkline(values: Sequence[float | None], width: int | None = None) -> str:
-    """The last `width` values as a line of blocks between their least and greatest; a gap where there is none."""
+    """The last `width` values as a line of blocks, scaled to their reach; a gap where there is none.
+
+    A reach below a tenth of the values is shown as the trembling that it is, not blown up to the full height.
+    """
     shown = list(values if width is None else values[-width:])
     known = [value for value in shown if value is not None]
     if not known:
         return ""
     low, high = min(known), max(known)
-    reach = high - low
-    if reach <= 0:
-        return "".join(" " if value is None else _STEPS[0 if high == 0 else 3] for value in shown)
+    least_reach = SMALLEST_REACH * max(abs(low), abs(high))
+    if high - low < least_reach:
+        low -= (least_reach - (high - low)) / 2
+        high = low + least_reach
+    reach = (high - low) or 1.0
     top = len(_STEPS) - 1
     return "".join(" " if value is None else _STEPS[round((value - low) / reach * top)] for value in shown)
