@@ -18,7 +18,7 @@ from hub.clock import Clock, SystemClock
 from hub.config import Config, RadioSection
 from hub.devices import Devices
 from hub.errors import ConfigError, HubError
-from hub.events import RadioChanged, StorageChanged
+from hub.events import DeviceRemoved, RadioChanged, StorageChanged
 from hub.history import History
 from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
@@ -41,6 +41,7 @@ class _Line:
         self.section = section
         self.status = status
         self.radio: BreakerRadio | None = None
+        self.trace: Trace | None = None
 
 
 class Hub:
@@ -97,6 +98,7 @@ class Hub:
             self._serve(self._tick(), "house")
             self._serve(self._persist(), "ledgers")
             self._serve(self.keys.run(), "keys")
+            self._serve(self._forget(), "removed devices")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()
@@ -153,21 +155,32 @@ class Hub:
             await asyncio.sleep(PERSIST_INTERVAL_S)
             self.energy.persist()
 
+    async def _forget(self) -> None:
+        """A device that a person removed is not asked any more, until it answers discovery again."""
+        async with self.bus.subscribe(DeviceRemoved) as events:
+            async for event in events:
+                for line in self._lines.values():
+                    if line.radio is not None:
+                        line.radio.forget(event.device_id.removeprefix(DEVICE_PREFIX))
+
     def _storage_changed(self, status: StorageStatus) -> None:
         self.bus.publish(StorageChanged(self.clock.now(), status))
 
     # -- radios --------------------------------------------------------------------------------------------------
 
     def _driver(self, line: _Line) -> BreakerRadio:
-        section = line.section
-        trace = None
-        if section.trace is not None:
-            trace = self._stack.enter_context(Trace(section.trace, self.clock.now)).frame
-        return load_driver(section.radio.driver).open(section.radio, trace)
+        trace = line.trace.frame if line.trace is not None else None
+        return load_driver(line.section.radio.driver).open(line.section.radio, trace)
 
     async def _open_first(self, line: _Line, stack: AsyncExitStack) -> None:
         """Open a radio before the hub is up, so that a pipe which cannot open is a clear refusal to start."""
         where = f"radio {line.section.name!r}: pipe"
+        if line.section.trace is not None:
+            try:
+                line.trace = stack.enter_context(Trace(line.section.trace, self.clock.now))
+            except OSError as error:
+                problem = f"'{line.section.trace}' cannot be written: {error.strerror}"
+                raise ConfigError(f"radio {line.section.name!r}: trace", problem) from None
         try:
             await stack.enter_async_context(_probe(self._driver(line)))
         except PipeError as error:

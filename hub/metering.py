@@ -86,7 +86,10 @@ class Metering:
         counted = [
             device
             for device in self._devices.all()
-            if Capability.METER in device.capabilities and self._home.counts(device.id)
+            if Capability.METER in device.capabilities
+            and self._home.counts(device.id)
+            # A breaker without a key has never been part of the sum; it is shown as such, not as a hole in it.
+            and device.availability is not Availability.NO_KEY
         ]
         powers = {device.id: self._power(device) for device in counted}
         missing = tuple(device_id for device_id, power in powers.items() if power is None)

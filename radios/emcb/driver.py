@@ -102,6 +102,8 @@ class EmcbRadio:
         self._random_u32 = random_u32
         self._link = EmcbLink(config.pipe, on_found=self._found, on_late=self._late, trace=trace)
         self._breakers: dict[str, _Breaker] = {}
+        self._keys: dict[str, tuple[SigningKey, ...]] = {}
+        """Unicast keys, also of breakers that were forgotten."""
         self._events: asyncio.Queue[BreakerEvent] = asyncio.Queue(EVENTS_WAITING)
         self._search = asyncio.Event()
         """Somebody is missing: do not wait for the next regular round of discovery."""
@@ -202,8 +204,8 @@ class EmcbRadio:
         if keys.broadcast:
             self._link.broadcast_keys = tuple(SigningKey(key) for key in keys.broadcast)
         for device_id, pair in keys.unicast.items():
+            signing = self._keys[device_id] = tuple(SigningKey(key) for key in pair)
             breaker = self._breaker(device_id)
-            signing = tuple(SigningKey(key) for key in pair)
             if signing != breaker.keys:
                 breaker.keys = signing
                 breaker.sequence.lose()
@@ -287,6 +289,7 @@ class EmcbRadio:
         breaker = self._breakers.get(device_id)
         if breaker is None:
             breaker = self._breakers[device_id] = _Breaker(device_id)
+            breaker.keys = self._keys.get(device_id, ())
             breaker.task = self._tasks.create_task(self._serve(breaker), name=f"{self.name} {device_id}")
         return breaker
 

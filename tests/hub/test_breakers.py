@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from hub.breakers import LedPattern
-from hub.errors import InvalidError, NotFoundError, RefusedError, StorageError, UnavailableError, UnknownOutcomeError
+from hub.errors import (
+    ConfigError,
+    InvalidError,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from hub.events import BreakerChanged, CommandChanged, HubEvent
 from hub.hub import Hub
 from hub.model import Action, Availability, ChangeCause, Channel, Outcome, Position, Quantity
 from protocols.emcb import Led
-from radios.emulators.emcb import EmcbEmulator, EmulatedBreaker
+from radios.emulators.emcb import EmcbConfig, EmcbEmulator, EmulatedBreaker
 from tests.hub.conftest import eventually, home, hub_config, running_hub
 
 
@@ -368,6 +376,36 @@ async def test_devices_names_energy_and_history_outlive_a_restart(loopback: str,
             assert hub.devices.latest(known).values[Channel.TOTAL, Quantity.ENERGY_DELIVERED] >= before
             again = hub.energy._meters[known].ledgers[0].totals
             assert all(again[quantity] >= total for quantity, total in totals.items())
+
+
+async def test_a_removed_breaker_is_listed_again_when_it_answers_discovery(loopback: str, tmp_path: Path) -> None:
+    async with home(loopback, tmp_path, 2, discovery_interval_s=5) as (hub, emulator):
+        known = device_id(emulator.breakers[0])
+        emulator.breakers[0].power_off()
+        await hub.devices.remove(known)
+        await eventually(lambda: known not in {device.id for device in hub.devices.all()})
+        emulator.breakers[0].power_on()
+        await eventually(
+            lambda: any(d.id == known and d.availability is Availability.AVAILABLE for d in hub.devices.all()), 40
+        )
+
+
+async def test_a_trace_holds_every_datagram_and_no_secret(loopback: str, tmp_path: Path) -> None:
+    path = tmp_path / "breakers.txt"
+    async with home(loopback, tmp_path, 1, trace=str(path)) as (_, emulator):
+        [breaker] = emulator.breakers
+    text = path.read_text()
+    assert " tx " in text
+    assert " rx " in text
+    assert breaker.key.hex() not in text
+    assert all(line.endswith("00" * 32) for line in text.splitlines()), "signatures are masked"
+
+
+async def test_a_trace_that_cannot_be_written_is_named(loopback: str, tmp_path: Path) -> None:
+    async with EmcbEmulator(EmcbConfig(count=1, bind=loopback)) as emulator:
+        with pytest.raises(ConfigError, match=r"radio 'breakers': trace: '/nowhere/t' cannot be written: No such file"):
+            async with Hub(hub_config(emulator, tmp_path, trace="/nowhere/t")):
+                pass
 
 
 async def test_two_hundred_breakers_on_one_hub(loopback: str, tmp_path: Path) -> None:

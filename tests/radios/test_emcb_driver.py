@@ -196,6 +196,20 @@ async def test_a_new_breaker_is_found_and_one_without_a_key_is_shown(loopback: s
         await all_reported(bench.radio, {added.device_id})
 
 
+async def test_a_forgotten_breaker_comes_back_with_its_key_when_it_answers_discovery(loopback: str) -> None:
+    async with (
+        EmcbEmulator(EmcbConfig(count=2, bind=loopback)) as emulator,
+        open_radio(emulator, discovery_interval_s=5) as bench,
+    ):
+        gone, stays = emulator.breakers
+        await all_reported(bench.radio, {gone.device_id, stays.device_id})
+        bench.radio.forget(gone.device_id)
+        events = await all_reported(bench.radio, {gone.device_id})
+        assert any(
+            isinstance(event, BreakerSeen) and event.device_id == gone.device_id and event.has_key for event in events
+        )
+
+
 async def test_a_vanished_breaker_is_unanswered_ever_more_rarely(loopback: str) -> None:
     async with EmcbEmulator(EmcbConfig(count=2, bind=loopback)) as emulator, open_radio(emulator) as bench:
         gone, stays = emulator.breakers
