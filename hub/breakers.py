@@ -1,4 +1,4 @@
-"""Smart breakers: what they say becomes devices and readings, what people want a command with an honest outcome.
+"""Commands to smart breakers, from intent to an honest outcome. What breakers say by themselves is `hub.breaker_watch`.
 
 A command goes intent, command, confirm. The intent is on disk before anything is sent. Then:
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from hub.breaker_watch import DEVICE_PREFIX, BreakerWatch, position_of
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.config import RadioSection
@@ -29,29 +30,23 @@ from hub.errors import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from hub.events import BreakerChanged, CommandChanged
+from hub.events import CommandChanged
 from hub.history import History
 from hub.metering import Metering
 from hub.model import (
     Action,
     Availability,
-    BreakerState,
     Capability,
-    ChangeCause,
     Command,
     Device,
-    DeviceKind,
     Outcome,
     Position,
 )
-from protocols.emcb import LED_COUNT, MAX_LED_DURATION_S, Ack, HandleAction, HandlePosition, Led
+from protocols.emcb import LED_COUNT, MAX_LED_DURATION_S, Ack, HandleAction, Led
 from radios.api import (
     BreakerAck,
     BreakerEvent,
     BreakerRadio,
-    BreakerReported,
-    BreakerSeen,
-    BreakerUnanswered,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -59,19 +54,12 @@ from radios.api import (
 
 log = logging.getLogger(__name__)
 
-DEVICE_PREFIX = "emcb-"
 MOVE_ATTEMPTS = 3
 """Times that OPEN or CLOSE is sent when the breaker answers reads but not the command: at 20 % loss each way one
 command in a hundred is lost three times."""
-NO_KEY_DETAIL = "there is no unicast key for it: add one to hub.toml or with hubctl breaker set-keys"
 WAITING_COMMANDS = 4
 """Commands that may wait for one breaker: with its lockout of 10 s more would move it when nobody remembers why."""
 
-_POSITIONS: Mapping[HandlePosition, Position] = {
-    HandlePosition.OPEN: Position.OPEN,
-    HandlePosition.CLOSED: Position.CLOSED,
-    HandlePosition.FEEDBACK_MISMATCH: Position.MISMATCH,
-}
 _WANTED = {Action.OPEN: Position.OPEN, Action.CLOSE: Position.CLOSED}
 _HANDLE = {Position.OPEN: HandleAction.OPEN, Position.CLOSED: HandleAction.CLOSE}
 
@@ -107,15 +95,13 @@ Ended = tuple[Command, bool]
 class _Slot:
     """What is kept of one breaker between commands."""
 
-    __slots__ = ("commanded_at", "lock", "waiting", "wanted")
+    __slots__ = ("commanded_at", "lock", "waiting")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.waiting = 0
         self.commanded_at: float | None = None
         """Monotonic seconds of the last command that may have reached it."""
-        self.wanted: Position | None = None
-        """Where a command that is under way, or of unknown outcome, will put the contacts."""
 
 
 class BreakerService:
@@ -137,10 +123,10 @@ class BreakerService:
         `spawn` runs a command to its end although its caller may go away.
         """
         self._sections = {section.name: section for section in sections}
-        self._devices, self._metering, self._history = devices, metering, history
+        self._devices, self._history = devices, history
         self._bus, self._clock = bus, clock
-        self._key_detail = key_detail
         self._spawn = spawn
+        self._watch = BreakerWatch(sections, devices, metering, bus, clock, key_detail, self._is_moving)
         self._radios: dict[str, BreakerRadio] = {}
         self._slots: dict[str, _Slot] = {}
         self._pending: dict[str, Command] = {}
@@ -154,20 +140,11 @@ class BreakerService:
     def radio_down(self, name: str, detail: str) -> None:
         """A radio is gone: its breakers cannot be reached."""
         self._radios.pop(name, None)
-        for device in self._devices.all():
-            if device.radio == name:
-                self._metering.interrupt(device.id)
-                self._devices.change(replace(device, availability=Availability.UNAVAILABLE, availability_detail=detail))
+        self._watch.radio_down(name, detail)
 
     def hear(self, radio: str, event: BreakerEvent) -> None:
         """An event of a radio."""
-        match event:
-            case BreakerReported():
-                self._reported(radio, event)
-            case BreakerSeen():
-                self._seen(radio, event)
-            case BreakerUnanswered():
-                self._unanswered(radio, event)
+        self._watch.hear(radio, event)
 
     async def resume(self) -> None:
         """After a start: a command that was under way when the hub stopped has an unknown outcome."""
@@ -179,88 +156,6 @@ class BreakerService:
     def pending(self) -> list[Command]:
         """Commands under way."""
         return list(self._pending.values())
-
-    def _seen(self, radio: str, event: BreakerSeen) -> None:
-        device = self._device(radio, event.device_id)
-        changed = replace(device, address=event.address, radio=radio)
-        if not event.has_key:
-            changed = replace(
-                changed,
-                availability=Availability.NO_KEY,
-                availability_detail=NO_KEY_DETAIL,
-            )
-        if event.restarted:
-            log.info("%s: restarted", device.id)
-            self._metering.interrupt(device.id)
-        self._devices.change(changed)
-
-    def _reported(self, radio: str, event: BreakerReported) -> None:
-        device = self._device(radio, event.device_id)
-        if device.availability is not Availability.AVAILABLE or device.radio != radio:
-            device = self._devices.change(
-                replace(device, radio=radio, availability=Availability.AVAILABLE, availability_detail="")
-            )
-        self._devices.seen(device.id)
-        self._observe(device.id, _position(event.status.position))
-        signs = self._sections[radio].consumption_signs(event.device_id)
-        self._metering.take(device.id, event.status.meter, event.received, signs)
-
-    def _unanswered(self, radio: str, event: BreakerUnanswered) -> None:
-        section = self._sections[radio]
-        device = self._devices.find(DEVICE_PREFIX + event.device_id)
-        if device is None or event.misses < section.unavailable_after or device.radio != radio:
-            return
-        known = self._key_detail(radio, event.device_id)
-        if known is not None:
-            availability, detail = known
-        elif event.answers_discovery:
-            availability = Availability.KEY_EXPIRED
-            detail = "it answers discovery but not its unicast key: the key has expired or is wrong; set a new one"
-        else:
-            availability = Availability.UNAVAILABLE
-            detail = "does not answer: without power, out of Wi-Fi range, or its keys have expired"
-        if device.availability is Availability.AVAILABLE:
-            log.warning("%s: %s after %d unanswered polls", device.id, availability.value, event.misses)
-            self._metering.interrupt(device.id)
-        self._devices.change(replace(device, availability=availability, availability_detail=detail))
-
-    def _device(self, radio: str, emcb_id: str) -> Device:
-        device = self._devices.find(DEVICE_PREFIX + emcb_id)
-        if device is None:
-            device = self._devices.add(
-                Device(
-                    id=DEVICE_PREFIX + emcb_id,
-                    radio=radio,
-                    kind=DeviceKind.BREAKER,
-                    name=f"Breaker {emcb_id[-4:]}",
-                    capabilities=(Capability.BREAKER, Capability.METER, Capability.LEDS),
-                    manufacturer="Eaton",
-                    model="EMCB",
-                    breaker=BreakerState(),
-                    availability_detail="not heard yet",
-                )
-            )
-        return device
-
-    def _observe(self, device_id: str, position: Position) -> None:
-        """The contacts are at `position`: if that is news, say so and why."""
-        device = self._devices.get(device_id)
-        state = device.breaker or BreakerState()
-        if position is state.position:
-            return
-        slot = self._slots.get(device_id)
-        if slot is not None and slot.wanted is position:
-            cause = ChangeCause.COMMAND
-        elif state.position is Position.UNKNOWN:
-            cause = ChangeCause.DISCOVERED
-        else:
-            cause = ChangeCause.UNSOLICITED
-            log.warning("%s: %s, was %s, and nobody here asked for it", device_id, position.value, state.position.value)
-        if slot is not None and not slot.lock.locked():
-            slot.wanted = None
-        now = self._clock.now()
-        self._devices.change(replace(device, breaker=replace(state, position=position, changed_at=now, cause=cause)))
-        self._bus.publish(BreakerChanged(now, device_id, position, state.position, cause))
 
     # -- commands ------------------------------------------------------------------------------------------------
 
@@ -358,9 +253,8 @@ class BreakerService:
                 if refusal is not None:
                     finished[device.id] = await self._finish(commands[device.id], refusal)
             remaining = [device for device in members if device.id not in finished]
-            everybody = {device.id for device in self._devices.all() if device.radio == radio_name}
             answers: Mapping[str, BreakerAck | None] | None = None
-            if len(remaining) > 1 and {device.id for device in remaining} == everybody:
+            if len(remaining) > 1:
                 answers = await self._broadcast(radio_name, remaining, action, commands)
             async with asyncio.TaskGroup() as group:
                 tasks = {
@@ -383,6 +277,8 @@ class BreakerService:
         self, radio_name: str, members: list[Device], action: Action, commands: Mapping[str, Command]
     ) -> Mapping[str, BreakerAck | None] | None:
         """Send one command to all breakers of a radio; None when that is not possible and nothing was sent."""
+        if not self._may_broadcast(radio_name, members, action):
+            return None
         slots = [self._slot(device.id) for device in members]
         lockout = self._sections[radio_name].command_lockout_s
         wait = max(self._lockout_left(slot, lockout) for slot in slots)
@@ -390,6 +286,8 @@ class BreakerService:
             for device in members:
                 self._publish(_waiting(commands[device.id], wait))
             await asyncio.sleep(wait)
+            if not self._may_broadcast(radio_name, members, action):
+                return None  # a breaker was found, or protected, meanwhile
         wanted = _WANTED[action]
         try:
             answers = await self._radios[radio_name].move_all(_HANDLE[wanted])
@@ -397,9 +295,15 @@ class BreakerService:
             log.info("%s: no broadcast, one by one instead: %s", radio_name, error)
             return None
         for device, slot in zip(members, slots, strict=True):
-            slot.commanded_at, slot.wanted = self._clock.monotonic(), wanted
-            self._commanded(device.id, wanted)
+            slot.commanded_at = self._clock.monotonic()
+            self._watch.commanded(device.id, wanted)
         return answers
+
+    def _may_broadcast(self, radio_name: str, members: list[Device], action: Action) -> bool:
+        """Whether `members` are all that the radio has, and none of them is protected from this."""
+        everybody = {device.id: device for device in self._devices.all() if device.radio == radio_name}
+        protected = action is Action.OPEN and any(device.protected for device in everybody.values())
+        return everybody.keys() == {device.id for device in members} and not protected
 
     async def _settle(self, command: Command, answer: BreakerAck | None, was_broadcast: bool) -> Command:
         """Find out what became of one member of a group, and repair it if it did not hear."""
@@ -423,16 +327,14 @@ class BreakerService:
         emcb_id = _emcb_id(device)
         try:
             if command.action is Action.TOGGLE:
-                wanted = _inverse(_position(await radio.position(emcb_id)))
+                wanted = _inverse(position_of(await radio.position(emcb_id)))
                 if wanted is None:
                     detail = "toggle needs a known position, and the feedback is a mismatch: open or close it instead"
                     return _Ending(Outcome.REFUSED, detail, Position.MISMATCH, sent=False)
-                if wanted is Position.OPEN and device.protected:
-                    return _Ending(Outcome.REFUSED, "protected: it is never opened from here", sent=False)
             else:
                 wanted = _WANTED[command.action]
-            if read_first and _position(await radio.position(emcb_id)) is wanted:
-                self._observe(device.id, wanted)
+            if read_first and position_of(await radio.position(emcb_id)) is wanted:
+                self._watch.observe(device.id, wanted)
                 return _Ending(Outcome.CONFIRMED, "its answer to the broadcast was lost", wanted)
         except (NoReplyError, NotReachableError) as error:
             return _Ending(
@@ -453,21 +355,22 @@ class BreakerService:
     async def _attempt(self, radio: BreakerRadio, device: Device, slot: _Slot, wanted: Position) -> _Ending | None:
         """Send once; None when the command was certainly lost, so that it may be sent again."""
         emcb_id = _emcb_id(device)
-        slot.wanted = wanted
-        self._commanded(device.id, wanted)
+        if wanted is Position.OPEN and self._devices.get(device.id).protected:  # perhaps since the command was given
+            return _Ending(Outcome.REFUSED, "protected: it is never opened from here", sent=False)
+        self._watch.commanded(device.id, wanted)
         try:
             answer = await radio.move(emcb_id, _HANDLE[wanted])
         except NotReachableError as error:
-            slot.wanted = None
+            self._watch.settled(device.id)
             return _Ending(Outcome.REFUSED, f"nothing was sent: {error}", sent=False)
         except NoReplyError:
             try:
-                position = _position(await radio.position(emcb_id))
+                position = position_of(await radio.position(emcb_id))
             except (NoReplyError, NotReachableError):
                 slot.commanded_at = self._clock.monotonic()
                 detail = "the command was sent, but the breaker answers nothing; nobody knows whether it moved"
                 return _Ending(Outcome.UNKNOWN, detail)
-            self._observe(device.id, position)
+            self._watch.observe(device.id, position)
             if position is wanted:
                 slot.commanded_at = self._clock.monotonic()
                 return _Ending(Outcome.CONFIRMED, "its answer was lost; its position was read back", position)
@@ -482,8 +385,8 @@ class BreakerService:
 
     async def _judge(self, device: Device, answer: BreakerAck, wanted: Position) -> _Ending:
         """What a breaker's own answer to a command means."""
-        position = _position(answer.position)
-        self._observe(device.id, position)
+        position = position_of(answer.position)
+        self._watch.observe(device.id, position)
         if answer.ack is not Ack.ACKNOWLEDGE:
             detail = f"the breaker refused ({answer.ack.value}); its contacts are {position.value}"
             return _Ending(Outcome.REFUSED, detail, position)
@@ -497,10 +400,10 @@ class BreakerService:
         try:
             if radio is None:
                 raise NotReachableError(f"radio {device.radio} is down")
-            position = _position(await radio.position(_emcb_id(device)))
+            position = position_of(await radio.position(_emcb_id(device)))
         except (NoReplyError, NotReachableError):
             return unread or _Ending(Outcome.UNKNOWN, "acknowledged, but the contacts did not follow", None)
-        self._observe(device.id, position)
+        self._watch.observe(device.id, position)
         if position is wanted:
             return _Ending(Outcome.CONFIRMED, "", position)
         what = "feedback mismatch" if position is Position.MISMATCH else f"the contacts are {position.value}"
@@ -544,9 +447,8 @@ class BreakerService:
             "%s: %s asked by %s: %s %s",
             finished.device_id, finished.action.value, finished.requested_by, finished.outcome.value, finished.detail,
         )  # fmt: skip
-        slot = self._slots.get(command.device_id)
-        if slot is not None and ending.outcome in (Outcome.CONFIRMED, Outcome.REFUSED):
-            slot.wanted = None
+        if ending.outcome in (Outcome.CONFIRMED, Outcome.REFUSED):
+            self._watch.settled(command.device_id)
         return finished
 
     def _publish(self, command: Command) -> None:
@@ -555,10 +457,6 @@ class BreakerService:
         else:
             self._pending.pop(command.id, None)
         self._bus.publish(CommandChanged(self._clock.now(), command))
-
-    def _commanded(self, device_id: str, wanted: Position) -> None:
-        device = self._devices.get(device_id)
-        self._devices.change(replace(device, breaker=replace(device.breaker or BreakerState(), commanded=wanted)))
 
     def _breaker(self, device_id: str) -> Device:
         device = self._devices.get(device_id)
@@ -571,6 +469,10 @@ class BreakerService:
         if radio is None:
             raise UnavailableError(f"{device.name}: its radio {device.radio!r} is down")
         return radio
+
+    def _is_moving(self, device_id: str) -> bool:
+        slot = self._slots.get(device_id)
+        return slot is not None and slot.lock.locked()
 
     def _slot(self, device_id: str) -> _Slot:
         return self._slots.setdefault(device_id, _Slot())
@@ -593,10 +495,6 @@ def _or_raise(result: Ended) -> Command:
 
 def _emcb_id(device: Device) -> str:
     return device.id.removeprefix(DEVICE_PREFIX)
-
-
-def _position(position: HandlePosition) -> Position:
-    return _POSITIONS.get(position, Position.UNKNOWN)
 
 
 def _inverse(position: Position) -> Position | None:

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from hub import VERSION
-from hub.breakers import DEVICE_PREFIX, BreakerService, Ended
+from hub.breaker_watch import DEVICE_PREFIX
+from hub.breakers import BreakerService, Ended
 from hub.bus import Bus
 from hub.clock import Clock, SystemClock
 from hub.config import Config, RadioSection

@@ -21,6 +21,7 @@ from hub.events import BreakerChanged, CommandChanged, HubEvent
 from hub.hub import Hub
 from hub.model import Action, Availability, ChangeCause, Channel, Outcome, Position, Quantity
 from protocols.emcb import Led
+from radios.api import BreakerSeen
 from radios.emulators.emcb import EmcbConfig, EmcbEmulator, EmulatedBreaker
 from tests.hub.conftest import eventually, home, hub_config, running_hub
 
@@ -257,6 +258,31 @@ async def test_commands_for_one_breaker_wait_for_its_lockout_in_turn_and_say_so(
         assert (first.result().outcome, second.result().outcome) == (Outcome.CONFIRMED, Outcome.CONFIRMED)
         assert [command.result for command in breaker.commands_applied] == [0, 0], "none was sent inside the lockout"
         assert any(detail.startswith("waiting") for detail in details)
+
+
+async def test_a_breaker_that_is_protected_while_a_command_waits_is_not_opened(loopback: str, tmp_path: Path) -> None:
+    async with home(loopback, tmp_path, 1, command_lockout_s=0.6) as (hub, emulator):
+        [breaker] = emulator.breakers
+        await hub.breakers.move(device_id(breaker), Action.CLOSE, "test")
+        opening = asyncio.ensure_future(hub.breakers.move(device_id(breaker), Action.OPEN, "test"))
+        await eventually(lambda: any("waiting" in command.detail for command in hub.breakers.pending()))
+        await hub.devices.update(device_id(breaker), protected=True)
+        with pytest.raises(RefusedError, match="protected"):
+            await opening
+        assert actions(breaker) == [1]
+
+
+async def test_a_breaker_that_appears_while_a_group_waits_is_not_moved_with_it(loopback: str, tmp_path: Path) -> None:
+    async with home(loopback, tmp_path, 2, command_lockout_s=1.0, discovery_interval_s=5) as (hub, emulator):
+        for breaker in emulator.breakers:
+            await hub.breakers.move(device_id(breaker), Action.CLOSE, "test")
+        moving = asyncio.ensure_future(hub.breakers.move_group(None, Action.OPEN, "test"))
+        await eventually(lambda: any("waiting" in command.detail for command in hub.breakers.pending()))
+        added = emulator.add_breaker()
+        hub.breakers.hear("breakers", BreakerSeen(added.device_id, added.address, False, False))
+        commands = await moving
+        assert [command.outcome for command in commands] == [Outcome.CONFIRMED] * 2
+        assert added.commands_applied == []
 
 
 async def test_too_many_waiting_commands_are_refused(loopback: str, tmp_path: Path) -> None:
