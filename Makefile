@@ -9,8 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 DIST := web/dashboard/dist/index.html
-DASHBOARD := $(shell find web/dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
-PACKAGES := protocols radios hub web
+DASHBOARD := $(shell find web/dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o \
+  -type f ! -name schema.d.ts ! -name openapi.json -print 2>/dev/null)
+# The dashboard's types are made from the API's description, which is made from these.
+API_TYPES := hub/model.py web/schema.py web/routes.py web/openapi.py web/server.py $(wildcard web/rest/*.py)
 
 .PHONY: help env dev run test lint types format bench dashboard lock clean
 
@@ -66,7 +68,7 @@ $(VENV)/.dev-stamp: $(VENV)/.env-stamp requirements-dev.lock
 	@$(PIP) -r requirements-dev.lock
 	@touch $@
 
-$(DIST): $(DASHBOARD) | $(VENV)/bin/python
+$(DIST): $(DASHBOARD) $(API_TYPES) | $(VENV)/.env-stamp
 	@$(BIN)/python web/dashboard/build.py
 
 clean: ## remove everything that make made

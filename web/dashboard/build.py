@@ -1,4 +1,4 @@
-"""Build the dashboard into `dist/`: `npm ci`, the checks, Vite.
+"""Build the dashboard into `dist/`: `npm ci`, types from the hub's OpenAPI document, the checks, Vite.
 
 With the system's Node 20 or newer where there is one, else with one from the package index (which carries Node as a
 wheel), in a build environment of its own: Python alone is enough on a fresh machine.
@@ -74,6 +74,15 @@ def run(command: list[str], environment: dict[str, str]) -> None:
         raise SystemExit(1)
 
 
+def describe() -> bytes:
+    """The OpenAPI document of the hub in this checkout; a name that changes there breaks the build here."""
+    sys.path.insert(0, str(HERE.parent.parent))
+    from web.openapi import document
+    from web.server import ROUTES
+
+    return document(ROUTES)
+
+
 def compress(dist: Path) -> None:
     """A .gz beside each file that is worth it, so that the hub need not compress."""
     for path in dist.rglob("*"):
@@ -98,6 +107,9 @@ def main() -> int:
         say("installing the locked front-end packages")
         run([npm, "ci", "--no-audit", "--no-fund"], environment)
         marker.touch()
+    say("making types of the API's own description")
+    (HERE / "src" / "lib" / "openapi.json").write_bytes(describe())
+    run([npm, "run", "types"], environment)
     say("checking and building")
     run([npm, "run", "build"], environment)
     compress(HERE / "dist")

@@ -1,112 +1,31 @@
-/** The hub's JSON, as docs/api.md and /api/v1/openapi.json describe it, and calls that give it. */
+/** The hub's JSON, by the types that its own OpenAPI document gives (`schema.d.ts`, made by every build), and calls. */
 
-export type Position = 'open' | 'closed' | 'mismatch' | 'unknown';
-export type Availability = 'available' | 'unavailable' | 'no_key' | 'key_expired';
-export type Outcome = 'pending' | 'confirmed' | 'refused' | 'unknown';
-export type Channel = 'total' | 'pole_0' | 'pole_1';
-export type Readings = Partial<Record<Channel, Record<string, number>>>;
+import type { components } from './schema';
 
-export interface BreakerState {
-  position: Position;
-  commanded: 'open' | 'closed' | null;
-  changed_at: string | null;
-  cause: 'discovered' | 'command' | 'unsolicited' | null;
-}
-
-export interface Device {
-  id: string;
-  radio: string;
-  kind: string;
-  name: string;
-  area: string;
-  manufacturer: string;
-  model: string;
-  address: string;
-  capabilities: string[];
-  availability: Availability;
-  availability_detail: string;
-  protected: boolean;
-  first_seen: string | null;
-  last_seen: string | null;
-  breaker: BreakerState | null;
-  readings_at: string | null;
-  readings: Readings;
-}
-
-export interface Command {
-  id: string;
-  device_id: string;
-  action: 'open' | 'close' | 'toggle' | 'led';
-  requested_at: string;
-  requested_by: string;
-  outcome: Outcome;
-  detail: string;
-  position: Position | null;
-  finished_at: string | null;
-}
-
-export interface House {
-  power_w: number | null;
-  complete: boolean;
-  missing: string[];
-  energy_delivered_wh: number | null;
-  energy_received_wh: number | null;
-  today: { energy_delivered_wh: number | null; energy_received_wh: number | null; since: string | null } | null;
-  time: string | null;
-}
-
-export interface Radio {
-  name: string;
-  driver: string;
-  state: 'starting' | 'up' | 'down';
-  detail: string;
-}
-
-export interface Storage {
-  state: 'ok' | 'full' | 'read_only' | 'failed';
-  detail: string;
-}
-
-export interface Key {
-  radio: string;
-  device_id: string | null;
-  state: 'valid' | 'expiring' | 'expired' | 'missing';
-  expires_at: string | null;
-}
-
-export interface Point {
-  time: string;
-  value: number;
-}
-
+type Schemas = components['schemas'];
+export type Position = Schemas['Position'];
+export type Availability = Schemas['Availability'];
+export type Device = Schemas['Device'];
+export type Command = Schemas['Command'];
+export type House = Schemas['House'];
+export type Radio = Schemas['Radio'];
+export type Storage = Schemas['Storage'];
+export type Key = Schemas['Key'];
+export type Point = Schemas['Point'];
+export type Readings = Device['readings'];
+export type Channel = Schemas['Channel'];
 export type Event =
-  | {
-      event: 'snapshot';
-      seq: number;
-      hub: { name: string; version: string };
-      devices: Device[];
-      house: House;
-      radios: Radio[];
-      storage: Storage;
-      keys: Key[];
-      commands: Command[];
-    }
-  | { event: 'readings_taken'; seq: number; time: string; device_id: string; readings: Readings }
-  | { event: 'house_changed'; seq: number; house: House }
-  | { event: 'device_added' | 'device_changed'; seq: number; device: Device }
-  | { event: 'device_removed'; seq: number; device_id: string }
-  | {
-      event: 'breaker_changed';
-      seq: number;
-      device_id: string;
-      position: Position;
-      previous: Position;
-      cause: 'discovered' | 'command' | 'unsolicited';
-    }
-  | { event: 'command_changed'; seq: number; command: Command }
-  | { event: 'key_changed'; seq: number; key: Key }
-  | { event: 'radio_changed'; seq: number; radio: Radio }
-  | { event: 'storage_changed'; seq: number; storage: Storage };
+  | Schemas['Snapshot']
+  | Schemas['ReadingsTakenMessage']
+  | Schemas['HouseChangedMessage']
+  | Schemas['DeviceAddedMessage']
+  | Schemas['DeviceChangedMessage']
+  | Schemas['DeviceRemovedMessage']
+  | Schemas['BreakerChangedMessage']
+  | Schemas['CommandChangedMessage']
+  | Schemas['KeyChangedMessage']
+  | Schemas['RadioChangedMessage']
+  | Schemas['StorageChangedMessage'];
 
 /** An answer that is not what was asked for: problem+json (RFC 9457). */
 export class Problem extends Error {

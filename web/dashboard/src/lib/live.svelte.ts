@@ -29,7 +29,7 @@ const EMPTY_HOUSE: House = {
   missing: [],
   energy_delivered_wh: null,
   energy_received_wh: null,
-  today: null,
+  today: { energy_delivered_wh: null, energy_received_wh: null, since: null },
   time: null,
 };
 
@@ -43,7 +43,7 @@ class Live {
   devices = $state.raw<ReadonlyMap<string, Device>>(new Map());
   house = $state.raw<House>(EMPTY_HOUSE);
   radios = $state.raw<readonly Radio[]>([]);
-  storage = $state.raw<Storage>({ state: 'ok', detail: '' });
+  storage = $state.raw<Storage>({ state: 'ok', detail: '', waiting: 0, lost: 0 });
   keys = $state.raw<readonly Key[]>([]);
   pending = $state.raw<ReadonlyMap<string, Command>>(new Map());
   notices = $state.raw<readonly Notice[]>([]);
