@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from hub.bus import Bus
+from hub.bus import Bus, SubscriberLaggedError
 from hub.clock import Clock
-from hub.errors import InvalidError
+from hub.errors import InvalidError, StorageError
 from hub.events import ReadingsTaken
 from hub.model import QUANTITIES, Action, Channel, Command, Outcome, Position, Quantity, QuantityKind
 from hub.store import Statement, Store
@@ -147,6 +147,13 @@ class History:
 
     async def run(self, bus: Bus) -> None:
         """Record every reading that is published, and tidy up, until cancelled."""
+        while True:
+            try:
+                await self._run(bus)
+            except SubscriberLaggedError as error:
+                log.error("history: readings were lost: %s", error)
+
+    async def _run(self, bus: Bus) -> None:
         async with bus.subscribe(ReadingsTaken, limit=EVENTS_WAITING) as events:
             tidied = self._clock.monotonic()
             try:
@@ -157,7 +164,10 @@ class History:
                     self.hand_over()
                     if self._clock.monotonic() - tidied >= TIDY_INTERVAL_S:
                         tidied = self._clock.monotonic()
-                        await self.tidy()
+                        try:
+                            await self.tidy()
+                        except StorageError as error:
+                            log.warning("history: what is past its time stays for now: %s", error)
                     await asyncio.sleep(RECORD_INTERVAL_S)
             finally:
                 for event in events.drain():

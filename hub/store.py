@@ -131,6 +131,9 @@ class Store:
     def append(self, *statements: Statement) -> None:
         """Let `statements` join the next batch, together. Never fails; see `status` for what waits or was lost."""
         job = _Job(statements, None)
+        if self._in_memory:
+            self._lost += job.rows  # a history in memory would grow until there is none left
+            return
         self._stream.append(job)
         self._waiting_rows += job.rows
         while self._waiting_rows > WAITING_ROWS and len(self._stream) > 1:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from hub import history as module
+from hub.bus import Bus
 from hub.clock import ManualClock
-from hub.errors import InvalidError
+from hub.errors import InvalidError, StorageError
 from hub.events import ReadingsTaken
 from hub.history import LEVELS, History, Resolution
 from hub.model import Action, Channel, Outcome, Position, Quantity, Reading
@@ -209,3 +212,40 @@ async def test_commands_are_numbered_over_restarts_and_newest_first(tmp_path: Pa
         assert [command.id for command in await history.commands()] == ["c-000003", "c-000002", "c-000001"]
         assert await history.commands(DEVICE, limit=1) == [done]
         assert [command.id for command in await history.unfinished()] == ["c-000001", "c-000003"]
+
+
+async def test_the_recorder_goes_on_when_tidying_fails_and_after_it_fell_behind(
+    history: History, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "TIDY_INTERVAL_S", 0.0)
+    monkeypatch.setattr(module, "RECORD_INTERVAL_S", 0.0)
+    monkeypatch.setattr(module, "EVENTS_WAITING", 3)
+
+    async def full() -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(history, "tidy", full)
+    bus = Bus()
+    recorder = asyncio.ensure_future(history.run(bus))
+    await asyncio.sleep(0)
+    for second in range(3):
+        bus.publish(taken(second, 1.0))
+    await until(lambda: "stays for now" in caplog.text)
+    for second in range(10, 20):
+        bus.publish(taken(second, 1.0))  # more than it may be behind
+    await until(lambda: "readings were lost" in caplog.text)
+    bus.publish(taken(30, 1.0))
+    await asyncio.sleep(0.01)
+    recorder.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await recorder
+    history.hand_over()
+    await store.flush()
+    times = [(await store.read("SELECT count(*) FROM raw"))[0][0]]
+    assert times == [7], "three before, three until it was behind, and one after"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.005)

@@ -223,7 +223,9 @@ async def test_without_a_place_on_disk_the_hub_still_has_a_database_and_says_why
         with pytest.raises(StorageError):
             await store.write(row(1))
         store.append(row(2))
-        await asyncio.sleep(0)
+        await store.flush()
+        assert (store.status.waiting, store.status.lost) == (0, 1), "memory does not fill up instead"
+        assert await count(store) == 0
         assert await store.size_bytes() == 0
 
 
