@@ -160,7 +160,8 @@ class BreakerMeter:
         ]
         if not all(believed):
             self.dropped += 1
-            log.warning("%s: meter record %d leaps; not believed yet", self.device_id, record.update_number)
+            if max(ledger.doubts for ledger in self.ledgers) == 1:  # not once for each record that says the same
+                log.warning("%s: meter record %d leaps; not believed yet", self.device_id, record.update_number)
             return ()
         self._last = _Last(record, monotonic)
         self._heard = monotonic

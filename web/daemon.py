@@ -179,6 +179,7 @@ async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, Mappin
         start_of_day_s=DEMO_START_S,
         speed=DEMO_SPEED,
         lockout_s=DEMO_LOCKOUT_S,
+        used_before=False,  # each start of the demo is new breakers to the eye; the hub's own totals go on
     )
     try:
         async with EmcbEmulator(home) as emulator:
