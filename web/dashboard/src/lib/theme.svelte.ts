@@ -12,7 +12,10 @@ function stored(): Theme {
   }
 }
 
-export const theme = $state<{ choice: Theme }>({ choice: stored() });
+const system = matchMedia('(prefers-color-scheme: dark)');
+
+export const theme = $state<{ choice: Theme; systemIsDark: boolean }>({ choice: stored(), systemIsDark: system.matches });
+system.addEventListener('change', (change) => (theme.systemIsDark = change.matches));
 
 export function applyTheme(): void {
   if (theme.choice === 'system') delete document.documentElement.dataset['theme'];
@@ -20,7 +23,7 @@ export function applyTheme(): void {
 }
 
 export function isDark(): boolean {
-  return theme.choice === 'dark' || (theme.choice === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
+  return theme.choice === 'dark' || (theme.choice === 'system' && theme.systemIsDark);
 }
 
 export function switchTheme(): void {
