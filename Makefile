@@ -29,7 +29,7 @@ run: env $(DIST) ## the hub with emulated devices, in the foreground (ARGS="--li
 test: dev $(DIST) lint ## everything the tests need, then lint, types and all tests with coverage
 	@$(BIN)/python tests/prepare.py
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n auto --maxprocesses 4 $(ARGS)
 	@$(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report
 
 lint: dev ## ruff and mypy --strict
