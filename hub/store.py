@@ -29,18 +29,35 @@ from hub.schema import MIGRATIONS
 log = logging.getLogger(__name__)
 
 Statement = tuple[str, Sequence[Sequence[object]]]
-"""SQL and its rows."""
+"""SQL and its rows. The rows belong to the store from then on; statements may share one list of them."""
 
 FLUSH_INTERVAL_S = 1.0
 """Appended records reach the disk so often: one flush a second is what a memory card bears for years."""
 RETRY_INTERVAL_S = 5.0
 """A database that cannot be written is tried again so often."""
 WAITING_ROWS = 200_000
-"""Rows that may wait in memory for the disk: half an hour of a home of ten breakers, some 60 MB."""
+"""Rows that may wait in memory for the disk: half an hour of a home of ten breakers (100 readings/s), some 30 MB."""
+BATCH_ROWS = 20_000
+"""Waiting rows go to disk in transactions of about so many: half a second, so that closing and a disk with little room
+get at least a part through."""
 BUSY_TIMEOUT_MS = 5000
 """Another program (a backup) may hold the database for so long."""
 CLOSE_TIMEOUT_S = 1.0
 """The last flush may take so long; a hub leaves within 2 s."""
+
+
+_SMALL_TABLES = ("device", "ledger", "command", "token", "session", "series")
+"""What a start reads whole: damage in one of them would stop every start."""
+_PROBE_HISTORY = "SELECT max((SELECT max(time) FROM raw WHERE series = series.id)) FROM series"
+"""What a start reads of the large tables."""
+_FAULTS_OF_THE_DATABASE = frozenset(
+    {
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB,
+    }
+)  # fmt: skip
+"""These concern everybody who writes; any other error is of a wrong statement or value, and concerns its job alone."""
 
 
 @dataclass(slots=True)
@@ -49,14 +66,12 @@ class _Job:
 
     statements: tuple[Statement, ...]
     done: asyncio.Future[None] | None
-
-    @property
-    def rows(self) -> int:
-        return sum(len(rows) for _, rows in self.statements)
+    rows: int
+    """Rows held in memory; a list that several statements share counts once."""
 
 
-_FAULTS_OF_A_JOB = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError)
-"""These are wrong statements or values: they concern one job, not the database."""
+def _job(statements: tuple[Statement, ...], done: asyncio.Future[None] | None) -> _Job:
+    return _Job(statements, done, sum({id(rows): len(rows) for _, rows in statements}.values()))
 
 
 class Store:
@@ -70,9 +85,11 @@ class Store:
         self._status = StorageStatus()
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
-        self._in_memory = False
+        self._recording = True
         self._urgent: deque[_Job] = deque()
         self._stream: deque[_Job] = deque()
+        self._in_flight = 0
+        """Jobs at the head of the stream that are being written just now."""
         self._waiting_rows = 0
         self._lost = 0
         self._wake = asyncio.Event()
@@ -86,7 +103,8 @@ class Store:
         except BaseException:
             await self._close_connections()
             raise
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="store writer")
+        if self._recording:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="store writer")
         return self
 
     async def __aexit__(
@@ -94,19 +112,17 @@ class Store:
     ) -> None:
         self._closing = True
         self._wake.set()
-        if self._task is not None:
-            done, _ = await asyncio.wait((self._task,), timeout=CLOSE_TIMEOUT_S)
-            if not done:
-                log.error("the last records did not reach the disk in %.0f s", CLOSE_TIMEOUT_S)
-                self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        for job in (*self._urgent, *self._stream):
-            if job.done is not None and not job.done.done():
-                job.done.set_exception(StorageError("the hub is closing"))
-        for connection in (self._reader, self._writer):
-            if connection is not None:
-                await connection.close()
+        try:
+            if self._task is not None:
+                done, _ = await asyncio.wait((self._task,), timeout=CLOSE_TIMEOUT_S)
+                if not done:
+                    log.error("the last records did not reach the disk in %.0f s", CLOSE_TIMEOUT_S)
+                    self._task.cancel()
+                    await asyncio.wait((self._task,))
+        finally:
+            for job in self._urgent:
+                _fail(job, StorageError("the hub is closing"))
+            await self._close_connections()
 
     @property
     def status(self) -> StorageStatus:
@@ -120,9 +136,9 @@ class Store:
         """
         if self._closing:
             raise StorageError("the hub is closing")
-        if self._in_memory:
+        if not self._recording:
             raise StorageError(self._status.detail)
-        job = _Job(statements, asyncio.get_running_loop().create_future())
+        job = _job(statements, asyncio.get_running_loop().create_future())
         assert job.done is not None
         self._urgent.append(job)
         self._wake.set()
@@ -130,14 +146,15 @@ class Store:
 
     def append(self, *statements: Statement) -> None:
         """Let `statements` join the next batch, together. Never fails; see `status` for what waits or was lost."""
-        job = _Job(statements, None)
-        if self._in_memory:
+        job = _job(statements, None)
+        if not self._recording:
             self._lost += job.rows  # a history in memory would grow until there is none left
             return
         self._stream.append(job)
         self._waiting_rows += job.rows
-        while self._waiting_rows > WAITING_ROWS and len(self._stream) > 1:
-            oldest = self._stream.popleft()
+        while self._waiting_rows > WAITING_ROWS and len(self._stream) > self._in_flight + 1:
+            oldest = self._stream[self._in_flight]
+            del self._stream[self._in_flight]
             self._waiting_rows -= oldest.rows
             self._lost += oldest.rows
 
@@ -154,12 +171,11 @@ class Store:
             async with self._reader.execute(sql, tuple(parameters)) as cursor:
                 return [tuple(row) for row in await cursor.fetchall()]
         except sqlite3.Error as error:
-            raise StorageError(f"the database cannot be read: {error}") from error
+            self._mark_if_damaged(error)
+            raise StorageError(f"the database cannot be read: {_explain(error, self._path)[1]}") from error
 
     async def size_bytes(self) -> int:
-        """Bytes that the database takes on disk, its write-ahead log included; 0 in memory."""
-        if self._in_memory:
-            return 0
+        """Bytes that the database takes on disk, its write-ahead log included; 0 when there is none."""
         return sum(
             path.stat().st_size
             for suffix in ("", "-wal", "-shm")
@@ -171,18 +187,18 @@ class Store:
     async def _open(self) -> None:
         try:
             self._prepare_files()
-            await self._connect(str(self._path))
-        except sqlite3.DatabaseError as error:
+            try:
+                await self._connect()
+            except sqlite3.DatabaseError as error:
+                if not _is_damaged(error):
+                    raise
+                await self._close_connections()
+                aside = self._set_aside()
+                self._set_status(StorageState.OK, f"the database was damaged ({error}); it was moved to {aside.name}")
+                await self._connect()
+        except (sqlite3.Error, OSError) as error:
             await self._close_connections()
-            if not _is_damaged(error):
-                await self._open_in_memory(error)
-                return
-            aside = self._set_aside()
-            self._set_status(StorageState.OK, f"the database was damaged ({error}); it was moved to {aside.name}")
-            await self._connect(str(self._path))
-        except OSError as error:
-            await self._close_connections()
-            await self._open_in_memory(error)
+            await self._open_read_only(error)
 
     def _prepare_files(self) -> None:
         """The directory 0700 and the file 0600, from the first byte."""
@@ -193,18 +209,76 @@ class Store:
         probe.write_bytes(b"x")
         probe.unlink()
 
-    async def _connect(self, name: str) -> None:
-        self._writer = await aiosqlite.connect(name, isolation_level=None, uri=name.startswith("file:"))
+    async def _connect(self) -> None:
+        self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         await self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         await self._writer.execute("PRAGMA journal_mode = WAL")
         await self._writer.execute("PRAGMA synchronous = FULL")
         await self._writer.execute("PRAGMA foreign_keys = ON")
         await self._migrate(self._writer)
-        self._reader = await aiosqlite.connect(name, isolation_level=None, uri=name.startswith("file:"))
+        await self._check(self._writer)
+        self._reader = await aiosqlite.connect(self._path, isolation_level=None)
         await self._reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         await self._reader.execute("PRAGMA query_only = ON")
 
+    async def _check(self, connection: aiosqlite.Connection) -> None:
+        """Raise what SQLite raises for a damaged file, if what a start needs is damaged.
+
+        The whole file is only checked when an earlier run met damage: for a history of years that takes minutes.
+        """
+        marker = self._marker()
+        scopes = ("",) if marker.exists() else tuple(f"('{table}')" for table in _SMALL_TABLES)
+        for scope in scopes:
+            async with connection.execute(f"PRAGMA quick_check{scope}") as cursor:
+                row = await cursor.fetchone()
+            if row is not None and row[0] != "ok":
+                fault = sqlite3.DatabaseError(str(row[0]).splitlines()[-1])
+                fault.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise fault
+        await connection.execute_fetchall(_PROBE_HISTORY)
+        marker.unlink(missing_ok=True)
+
+    def _marker(self) -> Path:
+        """An empty file beside the database: a run met damage, so the next start checks all of it."""
+        return self._path.with_name(f"{self._path.name}.check")
+
+    def _mark_if_damaged(self, error: Exception) -> None:
+        if self._recording and isinstance(error, sqlite3.Error) and _is_damaged(error):
+            with contextlib.suppress(OSError):
+                self._marker().touch(mode=0o600)
+
     async def _migrate(self, connection: aiosqlite.Connection) -> None:
+        version = await self._version(connection)
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            await connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+    async def _open_read_only(self, cause: Exception) -> None:
+        """Nothing can be recorded: live values are still shown, and what an earlier run recorded, if it can be read."""
+        self._recording = False
+        state, detail = _explain(cause, self._path, starting=True)
+        # Without its write-ahead log the file can be read as it is ("immutable"): nobody can write it now either.
+        for option in ("mode=ro", "mode=ro&immutable=1"):
+            try:
+                self._reader = await aiosqlite.connect(
+                    f"{self._path.absolute().as_uri()}?{option}", isolation_level=None, uri=True
+                )
+                version = await self._version(self._reader)
+                if version == len(MIGRATIONS):
+                    for table in _SMALL_TABLES:
+                        await self._reader.execute_fetchall(f"SELECT * FROM {table}")
+                    await self._reader.execute_fetchall(_PROBE_HISTORY)
+                    break
+            except (sqlite3.Error, OSError) as error:
+                log.debug("%s cannot be read with %s: %s", self._path, option, error)
+            await self._close_connections()
+        else:
+            self._reader = await aiosqlite.connect(":memory:", isolation_level=None)
+            await self._migrate(self._reader)
+        await self._reader.execute("PRAGMA query_only = ON")
+        self._set_status(state, detail)
+
+    async def _version(self, connection: aiosqlite.Connection) -> int:
+        """Format of the database. Raises `ConfigError` when it is newer than this program."""
         async with connection.execute("PRAGMA user_version") as cursor:
             row = await cursor.fetchone()
         version = int(row[0]) if row is not None else 0
@@ -212,15 +286,7 @@ class Store:
             raise ConfigError(
                 str(self._path), f"was written by a newer home-energy-hub (format {version}, known: {len(MIGRATIONS)})"
             )
-        for number, script in enumerate(MIGRATIONS[version:], version + 1):
-            await connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
-
-    async def _open_in_memory(self, cause: Exception) -> None:
-        """Without a place on disk the hub still shows live values; it says so and records nothing for later."""
-        state, detail = _explain(cause, self._path)
-        self._in_memory = True
-        await self._connect(f"file:hub-{id(self)}?mode=memory&cache=shared")
-        self._set_status(state, detail)
+        return version
 
     def _set_aside(self) -> Path:
         stamp = self._clock.now().strftime("%Y%m%dT%H%M%SZ")
@@ -248,45 +314,65 @@ class Store:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
-            ok = await self._write_batch()
-            pause = FLUSH_INTERVAL_S if ok else RETRY_INTERVAL_S
-        await self._write_batch()
+            pause = FLUSH_INTERVAL_S if await self._write_waiting() else RETRY_INTERVAL_S
+        await self._write_waiting()
 
-    async def _write_batch(self) -> bool:
-        """Write what waits in one transaction; False when the database does not take it."""
+    async def _write_waiting(self) -> bool:
+        """Write what waits, in transactions of a bounded size; False when the database does not take it."""
         urgent = list(self._urgent)
         self._urgent.clear()
-        stream = list(self._stream)
-        jobs = stream + urgent
-        if not jobs:
-            return True
+        left = len(self._stream)
         try:
-            refused = await self._commit(jobs)
-        except (sqlite3.Error, OSError) as error:
+            while left or urgent:
+                left = min(left, len(self._stream))  # some may have been dropped for want of room meanwhile
+                taken, rows = 0, 0
+                while taken < left and (not taken or rows + self._stream[taken].rows <= BATCH_ROWS):
+                    rows += self._stream[taken].rows
+                    taken += 1
+                left -= taken
+                # Whoever waits for an answer also waits for what was appended before: `flush` lives by that.
+                last = [] if left else urgent
+                self._in_flight = taken
+                await self._write_batch([self._stream[index] for index in range(taken)], last)
+                if last:
+                    urgent = []
+        except Exception as error:  # a task's top: without its writer the hub would wait for ever
+            if not _concerns_database(error):
+                log.exception("the database's writer failed by a fault of ours")
+            self._mark_if_damaged(error)
             state, detail = _explain(error, self._path)
             self._set_status(state, detail)
             for job in urgent:
                 _fail(job, StorageError(detail))
             return False
-        # Appended meanwhile, or dropped for want of room: take out what was written, and only that.
-        written = set(map(id, stream))
-        self._stream = deque(job for job in self._stream if id(job) not in written)
-        self._waiting_rows = sum(job.rows for job in self._stream)
-        for job in urgent:
-            if job.done is not None and not job.done.done():
-                error_of = refused.get(id(job))
-                if error_of is None:
-                    job.done.set_result(None)
-                else:
-                    job.done.set_exception(StorageError(f"the database refused it: {error_of}"))
-        if self._status.state is not StorageState.OK and not self._in_memory:
+        finally:
+            self._in_flight = 0
+            for job in urgent:
+                _fail(job, StorageError("the hub is closing"))  # cancelled: any other failure was told above
+        if self._status.state is not StorageState.OK:
             self._set_status(StorageState.OK, "")
         return True
 
-    async def _commit(self, jobs: list[_Job]) -> dict[int, sqlite3.Error]:
+    async def _write_batch(self, stream: list[_Job], urgent: list[_Job]) -> None:
+        """Write the head of the stream and `urgent` in one transaction, and tell who waits."""
+        refused = await self._commit([*stream, *urgent])
+        for job in stream:
+            self._stream.popleft()
+            self._waiting_rows -= job.rows
+            if id(job) in refused:
+                self._lost += job.rows
+        self._in_flight = 0
+        for job in urgent:
+            error = refused.get(id(job))
+            if error is not None:
+                _fail(job, StorageError(f"the database refused it: {error}"))
+            elif job.done is not None and not job.done.done():
+                job.done.set_result(None)
+
+    async def _commit(self, jobs: list[_Job]) -> dict[int, Exception]:
         """One transaction with a savepoint for each job; returns the jobs whose statements were wrong."""
         assert self._writer is not None
-        refused: dict[int, sqlite3.Error] = {}
+        refused: dict[int, Exception] = {}
         connection = self._writer
         await connection.execute("BEGIN IMMEDIATE")
         try:
@@ -294,15 +380,12 @@ class Store:
                 await connection.execute("SAVEPOINT job")
                 try:
                     for sql, rows in job.statements:
-                        await connection.executemany(sql, [tuple(row) for row in rows])
-                except (
-                    sqlite3.IntegrityError,
-                    sqlite3.ProgrammingError,
-                    sqlite3.InterfaceError,
-                    OverflowError,
-                ) as error:
+                        await connection.executemany(sql, rows)
+                except Exception as error:
+                    if _concerns_database(error):
+                        raise
                     await connection.execute("ROLLBACK TO job")
-                    refused[id(job)] = error if isinstance(error, sqlite3.Error) else sqlite3.DataError(str(error))
+                    refused[id(job)] = error
                     if job.done is None:
                         log.error("records refused by the database: %s", error)
                 await connection.execute("RELEASE job")
@@ -327,26 +410,35 @@ def _fail(job: _Job, error: StorageError) -> None:
         job.done.set_exception(error)
 
 
+def _code(error: BaseException) -> int | None:
+    """SQLite's primary result code; None for what the Python module itself found wrong."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def _concerns_database(error: Exception) -> bool:
+    """Whether everybody is concerned, not only the job whose statement it was."""
+    return isinstance(error, OSError | MemoryError) or _code(error) in _FAULTS_OF_THE_DATABASE
+
+
 def _is_damaged(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) if _has_code(error) else False
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _has_code(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", None) is not None
-
-
-def _explain(error: Exception, path: Path) -> tuple[StorageState, str]:
-    """State and one sentence for people."""
-    code = error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.Error) and _has_code(error) else None
+def _explain(error: Exception, path: Path, *, starting: bool = False) -> tuple[StorageState, str]:
+    """State and one sentence for people: what is wrong and what to do."""
+    code = _code(error)
     number = error.errno if isinstance(error, OSError) else None
+    then = "then restart the hub; nothing is recorded until then" if starting else "records wait in memory meanwhile"
     if code == sqlite3.SQLITE_FULL or number in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            StorageState.FULL,
-            f"the disk that holds {path.parent} is full: make room; records wait in memory meanwhile",
-        )
+        return StorageState.FULL, f"the disk that holds {path.parent} is full: make room; {then}"
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageState.READ_ONLY, f"{path.parent} cannot be written: make it writable for this account; {then}"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (
-            StorageState.READ_ONLY,
-            f"{path.parent} cannot be written: make it writable for this account, then restart",
+            StorageState.FAILED,
+            f"{path} is damaged: restart the hub, which checks it, moves it aside and begins a new one",
         )
-    return StorageState.FAILED, f"the database in {path.parent} fails: {error}"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StorageState.FAILED, f"another program holds {path}: end it; {then}"
+    return StorageState.FAILED, f"the database in {path.parent} fails ({error}): check the disk; {then}"

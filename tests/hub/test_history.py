@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub import history as module
+from hub import store as store_module
 from hub.bus import Bus
 from hub.clock import ManualClock
 from hub.errors import InvalidError, StorageError
@@ -107,8 +109,8 @@ async def test_counters_are_thinned_and_the_newest_is_never_lost(history: Histor
 async def test_a_clock_that_is_set_back_loses_no_reading_and_doubles_none(history: History, store: Store) -> None:
     for second in range(10):
         history.record(taken(second, float(second)))
-    for second in (2.5, 3.0, 3.5):  # one of them at a time that is taken
-        history.record(taken(second, 100.0))
+    for late in (2.5, 3.0, 3.5):  # one of them at a time that is taken
+        history.record(taken(late, 100.0))
     raw = await values(history, Resolution.RAW)
     assert len(raw) == 12
     [(total,)] = await store.read("SELECT sum(count) FROM rollup WHERE level = 60")
@@ -146,6 +148,76 @@ async def test_sums_equal_what_the_readings_say_over_a_restart_too(tmp_path: Pat
                 assert total == pytest.approx(sum(bucket))
 
 
+async def test_late_readings_leave_the_sums_as_a_recomputation_gives_them(history: History, store: Store) -> None:
+    chance = random.Random(5)
+    seconds = [chance.randrange(7200) for _ in range(600)]  # with many twice
+    for index, second in enumerate(seconds):
+        history.record(taken(second, float(second)))
+        if index % 50 == 0:
+            history.hand_over()
+    await values(history, Resolution.RAW)
+    for level in LEVELS:
+        length = level.seconds * 1000
+        again = await store.read(
+            "SELECT time - time % ?1, count(*), sum(value), min(value), max(value), min(value), max(value) "
+            "FROM raw GROUP BY 1 ORDER BY 1",
+            (length,),
+        )
+        sums = await store.read(
+            "SELECT time, count, sum, min, max, first, last FROM rollup WHERE level = ? ORDER BY time",
+            (level.seconds,),
+        )
+        assert sums == again, "the value is the second, so the first of a bucket is its smallest"
+    assert await store.read("SELECT count(*) FROM raw") == [(len(set(seconds)),)]
+
+
+async def test_a_value_that_is_no_number_costs_no_other_reading(history: History) -> None:
+    for second, value in enumerate((1.0, math.nan, 2.0, math.inf, 3.0)):
+        history.record(taken(second, value))
+    assert await values(history, Resolution.RAW) == [1.0, 2.0, 3.0]
+
+
+async def test_the_last_of_a_counter_before_a_gap_is_recorded(history: History) -> None:
+    for second in (0, 4, 9, 7200):
+        history.record(taken(second, 1000.0 + second, Quantity.ENERGY_DELIVERED))
+    assert await values(history, Resolution.RAW, Quantity.ENERGY_DELIVERED) == [1000.0, 1009.0, 8200.0]
+
+
+async def test_a_new_series_never_gets_the_readings_of_one_that_was_lost(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "WAITING_ROWS", 10)
+    async with Store(tmp_path / "h.db", clock) as store:
+        history = History(store, clock)
+        for second in range(30):
+            history.record(taken(second, 1.0))
+            history.hand_over()
+        assert store.status.lost > 0
+    async with Store(tmp_path / "h.db", clock) as store:
+        history = History(store, clock)
+        await history.load()
+        history.record(taken(60, 7.0, device="emcb-b"))
+        series = await history.series(
+            "emcb-b", Quantity.POWER, Channel.TOTAL, START, START + timedelta(hours=1), Resolution.RAW
+        )
+        assert [point.value for point in series.points] == [7.0]
+        assert 0 < len(await values(history, Resolution.RAW)) < 30, "and the old one has what was kept"
+
+
+async def test_a_disk_that_takes_nothing_does_not_hide_what_it_took_before(history: History, store: Store) -> None:
+    history.record(taken(0, 5.0))
+    assert await values(history, Resolution.RAW) == [5.0]
+    assert store._writer is not None
+    [(pages,)] = await store.read("PRAGMA page_count")
+    await store._writer.execute(f"PRAGMA max_page_count = {pages}")
+    for second in range(1, 15_000):
+        history.record(taken(second, 5.0))
+    assert await values(history, Resolution.RAW) == [5.0]
+    assert store.status.waiting > 0
+    await store._writer.execute("PRAGMA max_page_count = 1000000")
+    assert len(await values(history, Resolution.RAW)) == 15_000
+
+
 async def test_auto_takes_the_finest_that_a_chart_can_show(history: History, clock: ManualClock) -> None:
     spans = {
         timedelta(minutes=20): Resolution.RAW,
@@ -169,7 +241,7 @@ async def test_a_query_that_makes_no_sense_is_named(history: History) -> None:
         await history.series(DEVICE, Quantity.POWER, Channel.TOTAL, START, START, Resolution.RAW)
     for second in range(20_001):
         history.record(taken(second, 1.0))
-    with pytest.raises(InvalidError, match=r"more than 20000 points.*a coarser resolution"):
+    with pytest.raises(InvalidError, match=r"more than 20000 points in 96.0 h.*a coarser resolution, or at most \d+ s"):
         await values(history, Resolution.RAW)
     assert len(await values(history, Resolution.MINUTE)) == 334
 
@@ -185,10 +257,16 @@ async def test_what_is_past_its_time_is_deleted_and_the_sums_stay(
         history.record(taken(second, 1.0))
     history.hand_over()
     await store.flush()
+    for device in range(3):  # several series in one slice
+        history.record(taken(0, 1.0, device=f"emcb-{device}"))
+        history.record(taken(8000, 1.0, device=f"emcb-{device}"))
+    history.hand_over()
+    await store.flush()
     clock.advance(timedelta(hours=49).total_seconds())
     await history.tidy()
-    [(raw,)] = await store.read("SELECT count(*) FROM raw")
-    assert raw == (9000 - 3600) // 2
+    [(raw, oldest)] = await store.read("SELECT count(*), min(time) FROM raw")
+    assert raw == (9000 - 3600) // 2 + 3
+    assert oldest == int((START + timedelta(hours=1)).timestamp() * 1000)
     clock.advance(timedelta(days=40).total_seconds())
     await history.tidy()
     levels = {row[0] for row in await store.read("SELECT DISTINCT level FROM rollup")}

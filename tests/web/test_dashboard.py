@@ -215,9 +215,7 @@ async def test_the_details_rename_a_breaker_and_show_its_poles(house: House) -> 
     await page.click("dialog[open] >> text=Save")
     await page.wait_for_selector("dialog[open] >> text=Saved.")
     await page.keyboard.press("Escape")
-    await page.wait_for_function(
-        "[...document.querySelectorAll('article h3')].some(h => h.innerText === 'Roof <b>PV</b>')"
-    )
+    await page.wait_for_selector(f"{house.card(2)} h3:has-text('Roof <b>PV</b>')", timeout=PATIENCE_MS)
     await page.click(f"{house.card(2)} .more")
     await page.click("dialog[open] >> text=Show colours")
     await page.wait_for_selector("dialog[open] >> text=The breaker shows them.")
