@@ -28,7 +28,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from itertools import count
 from types import GenericAlias
-from typing import Annotated, ClassVar, Self, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from protocols.errors import RangeError, TrailingBytesError, TruncatedError
 
@@ -103,14 +103,17 @@ class OpenEnum(IntEnum):
         return not self.name.startswith("UNKNOWN_")
 
 
-class _Members(dict[int, IntEnum]):
+_E = TypeVar("_E", bound=IntEnum)
+
+
+class Members(dict[int, _E]):
     """Members of an enum by value: a look-up in place of a call to the enum, which costs ten times as much."""
 
-    def __init__(self, enum: type[IntEnum]) -> None:
+    def __init__(self, enum: type[_E]) -> None:
         super().__init__({member.value: member for member in enum})
         self._enum = enum
 
-    def __missing__(self, value: int) -> IntEnum:
+    def __missing__(self, value: int) -> _E:
         return self._enum(value)
 
 
@@ -238,7 +241,7 @@ def _compile(cls: type[Frame]) -> None:
             letters.append(wire.letter)
             values.append(access)
             if issubclass(python_type, IntEnum):
-                scope[f"m{number}"] = _Members(python_type)
+                scope[f"m{number}"] = Members(python_type)
                 return f"m{number}[{variable}]"
             return variable
         letters.append(f"{wire.size}s")

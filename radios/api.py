@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
+from protocols.aps import ApsFrame
 from protocols.emcb import Ack, DeviceStatus, HandleAction, HandlePosition, Led
+from protocols.ids import Eui64
 from radios.errors import (
+    DeliveryError,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -26,7 +29,15 @@ __all__ = [
     "BreakerReported",
     "BreakerSeen",
     "BreakerUnanswered",
+    "Capabilities",
+    "DeliveryError",
+    "DeviceJoined",
+    "DeviceLeft",
     "Driver",
+    "FixedEndpoint",
+    "FrameReceived",
+    "NetworkChanged",
+    "NetworkInfo",
     "NoReplyError",
     "NotReachableError",
     "NotSupportedError",
@@ -36,6 +47,8 @@ __all__ = [
     "RadioError",
     "RadioLostError",
     "UdpKeys",
+    "ZigbeeEvent",
+    "ZigbeeRadio",
 ]
 
 
@@ -143,13 +156,200 @@ class BreakerRadio(Protocol):
         ...
 
 
+# -- Zigbee ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedEndpoint:
+    """An endpoint that the radio's firmware brings, which we cannot change."""
+
+    endpoint: int
+    profile: int
+    device_type: int
+    server_clusters: tuple[int, ...] = ()
+    client_clusters: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a Zigbee radio can do. What it cannot do is refused with `NotSupportedError`, never done in part."""
+
+    answers_zdo: bool
+    """It answers node, power, simple, active endpoint, match descriptor and address requests itself."""
+    answers_default_response: bool
+    """It sends ZCL default responses of success itself; a second one from the host would be one too many."""
+    aps_encryption: bool
+    install_codes: bool
+    link_keys: bool
+    router: bool
+    """It can join a network as a router instead of forming one."""
+    group_send: bool
+    broadcast_send: bool
+    acks: bool
+    """`ApsFrame.ack` is honoured; without it a send returns once the first hop has it."""
+    endpoints: tuple[FixedEndpoint, ...] = ()
+    """Fixed endpoints; empty where the host registers its own."""
+    max_payload: int
+    """Bytes of `ApsFrame.payload`; longer frames are refused before anything is sent."""
+    energy_scan: bool
+    channel_change: bool
+    led: bool
+    tx_power: bool
+    certification: bool
+    erase: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkInfo:
+    """The network that a radio is on, and the radio itself."""
+
+    ieee: Eui64
+    short: int
+    pan_id: int
+    extended_pan_id: int
+    channel: int
+    """11 to 26; 0 while not on a network."""
+    is_coordinator: bool
+    model: str
+    """What the stick is, for people: "ZiGate V1"."""
+    firmware: str
+    """Its version for people: "3.1e"."""
+    mode: str = ""
+    """How the driver uses it, for people: "raw APS, acknowledged"."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """An APS frame arrived. Duplicates on the radio's own wire are dropped by the driver."""
+
+    frame: ApsFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceJoined:
+    """A device announced itself: new, back, or with another network address."""
+
+    ieee: Eui64
+    short: int
+    mac_capability: int | None = None
+    """Capability bits of the announce (Zigbee R21, 2.4.3.1.11), where the radio tells them."""
+    rejoined: bool | None = None
+    """Whether it used its old keys; None where the radio does not tell."""
+    lqi: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLeft:
+    """A device left the network."""
+
+    ieee: Eui64
+    rejoin: bool
+    """It said that it will come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """The radio's network is not what it was: another channel, a restart, formed anew."""
+
+    network: NetworkInfo
+
+
+ZigbeeEvent = FrameReceived | DeviceJoined | DeviceLeft | NetworkChanged
+
+
+class ZigbeeRadio(Protocol):
+    """All that the hub knows of a Zigbee radio. One object lives once: after `RadioLostError` it is not used again.
+
+    Every call may raise `RadioLostError`, `NoReplyError` (the radio itself did not answer in time) and, where the
+    capabilities say no, `NotSupportedError`.
+    """
+
+    async def __aenter__(self) -> Self:
+        """Open the pipe, identify the radio, resume its network or form one. Raises `PipeError`, `RadioLostError`."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this radio can do, known once it is open."""
+        ...
+
+    @property
+    def network(self) -> NetworkInfo:
+        """Where it is now."""
+        ...
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Frames sent, received and dropped, with one entry for each reason."""
+        ...
+
+    def events(self) -> AsyncIterator[ZigbeeEvent]:
+        """What is heard, in order; ends by raising `RadioLostError`."""
+        ...
+
+    async def send(self, frame: ApsFrame) -> None:
+        """Send one frame, once; returns on the far end's acknowledgement (or the first hop's without `ack`).
+
+        Waits its turn behind frames in flight. Raises `DeliveryError`, `NoReplyError` when its fate is unknown.
+        """
+        ...
+
+    async def permit_join(self, duration_s: int, via: int | None = None) -> None:
+        """Let devices join for 0 (close) to 254 s, at every router, or only at the one with network address `via`."""
+        ...
+
+    async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
+        """As trust centre: make a device leave, by way of its parent (default: ourselves)."""
+        ...
+
+    async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
+        """Energy per channel, 0 (quiet) to 255."""
+        ...
+
+    async def set_channel(self, channel: int) -> None:
+        """Move the network to another channel, 11 to 26; devices follow, sleepy ones when they wake."""
+        ...
+
+    async def set_led(self, on: bool) -> None:
+        """The stick's own LED."""
+        ...
+
+    async def set_tx_power(self, level: int) -> int:
+        """Transmit power in the stick's own steps; returns what it says it uses now."""
+        ...
+
+    async def set_certification(self, region: str) -> None:
+        """`CE` (Europe) or `FCC` (North America)."""
+        ...
+
+    async def set_time(self, utc_s: int) -> None:
+        """The stick's own clock, seconds since 2000-01-01 UTC."""
+        ...
+
+    async def erase(self) -> None:
+        """Forget the network, all devices and keys. Who calls has asked a person twice."""
+        ...
+
+
+Radio = BreakerRadio | ZigbeeRadio
+
+
 class Driver(Protocol):
     """What `radios.loader` finds under a driver's name."""
+
+    @property
+    def carries(self) -> str:
+        """`breakers` (it opens a `BreakerRadio`) or `zigbee` (it opens a `ZigbeeRadio`)."""
+        ...
 
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong. Opens nothing."""
         ...
 
-    def open(self, config: RadioConfig, trace: Callable[[str, bytes, str], None] | None) -> BreakerRadio:
+    def open(self, config: RadioConfig, trace: Callable[[str, bytes, str], None] | None) -> Radio:
         """A radio that is not open yet. `trace(direction, frame, peer)` is told every frame."""
         ...

@@ -5,6 +5,7 @@ RadioError               a radio cannot do what was asked
 ├── PipeError            the pipe cannot be opened
 ├── RadioLostError       the radio is gone; its supervisor makes a new one
 ├── NoReplyError         it was sent and no answer came in time: whether it acted is unknown
+├── DeliveryError        it was sent, and the radio reports that it was not delivered: names the status
 ├── NotReachableError    it was not sent: the device is not known, not synchronised, or there is no key for it
 └── NotSupportedError    the radio's capabilities do not include this
 """
@@ -34,6 +35,17 @@ class RadioLostError(RadioError):
 
 class NoReplyError(RadioError):
     """It was sent and no answer came in time: whether the device acted is unknown."""
+
+
+class DeliveryError(RadioError):
+    """It was sent, and the radio reports that it was not delivered.
+
+    `status` is the name of the layer's status (as `MAC_NO_ACK`), `code` its number.
+    """
+
+    def __init__(self, detail: str, status: str, code: int) -> None:
+        super().__init__(f"{detail}: {status} (0x{code:02X})")
+        self.status, self.code = status, code
 
 
 class NotReachableError(RadioError):

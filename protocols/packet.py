@@ -1,0 +1,419 @@
+"""Declarative frames of variable length: lists with a count, strings with a length, optional tails, either byte order.
+
+    @dataclass(frozen=True, slots=True)
+    class ActiveEndpointsResponse(Packet):
+        status: Annotated[ZdoStatus, U8]
+        short: u16
+        endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] = ()
+
+As in `protocols.fields` the annotations are the wire, in order, and each class compiles once to a function each way;
+runs of fields of fixed size become one precompiled `struct` call. Beside the integers of `protocols.fields` there are:
+
+===============================================  ==========================================================
+`u24`, `u40`, `u48`, `u56` and signed             integers of odd sizes
+`Annotated[Eui64, U64]`                           any class made from an integer
+`Annotated[bytes, Prefixed(U8)]`                  bytes behind their length
+`Annotated[str, PrefixedText(U8)]`                UTF-8 text behind its length in bytes
+`Annotated[bytes, Rest()]`                        all that is left
+`Annotated[tuple[int, ...], Counted(U8, U16)]`    items behind their number
+`Annotated[tuple[Row, ...], Counted(U8, Row)]`
+`Annotated[tuple[Row, ...], Repeated(Row)]`       items to the end
+`u16 | None` with default None                    an optional tail: absent when the bytes end before it
+===============================================  ==========================================================
+
+Bytes behind the last field are ignored on receipt: so these standards grow. `decode_part` tells where they are.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from enum import IntEnum
+from types import GenericAlias, NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, Union, cast, get_args, get_origin, get_type_hints
+
+from protocols.errors import RangeError, TruncatedError
+from protocols.fields import U8, Int, Members, Octets
+
+
+class Wire(Protocol):
+    """A type of its own on the wire: what `Annotated` may carry beside the types of this module."""
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[Any, int]:
+        """The value at `offset` and the offset behind it. Raises `IndexError` when the bytes end, or a `CodecError`."""
+        ...
+
+    def write(self, value: Any, order: str) -> bytes:
+        """The value's bytes. Raises `ValueError` or `TypeError` for what cannot be written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An integer of a size that `struct` does not know."""
+
+    size: int
+    signed: bool = False
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[int, int]:
+        """See `Wire`."""
+        end = offset + self.size
+        if end > len(data):
+            raise IndexError
+        return int.from_bytes(data[offset:end], _ORDERS[order], signed=self.signed), end
+
+    def write(self, value: int, order: str) -> bytes:
+        """See `Wire`."""
+        try:
+            return value.to_bytes(self.size, _ORDERS[order], signed=self.signed)
+        except OverflowError:
+            raise ValueError(f"{8 * self.size} bits") from None
+
+
+_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
+
+U24, U40, U48, U56 = Odd(3), Odd(5), Odd(6), Odd(7)
+S24, S40, S48, S56 = Odd(3, True), Odd(5, True), Odd(6, True), Odd(7, True)
+u24 = Annotated[int, U24]
+s24 = Annotated[int, S24]
+u48 = Annotated[int, U48]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixed:
+    """Bytes behind their length."""
+
+    length: Int = U8
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[bytes, int]:
+        """See `Wire`."""
+        size, offset = _read_int(self.length, data, offset, order)
+        end = offset + size
+        if end > len(data):
+            raise IndexError
+        return data[offset:end], end
+
+    def write(self, value: bytes, order: str) -> bytes:
+        """See `Wire`."""
+        if len(value) > self.length.maximum:
+            raise ValueError(f"at most {self.length.maximum} bytes")
+        return struct.pack(order + self.length.letter, len(value)) + value
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixedText:
+    """UTF-8 text behind its length in bytes. Bytes that are not UTF-8 are kept as surrogates and written back."""
+
+    length: Int = U8
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[str, int]:
+        """See `Wire`."""
+        raw, end = Prefixed(self.length).read(data, offset, order)
+        return raw.decode("utf-8", "surrogateescape"), end
+
+    def write(self, value: str, order: str) -> bytes:
+        """See `Wire`."""
+        return Prefixed(self.length).write(value.encode("utf-8", "surrogateescape"), order)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """All bytes that are left."""
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[bytes, int]:
+        """See `Wire`."""
+        return data[offset:], len(data)
+
+    def write(self, value: bytes, order: str) -> bytes:
+        """See `Wire`."""
+        return bytes(value)
+
+
+class Repeated:
+    """Items of one kind to the end of the bytes; a last item that is cut short is an error."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Int | Odd | type[Packet]) -> None:
+        self.item = item
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[tuple[Any, ...], int]:
+        """See `Wire`."""
+        found = []
+        while offset < len(data):
+            value, offset = _read_item(self.item, data, offset, order)
+            found.append(value)
+        return tuple(found), offset
+
+    def write(self, value: tuple[Any, ...], order: str) -> bytes:
+        """See `Wire`."""
+        return b"".join(_write_item(self.item, item, order) for item in value)
+
+
+class Counted:
+    """Items of one kind behind their number."""
+
+    __slots__ = ("count", "item")
+
+    def __init__(self, count: Int, item: Int | Odd | type[Packet]) -> None:
+        self.count, self.item = count, item
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[tuple[Any, ...], int]:
+        """See `Wire`."""
+        number, offset = _read_int(self.count, data, offset, order)
+        item = self.item
+        if isinstance(item, Int):
+            reader = struct.Struct(f"{order}{number}{item.letter}")
+            if offset + reader.size > len(data):
+                raise IndexError
+            return reader.unpack_from(data, offset), offset + reader.size
+        found = []
+        for _ in range(number):
+            value, offset = _read_item(item, data, offset, order)
+            found.append(value)
+        return tuple(found), offset
+
+    def write(self, value: tuple[Any, ...], order: str) -> bytes:
+        """See `Wire`."""
+        if len(value) > self.count.maximum:
+            raise ValueError(f"at most {self.count.maximum} items")
+        parts = [struct.pack(order + self.count.letter, len(value))]
+        parts.extend(_write_item(self.item, item, order) for item in value)
+        return b"".join(parts)
+
+
+def _read_int(wire: Int, data: bytes, offset: int, order: str) -> tuple[int, int]:
+    reader = struct.Struct(order + wire.letter)
+    end = offset + reader.size
+    if end > len(data):
+        raise IndexError
+    return cast("int", reader.unpack_from(data, offset)[0]), end
+
+
+def _read_item(item: Int | Odd | type[Packet], data: bytes, offset: int, order: str) -> tuple[Any, int]:
+    if isinstance(item, Int):
+        return _read_int(item, data, offset, order)
+    if isinstance(item, Odd):
+        return item.read(data, offset, order)
+    return item.decode_part(data, offset)
+
+
+def _write_item(item: Int | Odd | type[Packet], value: Any, order: str) -> bytes:
+    if isinstance(item, Int):
+        if not isinstance(value, int) or not item.minimum <= value <= item.maximum:
+            raise ValueError(f"items of {item.minimum} to {item.maximum}")
+        return struct.pack(order + item.letter, value)
+    if isinstance(item, Odd):
+        return item.write(value, order)
+    return cast("bytes", value.encode())
+
+
+class Packet:
+    """Base of every declared frame of variable length; see the module."""
+
+    __slots__ = ()
+
+    ORDER: ClassVar[str] = "<"
+    """Byte order of the class's integers, as in `struct`; given as `class X(Packet, order=">")`."""
+    MINIMUM: ClassVar[int]
+    """Bytes that it takes at least."""
+    _read: ClassVar[Callable[[bytes, int], tuple[Packet, int]]]
+    _write: ClassVar[Callable[[Packet], bytes]]
+
+    def __init_subclass__(cls, order: str | None = None) -> None:
+        if order is not None:
+            cls.ORDER = order
+        # `@dataclass(slots=True)` makes the class a second time; only that one has its slots and is worth compiling.
+        if "__dataclass_fields__" in cls.__dict__ and "__slots__" in cls.__dict__:
+            _compile(cls)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The frame in `data`. Raises `TruncatedError` or another `CodecError`; bytes behind its end are ignored."""
+        return cast("Self", cls._read(data, 0)[0])
+
+    @classmethod
+    def decode_part(cls, data: bytes, offset: int = 0) -> tuple[Self, int]:
+        """The frame at `offset`, and the offset behind it."""
+        return cast("tuple[Self, int]", cls._read(data, offset))
+
+    def encode(self) -> bytes:
+        """The frame's bytes. Raises `RangeError` that names the field which does not fit."""
+        return type(self)._write(self)  # noqa: SLF001 - our own, but not a method
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    wire: Any
+    python_type: type
+    optional: bool
+
+
+def _fields(cls: type[Packet]) -> Iterator[_Field]:
+    hints = get_type_hints(cls, include_extras=True)
+    for field in fields(cls):  # type: ignore[arg-type]
+        hint, optional = hints[field.name], False
+        if get_origin(hint) in (Union, UnionType):
+            [hint] = [part for part in get_args(hint) if part is not NoneType]
+            optional = True
+            assert field.default is None, f"{cls.__name__}.{field.name}: an optional tail has the default None"
+        if isinstance(hint, type) and not isinstance(hint, GenericAlias) and issubclass(hint, Packet):
+            yield _Field(field.name, hint, hint, optional)
+            continue
+        if get_origin(hint) is not Annotated:
+            raise TypeError(f"{cls.__name__}.{field.name}: {hint!r} says nothing about the wire")
+        python_type, wire = get_args(hint)[:2]
+        yield _Field(field.name, wire, get_origin(python_type) or python_type, optional)
+        assert optional or field.default is MISSING or isinstance(field.default, tuple | bytes | str | int)
+
+
+def _converter(scope: dict[str, object], number: int, field: _Field, variable: str) -> str:
+    """The expression that makes the field's Python value of its integer."""
+    if field.python_type is int or not issubclass(field.python_type, int):
+        return variable
+    if issubclass(field.python_type, IntEnum):
+        scope[f"m{number}"] = Members(field.python_type)
+        return f"m{number}[{variable}]"
+    scope[f"t{number}"] = field.python_type
+    return f"t{number}({variable})"
+
+
+def _compile(cls: type[Packet]) -> None:
+    """Write and evaluate the class's two functions; see `protocols.fields` about the twin."""
+    order, name = cls.ORDER, cls.__name__
+    described = list(_fields(cls))
+    # A base that is a frozen dataclass itself would forbid the twin what only the frozen class must be forbidden.
+    namespace = {"__slots__": cls.__dict__["__slots__"], "__setattr__": object.__setattr__}
+    scope: dict[str, object] = {
+        "new": object.__new__,
+        "cls": cls,
+        "twin": type(f"_{name}Twin", (cls.__base__ or Packet,), namespace),
+        "TruncatedError": TruncatedError,
+        "order": order,
+        "bad": _bad,
+    }
+    reading = ["o = offset", "n = len(data)"]
+    writing: list[str] = []
+    run: list[tuple[int, _Field]] = []
+    minimum = 0
+
+    def flush() -> None:
+        """One struct call for the fixed fields that are next to each other."""
+        nonlocal minimum
+        if not run:
+            return
+        first = run[0][0]
+        letters = "".join(
+            field.wire.letter if isinstance(field.wire, Int) else f"{field.wire.size}s" for _, field in run
+        )
+        code = struct.Struct(order + letters)
+        scope[f"s{first}"], scope[f"p{first}"] = code.unpack_from, code.pack
+        scope[f"f{first}"] = tuple(field for _, field in run)
+        variables = "".join(f"v{number}, " for number, _ in run)
+        reading.append(f"e = o + {code.size}")
+        reading.append(f"if e > n: raise TruncatedError({name!r}, e - offset, n - offset)")
+        reading.append(f"({variables}) = s{first}(data, o)")
+        reading.append("o = e")
+        values = ", ".join(f"self.{field.name}" for _, field in run)
+        writing.append(f"try: b += p{first}({values})")
+        writing.append(f"except Exception: raise bad(self, f{first}) from None")
+        for _, field in run:
+            if isinstance(field.wire, Octets):
+                writing.append(f"if len(self.{field.name}) != {field.wire.size}: raise bad(self, f{first})")
+        minimum += code.size
+        run.clear()
+
+    for number, field in enumerate(described):
+        fixed = isinstance(field.wire, Int | Octets)
+        if fixed and not field.optional:
+            run.append((number, field))
+            continue
+        flush()
+        scope[f"w{number}"], scope[f"f{number}"] = field.wire, (field,)
+        if isinstance(field.wire, type):
+            read, write = f"w{number}.decode_part(data, o)", f"self.{field.name}.encode()"
+            minimum += 0 if field.optional else cast("type[Packet]", field.wire).MINIMUM
+        else:
+            wire = _Fixed(field.wire) if fixed else field.wire
+            scope[f"w{number}"] = wire
+            read, write = f"w{number}.read(data, o, order)", f"w{number}.write(self.{field.name}, order)"
+            if isinstance(field.wire, Odd) and not field.optional:
+                minimum += field.wire.size
+            elif isinstance(field.wire, Prefixed | PrefixedText) and not field.optional:
+                minimum += struct.calcsize(order + field.wire.length.letter)
+            elif isinstance(field.wire, Counted) and not field.optional:
+                minimum += struct.calcsize(order + field.wire.count.letter)
+        indent = ""
+        if field.optional:
+            reading.append(f"if o >= n: v{number} = None")
+            reading.append("else:")
+            indent = "    "
+            writing.append(f"if self.{field.name} is not None:")
+        reading.append(f"{indent}try: v{number}, o = {read}")
+        reading.append(
+            f"{indent}except IndexError: raise TruncatedError({name!r}, n - offset + 1, n - offset) from None"
+        )
+        writing.append(f"{indent}try: b += {write}")
+        writing.append(
+            f"{indent}except (ValueError, TypeError, AttributeError) as e: raise bad(self, f{number}, e) from None"
+        )
+    flush()
+    reading.append("self = new(twin)")
+    for number, field in enumerate(described):
+        value = _converter(scope, number, field, f"v{number}")
+        if field.optional and value != f"v{number}":
+            value = f"None if v{number} is None else {value}"
+        reading.append(f"self.{field.name} = {value}")
+    reading.append("self.__class__ = cls")
+    reading.append("return self, o")
+    source = "def read(data, offset):\n    {}\ndef write(self):\n    b = b''\n    {}\n    return b\n".format(
+        "\n    ".join(reading), "\n    ".join(writing) or "pass"
+    )
+    exec(source, scope)
+    cls.MINIMUM = minimum
+    cls._read = staticmethod(cast("Callable[[bytes, int], tuple[Packet, int]]", scope["read"]))
+    cls._write = staticmethod(cast("Callable[[Packet], bytes]", scope["write"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """A type of fixed size by itself, in an optional tail."""
+
+    wire: Int | Octets
+
+    def read(self, data: bytes, offset: int, order: str) -> tuple[Any, int]:
+        if isinstance(self.wire, Int):
+            return _read_int(self.wire, data, offset, order)
+        end = offset + self.wire.size
+        if end > len(data):
+            raise IndexError
+        return data[offset:end], end
+
+    def write(self, value: Any, order: str) -> bytes:
+        if isinstance(self.wire, Int):
+            if not isinstance(value, int) or not self.wire.minimum <= value <= self.wire.maximum:
+                raise ValueError(f"{self.wire.minimum} to {self.wire.maximum}")
+            return struct.pack(order + self.wire.letter, value)
+        if len(value) != self.wire.size:
+            raise ValueError(f"{self.wire.size} bytes")
+        return bytes(value)
+
+
+def _bad(packet: Packet, candidates: tuple[_Field, ...], cause: Exception | None = None) -> Exception:
+    """The error for the first of `candidates` whose value does not fit."""
+    name = type(packet).__name__
+    for field in candidates:
+        value, wire = getattr(packet, field.name), field.wire
+        if isinstance(wire, Int):
+            if not isinstance(value, int) or not wire.minimum <= value <= wire.maximum:
+                return RangeError(f"{name}.{field.name}", value, f"{wire.minimum} to {wire.maximum}")
+        elif isinstance(wire, Octets):
+            if not isinstance(value, bytes) or len(value) != wire.size:
+                return RangeError(f"{name}.{field.name}", value, f"{wire.size} bytes")
+        elif isinstance(cause, RangeError):
+            return cause
+        else:
+            return RangeError(f"{name}.{field.name}", value, str(cause) or type(wire).__name__)
+    raise AssertionError(f"{name} does not pack, yet every field is in range")  # pragma: no cover

@@ -1,0 +1,145 @@
+"""Frames of ZiGate's serial line: start 0x01, end 0x03, and 0x02 before every byte below 0x10, which is sent xor 0x10.
+
+    01 | escaped( type u16 | length u16 | checksum u8 | payload ) | 03         integers most significant byte first
+
+The checksum is the xor of type, length and payload. What the stick sends ends with one byte of link quality, which
+counts as payload; only its log messages have none (ZIGATE firmware, SerialLink). A receiver starts anew at every
+0x01 and may meet escaped bytes that need not be escaped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from protocols.errors import RangeError
+
+START, ESCAPE, END = 0x01, 0x02, 0x03
+ESCAPE_MASK = 0x10
+LOG_CODE = 0x8001
+"""The one message of the stick without a link quality byte."""
+MAX_PAYLOAD = 255
+"""To the stick; its buffer holds 270 bytes with the header."""
+MAX_FRAME = 1100
+"""Unescaped bytes of the longest message, the device list with 70 entries (911), with room."""
+MAX_WIRE = 2 * MAX_FRAME + 2
+_HEADER = Struct(">HHB")
+_TYPE_AND_LENGTH = Struct(">HH")
+_PLAIN = tuple((bytes((ESCAPE, byte ^ ESCAPE_MASK)), bytes((byte,))) for byte in range(0x10) if byte != ESCAPE)
+_ESCAPED_ESCAPE, _ONE_ESCAPE = bytes((ESCAPE, ESCAPE ^ ESCAPE_MASK)), bytes((ESCAPE,))
+_TO_ESCAPE = {byte: bytes((ESCAPE, byte ^ ESCAPE_MASK)) for byte in range(0x10)}
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """A frame whose checksum and length are right."""
+
+    code: int
+    payload: bytes
+    """Without the link quality byte."""
+    lqi: int = 0
+    """0 to 255; 0 for answers of the stick itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Bytes that are no frame."""
+
+    data: bytes
+    reason: str
+    """"noise", "cut", "checksum", "length", "escape", "overlong"."""
+
+
+def checksum(data: bytes) -> int:
+    """The xor of all bytes."""
+    # Halving a big integer folds 32 bytes in five steps, where a loop takes 32.
+    value = int.from_bytes(data, "little")
+    bits = 8
+    while bits < 8 * len(data):
+        bits *= 2
+    while bits > 8:
+        bits //= 2
+        value = (value >> bits) ^ (value & ((1 << bits) - 1))
+    return value
+
+
+def encode(code: int, payload: bytes) -> bytes:
+    """A frame for the stick. Raises `RangeError` for a payload that its buffer does not hold."""
+    if len(payload) > MAX_PAYLOAD:
+        raise RangeError("ZiGate payload", len(payload), f"at most {MAX_PAYLOAD} bytes")
+    start = _TYPE_AND_LENGTH.pack(code, len(payload))
+    body = start + bytes((checksum(start + payload),)) + payload
+    escaped = b"".join(_TO_ESCAPE.get(byte) or bytes((byte,)) for byte in body)
+    return b"\x01" + escaped + b"\x03"
+
+
+def unescape(data: bytes) -> bytes | None:
+    """The bytes behind the escapes; None if the last one escapes nothing."""
+    if ESCAPE not in data:
+        return data
+    result = data
+    # One kind of pair after the other; the escaped escape byte last, since until then every 0x02 begins a pair.
+    for pair, byte in _PLAIN:
+        result = result.replace(pair, byte)
+    if result.count(_ESCAPED_ESCAPE) == result.count(_ONE_ESCAPE):
+        return result.replace(_ESCAPED_ESCAPE, _ONE_ESCAPE)
+    # Something is escaped that need not be: byte by byte.
+    found = bytearray()
+    bytes_left = iter(data)
+    for one in bytes_left:
+        if one != ESCAPE:
+            found.append(one)
+            continue
+        following = next(bytes_left, None)
+        if following is None:
+            return None
+        found.append(following ^ ESCAPE_MASK)
+    return bytes(found)
+
+
+class Deframer:
+    """Bytes in, frames out. Never raises: what is no frame comes out as `Garbage`, and the next good frame at once."""
+
+    def __init__(self, *, has_lqi: bool = True) -> None:
+        """`has_lqi`: the sender ends its payloads with a link quality byte (the stick does, the host does not)."""
+        self._has_lqi = has_lqi
+        self._pending = b""
+
+    def feed(self, data: bytes) -> list[RawFrame | Garbage]:
+        """What ends within `data`, in order."""
+        found: list[RawFrame | Garbage] = []
+        *ended, pending = (self._pending + data).split(b"\x03")
+        for piece in ended:
+            noise, start, body = piece.rpartition(b"\x01")
+            if not start:
+                # Without its start a piece is noise, and so is its end marker.
+                found.append(Garbage(body + b"\x03", "noise"))
+                continue
+            if noise:
+                found.append(Garbage(noise, "cut" if START in noise else "noise"))
+            found.append(self._frame(body))
+        if len(pending) > MAX_WIRE:
+            _, start, rest = pending.rpartition(b"\x01")
+            if start and len(rest) < MAX_WIRE:
+                found.append(Garbage(pending[: -len(rest) - 1], "overlong"))
+                pending = start + rest
+            else:
+                found.append(Garbage(pending, "overlong"))
+                pending = b""
+        self._pending = pending
+        return found
+
+    def _frame(self, escaped: bytes) -> RawFrame | Garbage:
+        body = unescape(escaped)
+        if body is None:
+            return Garbage(escaped, "escape")
+        if len(body) < _HEADER.size:
+            return Garbage(escaped, "length")
+        code, length, _ = _HEADER.unpack_from(body)
+        if length != len(body) - _HEADER.size:
+            return Garbage(escaped, "length")
+        if checksum(body) != 0:
+            return Garbage(escaped, "checksum")
+        if not self._has_lqi or code == LOG_CODE or length == 0:
+            return RawFrame(code, body[_HEADER.size :])
+        return RawFrame(code, body[_HEADER.size : -1], body[-1])
