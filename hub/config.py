@@ -69,6 +69,8 @@ class RadioSection:
     """One `[[radio]]`: what the hub itself needs, and `radio`, which belongs to the driver."""
 
     radio: RadioConfig
+    carries: str = "breakers"
+    """What its driver carries: `breakers` or `zigbee`."""
     unavailable_after: int = DEFAULT_UNAVAILABLE_AFTER
     command_lockout_s: float = DEFAULT_COMMAND_LOCKOUT_S
     consumption: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -193,11 +195,17 @@ def _radio(number: int, table: Mapping[str, object]) -> RadioSection:
         options={key: value for key, value in options.items() if key not in _HUBS_OWN},
     )
     try:
-        load_driver(config.driver).check(config)
+        driver = load_driver(config.driver)
+        driver.check(config)
     except OptionError as error:
         raise ConfigError(f"{where}: {error.key}", error.problem) from None
+    if driver.carries == "zigbee":
+        for key in _HUBS_OWN:
+            if key in options and key != "trace":
+                raise ConfigError(f"{where}: {key}", f"is for radios with breakers; {config.driver} carries Zigbee")
     return RadioSection(
         radio=config,
+        carries=driver.carries,
         unavailable_after=_integer(
             f"{where}: unavailable_after", options.get("unavailable_after", DEFAULT_UNAVAILABLE_AFTER), 1, 1000
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from hub.clock import Clock
 from hub.errors import InvalidError, NotFoundError
 from hub.events import DeviceAdded, DeviceChanged, DeviceRemoved, ReadingsTaken
 from hub.model import (
+    QUANTITIES,
     Availability,
     BreakerState,
     Capability,
@@ -22,6 +24,7 @@ from hub.model import (
     LatestReadings,
     Position,
     Quantity,
+    QuantityKind,
     Reading,
 )
 from hub.store import Statement, Store
@@ -93,10 +96,13 @@ class Devices:
         self._bus.publish(DeviceChanged(self._clock.now(), device))
         return device
 
-    def seen(self, device_id: str) -> None:
-        """A device was heard just now. Not worth an event; on disk once a minute."""
+    def seen(self, device_id: str, lqi: int | None = None) -> None:
+        """A device was heard just now, with this link quality. Not worth an event; on disk once a minute."""
         now = self._clock.now()
-        device = self._devices[device_id] = replace(self._devices[device_id], last_seen=now)
+        before = self._devices.get(device_id)
+        if before is None:
+            return  # removed by a person, and not taken up again yet
+        device = self._devices[device_id] = replace(before, last_seen=now, lqi=lqi if lqi is not None else before.lqi)
         written = self._seen_written.get(device_id)
         if written is None or (now - written).total_seconds() >= SEEN_INTERVAL_S:
             self._seen_written[device_id] = now
@@ -118,6 +124,12 @@ class Devices:
         latest = self._latest.get(device_id, {})
         for key in [key for key in latest if key[1] in _MOMENTARY]:
             del latest[key]
+
+    def forget_gauges(self, device_id: str, series: Iterable[tuple[Channel, Quantity]]) -> None:
+        """A device says that it does not know these now."""
+        latest = self._latest.get(device_id, {})
+        for key in series:
+            latest.pop(key, None)
 
     async def update(
         self, device_id: str, name: str | None = None, area: str | None = None, protected: bool | None = None
@@ -151,8 +163,10 @@ class Devices:
         self._bus.publish(DeviceRemoved(self._clock.now(), device_id))
 
 
+_LASTING = frozenset((Quantity.BATTERY, Quantity.BATTERY_VOLTAGE))
+"""Gauges that stay true while a device is silent: its battery is not charged by silence."""
 _MOMENTARY = frozenset(
-    (Quantity.POWER, Quantity.VOLTAGE, Quantity.LINE_TO_LINE_VOLTAGE, Quantity.CURRENT, Quantity.FREQUENCY)
+    quantity for quantity, info in QUANTITIES.items() if info.kind is QuantityKind.GAUGE and quantity not in _LASTING
 )
 
 

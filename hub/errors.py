@@ -6,6 +6,7 @@ HubError
 ├── InvalidError         the request's values: names field, value and what is allowed
 ├── UnsupportedError     the device or its radio cannot do this
 ├── RefusedError         it could be done, but policy or the device says no (carries the command where there is one)
+│   └── ZclStatusError   a Zigbee device said no: carries the ZCL status
 ├── UnknownOutcomeError  it was sent and nobody knows whether it happened (carries the command)
 ├── UnavailableError     the device or its radio does not answer, or has no valid key
 └── StorageError         the database cannot take it now: disk full, read-only
@@ -58,6 +59,14 @@ class RefusedError(HubError):
     def __init__(self, detail: str, commands: tuple[Command, ...] = ()) -> None:
         super().__init__(detail)
         self.commands = commands
+
+
+class ZclStatusError(RefusedError):
+    """A Zigbee device answered with a ZCL status that is not success."""
+
+    def __init__(self, detail: str, status: int, name: str, commands: tuple[Command, ...] = ()) -> None:
+        super().__init__(f"{detail}: {name} (0x{status:02X})", commands)
+        self.status, self.name = status, name
 
 
 class UnknownOutcomeError(HubError):

@@ -19,6 +19,7 @@ from hub.model import (
     Reading,
     StorageStatus,
 )
+from hub.zigbee.model import AttributeValue, InterviewStep, NetworkStatus, StepState, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,92 @@ class HouseChanged:
     house: HouseStatus
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """A Zigbee network came up, went down, opened or closed for joining, or moved."""
+
+    time: datetime
+    network: NetworkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAnnounced:
+    """A Zigbee device said that it is there: joined, rejoined, or moved to another network address."""
+
+    time: datetime
+    radio: str
+    device_id: str
+    short: int
+    is_new: bool
+    accepted: bool
+    """False: the network takes only devices that were added by hand, and this one was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewProgress:
+    """A step of a Zigbee device's interview."""
+
+    time: datetime
+    radio: str
+    device_id: str
+    step: InterviewStep
+    state: StepState
+    done: int
+    total: int
+    """Questions answered and questions known so far; `total` grows with the endpoints."""
+    detail: str
+    """For people: "endpoints 1, 2, 3"."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributesReported:
+    """A Zigbee device told attributes: by report, or in answer to a read (`AttributeValue.source` says which)."""
+
+    time: datetime
+    device_id: str
+    attributes: tuple[AttributeValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GestureMade:
+    """A person did something with a remote: pressed, turned, shook it."""
+
+    time: datetime
+    device_id: str
+    gesture: str
+    """"shake", "flip_90", "rotate", "on", "off", "step_up" ..."""
+    value: float | None
+    """Degrees of a rotation, the side of a cube, percent of a step; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLeft:
+    """A Zigbee device left its network; it is kept until a person removes it."""
+
+    time: datetime
+    radio: str
+    device_id: str
+    rejoin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyScanned:
+    """A scan of who hears whom went on, or ended (`topology.finished`)."""
+
+    time: datetime
+    topology: Topology
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyRequested:
+    """Somebody on the air asks us to show ourselves for `duration_s` (0: stop)."""
+
+    time: datetime
+    radio: str
+    endpoint: int
+    duration_s: int
+
+
 HubEvent = (
     DeviceAdded
     | DeviceChanged
@@ -116,4 +203,12 @@ HubEvent = (
     | RadioChanged
     | StorageChanged
     | HouseChanged
+    | NetworkChanged
+    | DeviceAnnounced
+    | InterviewProgress
+    | AttributesReported
+    | GestureMade
+    | DeviceLeft
+    | TopologyScanned
+    | IdentifyRequested
 )

@@ -375,12 +375,14 @@ class History:
 
     # -- commands ------------------------------------------------------------------------------------------------
 
-    async def begin_command(self, device_id: str, action: Action, requested_by: str) -> Command:
+    async def begin_command(self, device_id: str, action: Action, requested_by: str, argument: str = "") -> Command:
         """Record an intent; it is on disk when this returns. Raises `StorageError`."""
-        [command] = await self.begin_commands((device_id,), action, requested_by)
+        [command] = await self.begin_commands((device_id,), action, requested_by, argument)
         return command
 
-    async def begin_commands(self, device_ids: Sequence[str], action: Action, requested_by: str) -> list[Command]:
+    async def begin_commands(
+        self, device_ids: Sequence[str], action: Action, requested_by: str, argument: str = ""
+    ) -> list[Command]:
         """Record one intent for each device, all or none. Raises `StorageError`."""
         now = self._clock.now()
         first = await self._reserve(len(device_ids))
@@ -391,13 +393,14 @@ class History:
                 action=action,
                 requested_at=now,
                 requested_by=requested_by,
+                argument=argument,
             )
             for index, device_id in enumerate(device_ids)
         ]
         await self._store.write(
             (
-                "INSERT INTO command (number, device, action, requested_at, requested_by, outcome, detail) "
-                "VALUES (?, ?, ?, ?, ?, ?, '')",
+                "INSERT INTO command (number, device, action, requested_at, requested_by, outcome, detail, argument) "
+                "VALUES (?, ?, ?, ?, ?, ?, '', ?)",
                 [
                     (
                         _number(command),
@@ -406,6 +409,7 @@ class History:
                         _milliseconds(now),
                         requested_by,
                         Outcome.PENDING.value,
+                        argument,
                     )
                     for command in commands
                 ],
@@ -452,24 +456,11 @@ class History:
 
     async def _commands(self, condition: str, parameters: Sequence[object]) -> list[Command]:
         rows = await self._store.read(
-            "SELECT number, device, action, requested_at, requested_by, outcome, detail, position, finished_at "
-            f"FROM command {condition}",
+            "SELECT number, device, action, requested_at, requested_by, outcome, detail, position, finished_at, "
+            f"argument FROM command {condition}",
             parameters,
         )
-        return [
-            Command(
-                id=f"c-{number:06d}",
-                device_id=str(device),
-                action=Action(str(action)),
-                requested_at=_time(requested_at),
-                requested_by=str(requested_by),
-                outcome=Outcome(str(outcome)),
-                detail=str(detail),
-                position=Position(str(position)) if position is not None else None,
-                finished_at=_time(finished_at) if finished_at is not None else None,
-            )
-            for number, device, action, requested_at, requested_by, outcome, detail, position, finished_at in rows
-        ]
+        return [_command(row) for row in rows]
 
 
 def _refuse_too_many(resolution: Resolution, span: tuple[int, int], fits: int) -> NoReturn:
@@ -479,6 +470,22 @@ def _refuse_too_many(resolution: Resolution, span: tuple[int, int], fits: int) -
         "resolution",
         f"{resolution.value}: more than {MAX_POINTS} points in {hours:.1f} h",
         f"a coarser resolution, or at most {fits // 1000} s from that start",
+    )
+
+
+def _command(row: tuple[object, ...]) -> Command:
+    number, device, action, requested_at, requested_by, outcome, detail, position, finished_at, argument = row
+    return Command(
+        id=f"c-{number:06d}",
+        device_id=str(device),
+        action=Action(str(action)),
+        requested_at=_time(requested_at),
+        requested_by=str(requested_by),
+        outcome=Outcome(str(outcome)),
+        detail=str(detail),
+        argument=str(argument),
+        position=Position(str(position)) if position is not None else None,
+        finished_at=_time(finished_at) if finished_at is not None else None,
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from hub import VERSION
 from hub.breaker_watch import DEVICE_PREFIX
@@ -24,15 +24,32 @@ from hub.history import History
 from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
+from hub.registry import Registry
 from hub.store import Store
 from hub.supervisor import supervise
-from radios.api import BreakerEvent, BreakerRadio, BreakerSeen, OptionError, PipeError, UdpKeys
+from hub.zigbee.control import Controls
+from hub.zigbee.household import Household
+from hub.zigbee.remote_attributes import RemoteAttributes
+from hub.zigbee.service import Networks
+from hub.zone import local_zone
+from radios.api import (
+    BreakerEvent,
+    BreakerRadio,
+    BreakerSeen,
+    OptionError,
+    PipeError,
+    Radio,
+    UdpKeys,
+    ZigbeeEvent,
+    ZigbeeRadio,
+)
 from radios.loader import load_driver
 from radios.trace import Trace
 
 log = logging.getLogger(__name__)
 
 DATABASE_NAME = "hub.db"
+ZIGBEE = "zigbee"
 
 
 class _Line:
@@ -41,8 +58,13 @@ class _Line:
     def __init__(self, section: RadioSection, status: RadioStatus) -> None:
         self.section = section
         self.status = status
-        self.radio: BreakerRadio | None = None
+        self.radio: Radio | None = None
         self.trace: Trace | None = None
+
+    @property
+    def is_zigbee(self) -> bool:
+        """Whether it carries a Zigbee network; else it carries breakers."""
+        return self.section.carries == ZIGBEE
 
 
 class Hub:
@@ -57,15 +79,43 @@ class Hub:
         self.history = History(self.store, self.clock, timedelta(hours=config.history.raw_h))
         self.devices = Devices(self.store, self.bus, self.clock)
         self.energy = Metering(self.store, self.bus, self.clock, self.devices, config.home.mains)
-        self.keys = Keys(config.radios, config.data_dir, self.bus, self.clock, self._apply_keys, DEVICE_PREFIX)
+        zigbee = tuple(section for section in config.radios if section.carries == ZIGBEE)
+        with_breakers = tuple(section for section in config.radios if section.carries != ZIGBEE)
+        self.keys = Keys(with_breakers, config.data_dir, self.bus, self.clock, self._apply_keys, DEVICE_PREFIX)
         self.breakers = BreakerService(
-            config.radios,
+            with_breakers,
             self.devices,
             self.energy,
             self.history,
             self.bus,
             self.clock,
             self.keys.detail,
+            self._spawn,
+        )
+        self.registry = Registry(self.store)
+        self.household = Household(
+            [section.name for section in zigbee],
+            self.store,
+            self.registry,
+            self.devices,
+            self.energy,
+            self.bus,
+            self.clock,
+            local_zone(),
+            self._background,
+            lambda network: self.networks.changed(network),
+        )
+        self.networks = Networks(
+            zigbee, self.household, self.registry, self.devices, self.bus, self.clock, self._background
+        )
+        self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
+        self.controls = Controls(
+            self.devices,
+            self.history,
+            self.bus,
+            self.clock,
+            self.networks.find,
+            self.household.learn,
             self._spawn,
         )
         now = self.clock.now()
@@ -81,6 +131,7 @@ class Hub:
         self._tasks: asyncio.TaskGroup | None = None
         self._services: list[asyncio.Task[None]] = []
         self._commands: set[asyncio.Task[Ended | Exception]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Start everything. Raises `ConfigError` when a radio's pipe cannot be opened at all."""
@@ -90,6 +141,8 @@ class Hub:
             await self.history.load()
             await self.devices.load()
             await self.energy.load()
+            await self.registry.load()
+            await self.household.load()
             await self.breakers.resume()
             for line in self._lines.values():
                 await self._open_first(line, stack)
@@ -100,6 +153,11 @@ class Hub:
             self._serve(self._persist(), "ledgers")
             self._serve(self.keys.run(), "keys")
             self._serve(self._forget(), "removed devices")
+            if self.household.networks:
+                self._serve(self.household.keeper.run(), "reports")
+                self._serve(self.household.presence.run(), "presence")
+                self._serve(self.household.run_reports(), "own reports")
+                self._serve(self.household.run_persist(), "attributes")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()
@@ -135,7 +193,8 @@ class Hub:
     def _stop(self) -> None:
         """Leave the task group: commands under way are left unfinished on disk, which the next start resolves."""
         self.energy.persist()
-        for task in (*self._services, *self._commands):
+        self.household.persist()
+        for task in (*self._services, *self._commands, *self._chores):
             task.cancel()
 
     def _spawn(self, command: Coroutine[None, None, Ended]) -> asyncio.Task[Ended | Exception]:
@@ -144,6 +203,14 @@ class Hub:
         task = self._tasks.create_task(_contained(command), name="command")
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
+        return task
+
+    def _background(self, chore: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Run something that nobody waits for: an interview, an answer, a joining window."""
+        assert self._tasks is not None
+        task = self._tasks.create_task(_contained_chore(chore, name), name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
         return task
 
     async def _tick(self) -> None:
@@ -161,15 +228,15 @@ class Hub:
         async with self.bus.subscribe(DeviceRemoved) as events:
             async for event in events:
                 for line in self._lines.values():
-                    if line.radio is not None:
-                        line.radio.forget(event.device_id.removeprefix(DEVICE_PREFIX))
+                    if line.radio is not None and not line.is_zigbee:
+                        cast("BreakerRadio", line.radio).forget(event.device_id.removeprefix(DEVICE_PREFIX))
 
     def _storage_changed(self, status: StorageStatus) -> None:
         self.bus.publish(StorageChanged(self.clock.now(), status))
 
     # -- radios --------------------------------------------------------------------------------------------------
 
-    def _driver(self, line: _Line) -> BreakerRadio:
+    def _driver(self, line: _Line) -> Radio:
         trace = line.trace.frame if line.trace is not None else None
         return load_driver(line.section.radio.driver).open(line.section.radio, trace)
 
@@ -182,6 +249,9 @@ class Hub:
             except OSError as error:
                 problem = f"'{line.section.trace}' cannot be written: {error.strerror}"
                 raise ConfigError(f"radio {line.section.name!r}: trace", problem) from None
+        if line.is_zigbee:
+            # A stick that is pulled out must not keep the rest of the home from starting: its supervisor opens it.
+            return
         try:
             await stack.enter_async_context(_probe(self._driver(line)))
         except PipeError as error:
@@ -190,26 +260,38 @@ class Hub:
             raise ConfigError(f"radio {line.section.name!r}: {error.key}", error.problem) from None
 
     async def _supervise(self, line: _Line) -> None:
+        name = line.section.name
+
         @asynccontextmanager
-        async def open_radio() -> AsyncIterator[BreakerRadio]:
+        async def open_radio() -> AsyncIterator[Radio]:
             async with self._driver(line) as radio:
                 yield radio
 
-        def up(radio: BreakerRadio) -> None:
+        def up(radio: Radio) -> None:
             line.radio = radio
-            radio.set_keys(self.keys.keys_of(line.section.name))
-            self.breakers.radio_up(line.section.name, radio)
+            if line.is_zigbee:
+                self.networks.radio_up(name, cast("ZigbeeRadio", radio))
+            else:
+                breakers = cast("BreakerRadio", radio)
+                breakers.set_keys(self.keys.keys_of(name))
+                self.breakers.radio_up(name, breakers)
             self._set_state(line, RadioState.UP, "")
 
         def hear(event: object) -> None:
+            if line.is_zigbee:
+                self.networks.hear(name, cast("ZigbeeEvent", event))
+                return
             assert isinstance(event, BreakerEvent)
             if isinstance(event, BreakerSeen):
-                self.keys.seen(line.section.name, event.device_id)
-            self.breakers.hear(line.section.name, event)
+                self.keys.seen(name, event.device_id)
+            self.breakers.hear(name, event)
 
         def down(reason: str) -> None:
             line.radio = None
-            self.breakers.radio_down(line.section.name, f"its radio is down: {reason}")
+            if line.is_zigbee:
+                self.networks.radio_down(name, reason)
+            else:
+                self.breakers.radio_down(name, f"its radio is down: {reason}")
             self._set_state(line, RadioState.DOWN, reason)
 
         await supervise(open_radio, up=up, hear=hear, down=down, monotonic=self.clock.monotonic)
@@ -225,7 +307,7 @@ class Hub:
     def _apply_keys(self, radio: str, keys: UdpKeys) -> None:
         line = self._lines.get(radio)
         if line is not None and line.radio is not None:
-            line.radio.set_keys(keys)
+            cast("BreakerRadio", line.radio).set_keys(keys)
 
 
 async def _contained(command: Coroutine[None, None, Ended]) -> Ended | Exception:
@@ -239,8 +321,16 @@ async def _contained(command: Coroutine[None, None, Ended]) -> Ended | Exception
         return error
 
 
+async def _contained_chore(chore: Coroutine[None, None, None], name: str) -> None:
+    """A chore that fails is a fault of ours, not the end of the hub."""
+    try:
+        await chore
+    except Exception:  # a task's top
+        log.exception("%s failed by a fault of ours", name)
+
+
 @asynccontextmanager
-async def _probe(radio: BreakerRadio) -> AsyncIterator[None]:
+async def _probe(radio: Radio) -> AsyncIterator[None]:
     """Open and close a radio."""
     async with radio:
         pass

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from hub.bus import Bus
 from hub.clock import Clock
+from hub.counters import CounterLedger, CounterSample
 from hub.devices import Devices
 from hub.energy import MILLIJOULE_PER_WH, BreakerMeter, PoleLedger
 from hub.events import HouseChanged, ReadingsTaken
-from hub.model import HOUSE, Availability, Capability, Channel, Device, HouseStatus, Quantity, Reading
+from hub.model import HOUSE, Availability, Capability, Channel, Device, DeviceKind, HouseStatus, Quantity, Reading
 from hub.store import Statement, Store
 from protocols.emcb import MeterRecord
 
@@ -23,6 +25,8 @@ PERSIST_INTERVAL_S = 10.0
 HOUSE_INTERVAL_S = 1.0
 
 _CHANNELS = (Channel.POLE_0, Channel.POLE_1)
+Series = tuple[Channel, Quantity]
+
 _FLOWS = (Quantity.ENERGY_DELIVERED, Quantity.ENERGY_RECEIVED)
 _LEDGER = "INSERT OR REPLACE INTO ledger (device, channel, state, time) VALUES (?, ?, ?, ?)"
 
@@ -39,6 +43,9 @@ class Metering:
         self._meters: dict[str, BreakerMeter] = {}
         self._restored: dict[str, tuple[tuple[PoleLedger, PoleLedger], float]] = {}
         self._dirty: set[str] = set()
+        self._counters: dict[str, dict[Series, CounterLedger]] = {}
+        self._counted_at: dict[tuple[str, Series], float] = {}
+        self._dirty_counters: set[tuple[str, Series]] = set()
         self._home = _Home(mains, zone)
 
     async def load(self) -> None:
@@ -50,8 +57,14 @@ class Metering:
             if device == HOUSE:
                 self._home.restore(str(state))
                 continue
-            found.setdefault(str(device), {})[str(channel)] = _ledger_from_json(str(state))
             idle = now.timestamp() - (time / 1000 if isinstance(time, int) else 0)
+            place, _, quantity = str(channel).partition("/")
+            if quantity:
+                series = (Channel(place), Quantity(quantity))
+                self._counters.setdefault(str(device), {})[series] = CounterLedger.from_json(str(state))
+                self._counted_at[str(device), series] = monotonic - max(0.0, idle)
+                continue
+            found.setdefault(str(device), {})[str(channel)] = _ledger_from_json(str(state))
             heard[str(device)] = monotonic - max(0.0, idle)
         for device, poles in found.items():
             pair = (poles.get(Channel.POLE_0, PoleLedger()), poles.get(Channel.POLE_1, PoleLedger()))
@@ -69,10 +82,60 @@ class Metering:
         if not readings:
             return
         self._dirty.add(device_id)
-        if before is not None and self._home.counts(device_id):
+        if before is not None and self._counts(device_id):
             delivered, received = _flows(meter)
             self._home.add(self._clock.now(), delivered - before[0], received - before[1])
         self._devices.take(device_id, readings)
+
+    def take_counters(self, device_id: str, samples: Sequence[CounterSample], monotonic: float) -> None:
+        """Counters of any other meter came: publish our totals of those that are believed."""
+        ledgers = self._counters.setdefault(device_id, {})
+        readings: list[Reading] = []
+        flows = dict.fromkeys(_FLOWS, 0)
+        for sample in samples:
+            series = (sample.channel, sample.quantity)
+            ledger = ledgers.setdefault(series, CounterLedger())
+            before = ledger.value
+            if not ledger.take(sample, max(0.0, monotonic - self._counted_at.get((device_id, series), monotonic))):
+                if ledger.doubts == 1:
+                    log.warning("%s: %s leaps; not believed yet", device_id, sample.quantity.value)
+                continue
+            self._counted_at[device_id, series] = monotonic
+            self._dirty_counters.add((device_id, series))
+            after = ledger.value
+            if after is None:
+                continue
+            readings.append(Reading(sample.quantity, sample.channel, after))
+            if before is not None and sample.channel is Channel.TOTAL and sample.quantity in flows:
+                flows[sample.quantity] = round(after * MILLIJOULE_PER_WH) - round(before * MILLIJOULE_PER_WH)
+        if any(flows.values()) and self._counts(device_id):
+            self._home.add(self._clock.now(), *flows.values())
+        self._devices.take(device_id, tuple(readings))
+
+    def _counts(self, device_id: str) -> bool:
+        """Whether a device is part of the home's sums.
+
+        `home.mains` decides where it is given. Else breakers add up; what is plugged in behind them is in their sum
+        already and never counts twice. A home without breakers is measured by its only electricity meter; where there
+        are several, nobody but a person knows which of them carries the home.
+        """
+        if self._home.mains:
+            return device_id in self._home.mains
+        device = self._devices.find(device_id)
+        if device is None or device.kind is DeviceKind.BREAKER:
+            return True
+        if device.kind is not DeviceKind.METER or not self._is_electric(device_id):
+            return False
+        return not any(
+            other.id != device_id
+            and (other.kind is DeviceKind.BREAKER or (other.kind is DeviceKind.METER and self._is_electric(other.id)))
+            for other in self._devices.all()
+        )
+
+    def _is_electric(self, device_id: str) -> bool:
+        if (Channel.TOTAL, Quantity.ENERGY_DELIVERED) in self._counters.get(device_id, {}):
+            return True
+        return (Channel.TOTAL, Quantity.POWER) in self._devices.latest(device_id).values
 
     def interrupt(self, device_id: str) -> None:
         """A device was silent or restarted: its next record gives no power, and its last gauges are unknown now."""
@@ -87,7 +150,7 @@ class Metering:
             device
             for device in self._devices.all()
             if Capability.METER in device.capabilities
-            and self._home.counts(device.id)
+            and self._counts(device.id)
             # A breaker without a key has never been part of the sum; it is shown as such, not as a hole in it.
             and device.availability is not Availability.NO_KEY
         ]
@@ -113,7 +176,7 @@ class Metering:
 
     def persist(self) -> None:
         """Hand what changed to the database; call every `PERSIST_INTERVAL_S` and before closing."""
-        if not self._dirty:
+        if not self._dirty and not self._dirty_counters:
             return
         now = int(self._clock.now().timestamp() * 1000)
         rows = [
@@ -121,8 +184,13 @@ class Metering:
             for device_id in sorted(self._dirty)
             for channel, ledger in zip(_CHANNELS, self._meters[device_id].ledgers, strict=True)
         ]
+        rows += [
+            (device_id, f"{series[0].value}/{series[1].value}", self._counters[device_id][series].to_json(), now)
+            for device_id, series in sorted(self._dirty_counters)
+        ]
         rows.append((HOUSE, Channel.TOTAL.value, self._home.to_json(), now))
         self._dirty.clear()
+        self._dirty_counters.clear()
         statement: Statement = (_LEDGER, rows)
         self._store.append(statement)
 
@@ -145,14 +213,11 @@ class _Home:
     """Energy of the whole home: only differences are added, so adding or removing a breaker makes no jump."""
 
     def __init__(self, mains: tuple[str, ...], zone: tzinfo | None) -> None:
-        self._mains = frozenset(mains)
+        self.mains = frozenset(mains)
         self._zone = zone
         self._delivered = self._received = 0
         self._started = False
         self._day: _Day | None = None
-
-    def counts(self, device_id: str) -> bool:
-        return not self._mains or device_id in self._mains
 
     def add(self, now: datetime, delivered: int, received: int) -> None:
         self._turn_day(now)

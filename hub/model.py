@@ -15,6 +15,18 @@ class DeviceKind(StrEnum):
     """What a device is to the people who live with it."""
 
     BREAKER = "breaker"
+    PLUG = "plug"
+    SWITCH = "switch"
+    LIGHT = "light"
+    METER = "meter"
+    THERMOSTAT = "thermostat"
+    SENSOR = "sensor"
+    REMOTE = "remote"
+    """Buttons, cubes: it only tells what a person did with it."""
+    ROUTER = "router"
+    """It carries other devices' frames and nothing else."""
+    DISPLAY = "display"
+    OTHER = "other"
 
 
 class Capability(StrEnum):
@@ -23,6 +35,17 @@ class Capability(StrEnum):
     BREAKER = "breaker"
     METER = "meter"
     LEDS = "leds"
+    SWITCH = "switch"
+    LEVEL = "level"
+    THERMOSTAT = "thermostat"
+    TEMPERATURE = "temperature"
+    HUMIDITY = "humidity"
+    ILLUMINANCE = "illuminance"
+    OCCUPANCY = "occupancy"
+    ALARM = "alarm"
+    BATTERY = "battery"
+    GESTURES = "gestures"
+    IDENTIFY = "identify"
 
 
 class Availability(StrEnum):
@@ -49,6 +72,17 @@ class Channel(StrEnum):
     TOTAL = "total"
     POLE_0 = "pole_0"
     POLE_1 = "pole_1"
+    PHASE_A = "phase_a"
+    PHASE_B = "phase_b"
+    PHASE_C = "phase_c"
+    EP_2 = "ep_2"
+    """The second and further endpoints with the same quantity: a double socket, a meter with two commodities."""
+    EP_3 = "ep_3"
+    EP_4 = "ep_4"
+    EP_5 = "ep_5"
+    EP_6 = "ep_6"
+    EP_7 = "ep_7"
+    EP_8 = "ep_8"
 
 
 class QuantityKind(StrEnum):
@@ -83,6 +117,23 @@ class Quantity(StrEnum):
     APPARENT_ENERGY_Q2 = "apparent_energy_q2_vah"
     APPARENT_ENERGY_Q3 = "apparent_energy_q3_vah"
     APPARENT_ENERGY_Q4 = "apparent_energy_q4_vah"
+    REACTIVE_POWER = "reactive_power_var"
+    APPARENT_POWER = "apparent_power_va"
+    POWER_FACTOR = "power_factor"
+    VOLUME_DELIVERED = "volume_delivered_m3"
+    FLOW = "flow_m3_h"
+    TEMPERATURE = "temperature_c"
+    HUMIDITY = "humidity_percent"
+    ILLUMINANCE = "illuminance_lx"
+    OCCUPANCY = "occupancy"
+    ALARM = "alarm"
+    BATTERY = "battery_percent"
+    BATTERY_VOLTAGE = "battery_voltage_v"
+    HEATING_SETPOINT = "heating_setpoint_c"
+    COOLING_SETPOINT = "cooling_setpoint_c"
+    HEATING_DEMAND = "heating_demand_percent"
+    COOLING_DEMAND = "cooling_demand_percent"
+    LEVEL = "level_percent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +188,23 @@ QUANTITIES: Mapping[Quantity, QuantityInfo] = {
     Quantity.APPARENT_ENERGY_Q2: _counter("apparent energy, quadrant II", "VAh", QUADRANT_HISTORY_S),
     Quantity.APPARENT_ENERGY_Q3: _counter("apparent energy, quadrant III", "VAh", QUADRANT_HISTORY_S),
     Quantity.APPARENT_ENERGY_Q4: _counter("apparent energy, quadrant IV", "VAh", QUADRANT_HISTORY_S),
+    Quantity.REACTIVE_POWER: _gauge("reactive power", "var", 1),
+    Quantity.APPARENT_POWER: _gauge("apparent power", "VA", 1),
+    Quantity.POWER_FACTOR: _gauge("power factor", "", 2),
+    Quantity.VOLUME_DELIVERED: _counter("volume delivered to the home", "m3"),
+    Quantity.FLOW: _gauge("flow", "m3/h", 3),
+    Quantity.TEMPERATURE: _gauge("temperature", "°C", 2),
+    Quantity.HUMIDITY: _gauge("relative humidity", "%", 1),
+    Quantity.ILLUMINANCE: _gauge("illuminance", "lx", 0),
+    Quantity.OCCUPANCY: _gauge("occupancy", "", 0),
+    Quantity.ALARM: _gauge("alarm", "", 0),
+    Quantity.BATTERY: _gauge("battery", "%", 1),
+    Quantity.BATTERY_VOLTAGE: _gauge("battery voltage", "V", 3),
+    Quantity.HEATING_SETPOINT: _gauge("heating setpoint", "°C", 2),
+    Quantity.COOLING_SETPOINT: _gauge("cooling setpoint", "°C", 2),
+    Quantity.HEATING_DEMAND: _gauge("heating demand", "%", 0),
+    Quantity.COOLING_DEMAND: _gauge("cooling demand", "%", 0),
+    Quantity.LEVEL: _gauge("level", "%", 1),
 }
 
 
@@ -158,6 +226,54 @@ class BreakerState:
     """What we asked for last, OPEN or CLOSED; None if we never did."""
     changed_at: datetime | None = None
     cause: ChangeCause | None = None
+
+
+class ThermostatMode(StrEnum):
+    """System Mode of the Thermostat cluster (ZCL8, 6.3.2.2.2.12)."""
+
+    OFF = "off"
+    AUTO = "auto"
+    COOL = "cool"
+    HEAT = "heat"
+    EMERGENCY_HEATING = "emergency_heating"
+    PRECOOLING = "precooling"
+    FAN_ONLY = "fan_only"
+    DRY = "dry"
+    SLEEP = "sleep"
+
+
+class Running(StrEnum):
+    """What a thermostat does now."""
+
+    IDLE = "idle"
+    HEATING = "heating"
+    COOLING = "cooling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchState:
+    """Something that is on or off, and perhaps how much. None: not known yet."""
+
+    on: bool | None = None
+    level_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThermostatState:
+    """What a thermostat measures, wants and does. None: not known, or it has none."""
+
+    temperature_c: float | None = None
+    heating_setpoint_c: float | None = None
+    cooling_setpoint_c: float | None = None
+    mode: ThermostatMode | None = None
+    running: Running | None = None
+    min_heating_c: float = 7.0
+    """Limits of the setpoints: the device's own, else the standard's (ZCL8, 6.3.2.2.2)."""
+    max_heating_c: float = 30.0
+    min_cooling_c: float = 16.0
+    max_cooling_c: float = 32.0
+    modes: tuple[ThermostatMode, ...] = ()
+    """What it can be set to, by its Control Sequence of Operation."""
 
 
 class ChangeCause(StrEnum):
@@ -191,6 +307,12 @@ class Device:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     breaker: BreakerState | None = None
+    switch: SwitchState | None = None
+    thermostat: ThermostatState | None = None
+    lqi: int | None = None
+    """Link quality of the last frame's last hop, 0 to 255; radios on the LAN have none."""
+    sleepy: bool = False
+    """It hears us only now and then: what is sent to it may wait for seconds or minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +330,12 @@ class Action(StrEnum):
     CLOSE = "close"
     TOGGLE = "toggle"
     LED = "led"
+    ON = "on"
+    OFF = "off"
+    LEVEL = "level"
+    SETPOINT = "setpoint"
+    MODE = "mode"
+    IDENTIFY = "identify"
 
 
 class Outcome(StrEnum):
@@ -231,6 +359,8 @@ class Command:
     """Name of the token that asked, or "hub"."""
     outcome: Outcome = Outcome.PENDING
     detail: str = ""
+    argument: str = ""
+    """What was asked for beside the action, for people: "40 %", "heating 21.5 °C"."""
     position: Position | None = None
     """Where the contacts were found at the end; None when nobody knows."""
     finished_at: datetime | None = None

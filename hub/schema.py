@@ -45,4 +45,19 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (level, series, time)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE command ADD COLUMN argument TEXT NOT NULL DEFAULT '';
+    CREATE TABLE registry (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE zigbee_device (
+        id TEXT PRIMARY KEY, radio TEXT NOT NULL, short INTEGER, state TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE zigbee_attribute (
+        device TEXT NOT NULL, endpoint INTEGER NOT NULL, cluster INTEGER NOT NULL, side TEXT NOT NULL,
+        attribute INTEGER NOT NULL, manufacturer INTEGER NOT NULL, type INTEGER, value BLOB, status INTEGER NOT NULL,
+        time INTEGER, source TEXT NOT NULL,
+        PRIMARY KEY (device, endpoint, cluster, side, attribute, manufacturer)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE zigbee_local (radio TEXT NOT NULL, what TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (radio, what))
+        STRICT, WITHOUT ROWID;
+    """,
 )

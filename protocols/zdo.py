@@ -578,11 +578,10 @@ class MgmtNwkUpdateRequest(ZdoRequest):
     CLUSTER = 0x0038
     channels: u32
     duration: u8
-    count: u8 | None = None
-    """Of scans; only with `duration` 0 to 5."""
-    update_id: u8 | None = None
-    """Only with 0xFE and 0xFF. On the air it comes in the place of `count`: leave that None."""
+    count_or_update_id: u8 | None = None
+    """Number of scans with `duration` 0 to 5, the network's update id with 0xFE and 0xFF."""
     update_manager: u16 | None = None
+    """Only with 0xFF."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -435,6 +435,8 @@ def _expect(answer: Message, expected: type[M]) -> M:
 class EmcbDriver:
     """The driver as `radios.loader` finds it."""
 
+    carries = "breakers"
+
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong."""
         parse_options(config)

@@ -1,0 +1,96 @@
+"""The gateway manual's registry: settings that change how the hub behaves, by their names there; power-safe.
+
+Each row names its type, default, unit and meaning (CPX2-SE, Registry, Settings and Defaults). More rows come with the
+requests that they belong to.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.errors import InvalidError, NotFoundError
+from hub.store import Store
+
+DEFAULT_TIMEOUT = "Conversation.default_timeout"
+TX_STATUS_TIMEOUT = "Conversation.TX_status_timeout"
+DISABLE_DEFAULT_RESPONSE = "ZCL_Cluster.disable_default_response"
+MAX_SEQUENTIAL_TX_FAILURES = "ZDO_Device_Manager.max_sequential_TX_failures"
+REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
+REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
+
+RegistryValue = bool | int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the registry."""
+
+    name: str
+    default: RegistryValue
+    meaning: str
+    unit: str = ""
+    minimum: int = 0
+    maximum: int = 0x7FFFFFFF
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is true or false."""
+        return isinstance(self.default, bool)
+
+
+ENTRIES: Mapping[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            DEFAULT_TIMEOUT, 40, "how long an answer to a unicast may take; how long a broadcast collects", "s", 1, 3600
+        ),
+        Entry(TX_STATUS_TIMEOUT, 10, "how long a radio may take to say whether it has sent something", "s", 1, 600),
+        Entry(DISABLE_DEFAULT_RESPONSE, True, "ask devices not to confirm what they have an answer for"),
+        Entry(MAX_SEQUENTIAL_TX_FAILURES, 3, "failed transmissions in a row that make a device inactive", "", 1, 1000),
+        Entry(REFRESH_RATE, 120, "how often devices are asked whether they are there; 0: never", "s", 0, 86400),
+        Entry(REQUIRE_EXPLICIT_DEVICE_ADD, False, "only devices that were added by hand become part of the home"),
+    )
+}
+
+
+class Registry:
+    """The settings as they are now. On disk when `set` returns."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._values: dict[str, RegistryValue] = {}
+
+    async def load(self) -> None:
+        """Read what differs from the defaults."""
+        for name, value in await self._store.read("SELECT name, value FROM registry"):
+            entry = ENTRIES.get(str(name))
+            if entry is not None:
+                self._values[entry.name] = value == "1" if entry.is_switch else int(str(value))
+
+    def all(self) -> dict[str, RegistryValue]:
+        """Every entry with its value."""
+        return {name: self._values.get(name, entry.default) for name, entry in ENTRIES.items()}
+
+    def seconds(self, name: str) -> int:
+        """A number's value."""
+        return int(self._values.get(name, ENTRIES[name].default))
+
+    def is_on(self, name: str) -> bool:
+        """A switch's value."""
+        return bool(self._values.get(name, ENTRIES[name].default))
+
+    async def set(self, name: str, value: RegistryValue) -> None:
+        """Change an entry. Raises `NotFoundError`, `InvalidError`, `StorageError`."""
+        entry = ENTRIES.get(name)
+        if entry is None:
+            raise NotFoundError("registry entry", name, tuple(difflib.get_close_matches(name, ENTRIES, 3)))
+        if entry.is_switch:
+            if not isinstance(value, bool):
+                raise InvalidError(name, value, "true or false")
+        elif isinstance(value, bool) or not isinstance(value, int) or not entry.minimum <= value <= entry.maximum:
+            raise InvalidError(name, value, f"a whole number from {entry.minimum} to {entry.maximum}")
+        text = str(int(value))
+        await self._store.write(("INSERT OR REPLACE INTO registry (name, value) VALUES (?, ?)", [(name, text)]))
+        self._values[name] = value

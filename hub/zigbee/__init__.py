@@ -1,0 +1,1 @@
+"""Zigbee networks: everything above `ApsFrame`, the same for every radio."""

@@ -1,0 +1,559 @@
+"""The members of all Zigbee networks: who is there, what they say, what they are to the people of the home.
+
+It hears what networks hear (`network.Listener`), keeps what interviews find out (`interview.Household`), and turns both
+into devices, readings and events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.devices import Devices
+from hub.errors import HubError
+from hub.events import (
+    AttributesReported,
+    DeviceAnnounced,
+    DeviceLeft,
+    GestureMade,
+    IdentifyRequested,
+    InterviewProgress,
+)
+from hub.metering import Metering
+from hub.model import Availability, Device, DeviceKind
+from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
+from hub.store import Store
+from hub.zigbee import client_clusters
+from hub.zigbee.capabilities import describe, facts_of
+from hub.zigbee.interview import Interview
+from hub.zigbee.local import OurSide
+from hub.zigbee.member import Member, attributes_from_rows, attributes_to_rows, device_id_of, from_row, to_row
+from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, Side, StepState
+from hub.zigbee.network import Network
+from hub.zigbee.presence import Presence, silence_allowed_s
+from hub.zigbee.reporting import ReportKeeper
+from hub.zigbee.translate.translator import Translation, Translator
+from protocols.aps import ApsFrame
+from protocols.errors import CodecError
+from protocols.ids import Eui64
+from protocols.zcl.general import ReportAttributes
+from protocols.zcl.header import Direction, ZclHeader
+from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
+from radios import api
+from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
+
+log = logging.getLogger(__name__)
+
+PERSIST_INTERVAL_S = 60.0
+"""Attributes go to disk so often; what they measure is in the history already, readings and all."""
+OWN_REPORTS_S = 1.0
+"""How often our own attributes are looked at for reports to others."""
+ANNOUNCE_AGAIN_S = 5.0
+"""A second announce within this time is the same joining: sticks tell each twice, devices broadcast it thrice."""
+
+Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
+
+
+class Household:
+    """All Zigbee devices of all networks."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        store: Store,
+        registry: Registry,
+        devices: Devices,
+        metering: Metering,
+        bus: Bus,
+        clock: Clock,
+        zone: tzinfo,
+        spawn: Spawn,
+        network_moved: Callable[[Network], None],
+    ) -> None:
+        """`names`: of the Zigbee radios. `network_moved` is told when a radio's network is not what it was."""
+        self._store, self._registry, self._devices, self._metering = store, registry, devices, metering
+        self._bus, self._clock, self._spawn, self._network_moved = bus, clock, spawn, network_moved
+        self.members: dict[int, Member] = {}
+        self._translators: dict[int, Translator] = {}
+        self._interviews: dict[int, tuple[Interview, asyncio.Task[None]]] = {}
+        self._unsaved: set[int] = set()
+        self.networks: dict[str, Network] = {}
+        self._ours: dict[str, OurSide] = {}
+        for name in names:
+            network = Network(name, registry, clock, self, lambda work, label: self._quietly(work, label))
+            self.networks[name] = network
+            self._ours[name] = OurSide(
+                name,
+                store,
+                clock,
+                zone,
+                network.conversations.next_tsn,
+                lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
+            )
+        self.keeper = ReportKeeper(clock, self.network_of, self._take_polled, self.save)
+        self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)
+
+    def _quietly(self, work: Coroutine[None, None, None], label: str) -> None:
+        self._spawn(work, label)
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read all members back after a start."""
+        for device_id, radio, short, state in await self._store.read(
+            "SELECT id, radio, short, state FROM zigbee_device"
+        ):
+            try:
+                member = from_row(str(device_id), str(radio), short if isinstance(short, int) else None, str(state))
+            except (ValueError, KeyError, TypeError, CodecError) as error:
+                log.warning("%s cannot be read back, it is interviewed again: %s", device_id, error)
+                continue
+            self.members[member.ieee] = member
+            network = self.networks.get(member.radio)
+            if network is not None:
+                network.add(member)
+        rows = await self._store.read(
+            "SELECT device, endpoint, cluster, side, attribute, manufacturer, type, value, status, time, source "
+            "FROM zigbee_attribute"
+        )
+        by_id = {member.device_id: member for member in self.members.values()}
+        for device_id, value in attributes_from_rows(rows):
+            owner = by_id.get(device_id)
+            if owner is not None:
+                owner.keep((value,))
+                owner.dirty.clear()
+        for ours in self._ours.values():
+            await ours.load()
+        for member in self.members.values():
+            self._restore(member)
+
+    def _restore(self, member: Member) -> None:
+        """What a device was before the restart: its scaling and its state, no readings."""
+        translator = self._translator(member)
+        learnt = translator.learn(list(member.attributes.values()))
+        device = self._devices.find(member.device_id)
+        if device is None:
+            self._add_device(member)
+        else:
+            self._devices.change(
+                replace(
+                    device,
+                    switch=learnt.switch or device.switch,
+                    thermostat=learnt.thermostat or device.thermostat,
+                    sleepy=member.is_sleepy,
+                )
+            )
+        self.keeper.watch(member)
+
+    async def run_reports(self) -> None:
+        """Send the reports of our own attributes that others configured; ends by cancellation."""
+        while True:
+            await asyncio.sleep(OWN_REPORTS_S)
+            for name, network in self.networks.items():
+                endpoints = self._ours[name].endpoints
+                if network.radio is None or endpoints is None:
+                    continue
+                for frame in endpoints.reporting.due(self._clock.monotonic()):
+                    member = network.at(frame.destination) if frame.destination is not None else None
+                    if member is None or member.is_active:
+                        network.send_soon(frame)
+
+    async def run_persist(self) -> None:
+        """Keep attributes every minute; ends by cancellation."""
+        while True:
+            await asyncio.sleep(PERSIST_INTERVAL_S)
+            self.persist()
+
+    def persist(self) -> None:
+        """Hand what is not on disk to the database."""
+        for member in self.members.values():
+            if member.dirty:
+                statement = attributes_to_rows(member)
+                if statement is not None:
+                    self._store.append(statement)
+
+    def radio_up(self, name: str, radio: ZigbeeRadio) -> None:
+        """A radio is there: its members are looked for."""
+        network, ours = self.networks[name], self._ours[name]
+        network.up(radio)
+        ours.up(radio)
+        network.local = ours.endpoints
+        network.answer_zdo = ours.zdo.handle if ours.zdo is not None else None
+        for member in network.members.values():
+            if member.is_sleepy:
+                self._presume_asleep(member)
+        self._spawn(self._look_around(network), f"members of {name}")
+
+    def radio_down(self, name: str, reason: str) -> None:
+        """A radio is gone: its members cannot be reached."""
+        network = self.networks[name]
+        network.down(reason)
+        for member in network.members.values():
+            member.is_active = False
+            self._available(member, Availability.UNAVAILABLE, f"its radio is down: {reason}")
+
+    def _presume_asleep(self, member: Member) -> None:
+        """A sleepy device was heard not long ago: it is taken for there, although it has not spoken since the start."""
+        device = self._devices.find(member.device_id)
+        if device is None or device.last_seen is None:
+            return
+        allowed = silence_allowed_s(member, self._registry.seconds(REFRESH_RATE))
+        silent = (self._clock.now() - device.last_seen).total_seconds()
+        if silent < allowed:
+            member.is_active = True
+            member.heard_at = self._clock.monotonic() - max(0.0, silent)
+            self._available(member, Availability.AVAILABLE, "")
+
+    async def _look_around(self, network: Network) -> None:
+        """After a start of the radio: go on with interviews, and ask the others how they are."""
+        for member in list(network.members.values()):
+            if network.radio is None:
+                return
+            if member.interview is not InterviewStep.DONE:
+                self.start_interview(member)
+            elif not member.is_sleepy and member.short is not None:
+                try:
+                    await network.zdo_request(member, IeeeAddressRequest(member.short), IeeeAddressResponse)
+                except (RadioError, HubError) as error:
+                    log.info("%s: does not answer yet: %s", member.device_id, error)
+                    continue
+                self._ask_state(member)
+
+    def _ask_state(self, member: Member) -> None:
+        """A device is back: it may be switched otherwise than it was."""
+        member.steps_done.discard(InterviewStep.ATTRIBUTES)
+        self.start_interview(member, again=True)
+
+    # -- members -------------------------------------------------------------------------------------------------
+
+    def network_of(self, member: Member) -> Network | None:
+        """The network of a member; None if its radio is not configured any more."""
+        return self.networks.get(member.radio)
+
+    def add(self, network: Network, ieee: Eui64, *, by_hand: bool = False) -> Member:
+        """A device becomes part of a network; it keeps its id and history wherever it was before."""
+        member = self.members.get(ieee)
+        if member is None:
+            member = self.members[ieee] = Member(ieee, network.name)
+        member.added_by_hand = member.added_by_hand or by_hand
+        if network.members.get(ieee) is not member:
+            before = self.networks.get(member.radio)
+            if before is not None:
+                before.remove(member)
+            member.radio = network.name
+            member.short = None if before is not None and before is not network else member.short
+            network.add(member)
+        if self._devices.find(member.device_id) is None:
+            self._add_device(member)
+        self.save(member)
+        return member
+
+    def _add_device(self, member: Member) -> None:
+        found = describe(facts_of(member))
+        self._devices.add(
+            Device(
+                id=member.device_id,
+                radio=member.radio,
+                kind=found.kind,
+                name=self._default_name(member, found.kind),
+                capabilities=found.capabilities,
+                manufacturer=_text(member, 4),
+                model=_text(member, 5),
+                availability_detail="not heard yet",
+                sleepy=member.is_sleepy,
+            )
+        )
+
+    def _default_name(self, member: Member, kind: DeviceKind) -> str:
+        what = "New device" if kind is DeviceKind.OTHER else kind.value.capitalize()
+        return f"{what} {str(member.ieee)[-4:]}"
+
+    def forget(self, member: Member) -> None:
+        """A person removed a device."""
+        network = self.network_of(member)
+        if network is not None:
+            network.remove(member)
+            ours = self._ours[network.name]
+            ours.bindings.forget(member.ieee)
+            if ours.endpoints is not None:
+                ours.endpoints.reporting.forget(member.ieee)
+        running = self._interviews.pop(member.ieee, None)
+        if running is not None:
+            running[1].cancel()
+        self.keeper.forget(member)
+        self.members.pop(member.ieee, None)
+        self._translators.pop(member.ieee, None)
+        self._store.append(
+            ("DELETE FROM zigbee_device WHERE id = ?", [(member.device_id,)]),
+            ("DELETE FROM zigbee_attribute WHERE device = ?", [(member.device_id,)]),
+        )
+
+    def start_interview(self, member: Member, *, again: bool = False, anew: bool = False) -> None:
+        """Interview a device, if that is not going on. `again`: read its state anew; `anew`: ask everything anew."""
+        network = self.network_of(member)
+        if network is None or network.radio is None:
+            return
+        running = self._interviews.get(member.ieee)
+        if running is not None and not running[1].done():
+            if not anew:
+                return
+            running[1].cancel()
+        if anew:
+            member.steps_done.clear()
+            member.endpoint_ids = None
+            member.endpoints.clear()
+            member.interview = InterviewStep.ANNOUNCE
+        interview = Interview(network, member, self, again=again or anew)
+        task = self._spawn(interview.run(), f"interview {member.device_id}")
+        self._interviews[member.ieee] = (interview, task)
+
+    def _available(self, member: Member, availability: Availability, detail: str) -> None:
+        device = self._devices.find(member.device_id)
+        if device is None:
+            return
+        address = f"0x{member.short:04x}" if member.short is not None else ""
+        if availability is not Availability.AVAILABLE and device.availability is Availability.AVAILABLE:
+            self._metering.interrupt(member.device_id)
+        self._devices.change(
+            replace(
+                device,
+                availability=availability,
+                availability_detail=detail,
+                radio=member.radio,
+                address=address,
+                lqi=member.lqi,
+                sleepy=member.is_sleepy,
+            )
+        )
+
+    def _away(self, member: Member, reason: str) -> None:
+        if member.is_active:
+            log.warning("%s: inactive: %s", member.device_id, reason)
+        member.is_active = False
+        self._available(member, Availability.UNAVAILABLE, reason)
+
+    # -- what networks hear (network.Listener) -------------------------------------------------------------------
+
+    def heard(self, member: Member) -> None:
+        """A frame of a known device arrived."""
+        member.heard_at = self._clock.monotonic()
+        member.failures = 0
+        if not member.is_active:
+            member.is_active = True
+            self._available(member, Availability.AVAILABLE, "")
+            if member.interview is not InterviewStep.DONE:
+                self.start_interview(member)
+        self._devices.seen(member.device_id, member.lqi)
+        running = self._interviews.get(member.ieee)
+        if running is not None:
+            running[0].heard()
+
+    def announced(self, network: Network, event: DeviceJoined) -> None:
+        """A device is there: new, back, or with another network address."""
+        now = self._clock.now()
+        known = self.members.get(event.ieee)
+        accepted = known is not None or not self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD)
+        if not accepted:
+            log.info("%s announced itself on %s and was not added before: left alone", event.ieee, network.name)
+            self._bus.publish(
+                DeviceAnnounced(now, network.name, device_id_of(event.ieee), event.short, is_new=True, accepted=False)
+            )
+            return
+        is_new = known is None
+        is_elsewhere = known is not None and known.radio != network.name
+        member = self.add(network, event.ieee)
+        again = member.announced_at is not None and (now - member.announced_at).total_seconds() < ANNOUNCE_AGAIN_S
+        is_same = member.short == event.short and not is_elsewhere
+        network.place(member, event.short)
+        if event.mac_capability is not None:
+            member.mac_capability = event.mac_capability
+        if event.lqi:
+            member.lqi = event.lqi
+        member.announced_at = now
+        self.heard(member)
+        self._available(member, Availability.AVAILABLE, "")
+        if again and is_same:
+            self.save(member)
+            return
+        self._bus.publish(DeviceAnnounced(now, network.name, member.device_id, event.short, is_new, accepted=True))
+        self.progress(member, InterviewStep.ANNOUNCE, StepState.DONE, 0, 1, f"address 0x{event.short:04x}")
+        self.save(member)
+        if member.interview is InterviewStep.DONE:
+            self._ask_state(member)
+        else:
+            self.start_interview(member)
+
+    def stranger(self, network: Network, ieee: Eui64, short: int) -> Member | None:
+        """Somebody spoke whom we do not know: detected by its message (CPX2-SE, Device Detection)."""
+        if self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD) and ieee not in self.members:
+            return None
+        self.announced(network, DeviceJoined(ieee=ieee, short=short))
+        return self.members.get(ieee)
+
+    def left(self, network: Network, event: api.DeviceLeft) -> None:
+        """A device left."""
+        member = network.members.get(event.ieee)
+        if member is None:
+            return
+        detail = "it left the network and will come back" if event.rejoin else "it left the network; join it again"
+        self._away(member, detail)
+        self._bus.publish(DeviceLeft(self._clock.now(), network.name, member.device_id, event.rejoin))
+
+    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> None:
+        """Attributes came by themselves."""
+        try:
+            report = ReportAttributes.decode(payload)
+        except CodecError as error:
+            log.debug("%s: report: %s", member.device_id, error)
+            return
+        side = Side.SERVER if header.direction is Direction.TO_CLIENT else Side.CLIENT
+        now = self._clock.now()
+        endpoint, cluster, code = frame.source_endpoint, frame.cluster, header.manufacturer
+        values = tuple(
+            AttributeValue(
+                endpoint=endpoint,
+                cluster=cluster,
+                side=side,
+                attribute=record.attribute,
+                manufacturer=code,
+                data_type=record.type,
+                value=record.value,
+                time=now,
+                source="report",
+            )
+            for record in report.records
+        )
+        for record in report.records:
+            self.keeper.came(member, (endpoint, cluster, side, record.attribute, code))
+        self.learn(member, values)
+
+    def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
+        """A cluster command of a device."""
+        translator = self._translator(member)
+        self._apply(member, translator.command(frame.source_endpoint, frame.cluster, header, payload))
+        return client_clusters.answer(network, member, frame, header, payload)
+
+    def moved(self, network: Network, info: NetworkInfo) -> None:
+        """The radio's network is not what it was."""
+        log.info("%s: channel %d, PAN 0x%04x", network.name, info.channel, info.pan_id)
+        self._network_moved(network)
+
+    def failed(self, member: Member) -> None:
+        """A transmission failed."""
+        limit = self._registry.seconds(MAX_SEQUENTIAL_TX_FAILURES)
+        if member.failures >= limit and member.is_active:
+            self._away(member, f"{member.failures} transmissions in a row were not delivered: out of power or range")
+
+    # -- what interviews find out (interview.Household) ------------------------------------------------------------
+
+    def progress(
+        self, member: Member, step: InterviewStep, state: StepState, done: int, total: int, detail: str
+    ) -> None:
+        """Tell how far an interview is."""
+        self._bus.publish(
+            InterviewProgress(self._clock.now(), member.radio, member.device_id, step, state, done, total, detail)
+        )
+
+    def save(self, member: Member) -> None:
+        """Keep what is known now."""
+        self._store.append(to_row(member))
+        self.keeper.watch(member)
+
+    def described(self, member: Member) -> None:
+        """All endpoints are known, or the model is: what the device can do may have changed."""
+        self._translators.pop(member.ieee, None)
+        translator = self._translator(member)
+        learnt = translator.learn(list(member.attributes.values()))
+        device = self._devices.find(member.device_id)
+        if device is None:
+            return
+        found = describe(facts_of(member))
+        manufacturer, model = _text(member, 4) or device.manufacturer, _text(member, 5) or device.model
+        name = device.name
+        if name in (self._default_name(member, kind) for kind in DeviceKind):
+            name = self._default_name(member, found.kind)
+        self._devices.change(
+            replace(
+                device,
+                kind=found.kind,
+                capabilities=found.capabilities,
+                manufacturer=manufacturer,
+                model=model,
+                name=name,
+                sleepy=member.is_sleepy,
+                switch=learnt.switch or device.switch,
+                thermostat=learnt.thermostat or device.thermostat,
+            )
+        )
+
+    def learn(self, member: Member, values: Sequence[AttributeValue]) -> None:
+        """Attributes were reported or read."""
+        if not values:
+            return
+        member.keep(values)
+        self._apply(member, self._translator(member).learn(values))
+        self._bus.publish(AttributesReported(self._clock.now(), member.device_id, tuple(values)))
+
+    def _take_polled(self, member: Member, values: Sequence[AttributeValue]) -> None:
+        self.learn(member, values)
+
+    def wanted(self, member: Member) -> Sequence[tuple[int, int, int, int | None]]:
+        """What to read of a new device."""
+        return self._translator(member).wanted()
+
+    def reporting(self, member: Member) -> Sequence[ReportingRow]:
+        """What to have reported."""
+        return self._translator(member).reporting()
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return self._clock.now()
+
+    # -- translation ---------------------------------------------------------------------------------------------
+
+    def _translator(self, member: Member) -> Translator:
+        found = self._translators.get(member.ieee)
+        if found is None:
+            found = self._translators[member.ieee] = Translator(facts_of(member))
+        return found
+
+    def _apply(self, member: Member, learnt: Translation) -> None:
+        """What attributes or a command mean for the device."""
+        device_id = member.device_id
+        if learnt.gone:
+            self._devices.forget_gauges(device_id, learnt.gone)
+        if learnt.readings:
+            self._devices.take(device_id, learnt.readings)
+        if learnt.counters:
+            self._metering.take_counters(device_id, learnt.counters, self._clock.monotonic())
+        if learnt.switch is not None or learnt.thermostat is not None or learnt.identity:
+            device = self._devices.find(device_id)
+            if device is not None:
+                self._devices.change(
+                    replace(
+                        device,
+                        switch=learnt.switch or device.switch,
+                        thermostat=learnt.thermostat or device.thermostat,
+                        manufacturer=learnt.identity.get("manufacturer", device.manufacturer),
+                        model=learnt.identity.get("model", device.model),
+                    )
+                )
+        for gesture, value in learnt.gestures:
+            self._bus.publish(GestureMade(self._clock.now(), device_id, gesture, value))
+
+    def _identify(self, name: str, endpoint: int, seconds: int) -> None:
+        self._bus.publish(IdentifyRequested(self._clock.now(), name, endpoint, seconds))
+
+
+def _text(member: Member, attribute: int) -> str:
+    """A text of the Basic cluster, as far as it can be shown."""
+    for endpoint in sorted(member.endpoints):
+        found = member.value(endpoint, 0, attribute)
+        if found is not None and isinstance(found.value, str):
+            return "".join(letter for letter in found.value if letter.isprintable()).strip()
+    return ""

@@ -1,0 +1,187 @@
+"""Our side of a network: the endpoints that we host there and the ZDO server, with what others configured in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from hub import VERSION
+from hub.clock import Clock
+from hub.store import Statement, Store
+from hub.zigbee.endpoint import LocalEndpoint, LocalEndpoints
+from hub.zigbee.kept import from_builtins, to_builtins
+from hub.zigbee.own_reporting import OwnReport
+from hub.zigbee.servers.base import ClusterServer
+from hub.zigbee.servers.basic import BasicFacts, BasicServer
+from hub.zigbee.servers.identify import IdentifyServer
+from hub.zigbee.servers.utc_time import TimeServer
+from hub.zigbee.zdo_server import BindingTable, ZdoServer
+from protocols.errors import CodecError
+from protocols.ids import Eui64, Profile
+from protocols.zcl import clusters
+from protocols.zdo import Binding, NeighbourRow
+from radios.api import Capabilities, NetworkInfo, ZigbeeRadio
+
+log = logging.getLogger(__name__)
+
+HOME_GATEWAY = 0x0050
+"""Device type of the Home Automation profile (07-5367, 5.8)."""
+ENERGY_SERVICE_INTERFACE = 0x0500
+"""Device type of the Smart Energy profile."""
+HA_ENDPOINT, SE_ENDPOINT = 0x01, 0x5E
+"""Ours where the radio lets us choose; 0x5E is the gateway manual's."""
+CLIENT_CLUSTERS = (
+    clusters.POWER_CONFIGURATION,
+    clusters.IDENTIFY,
+    clusters.GROUPS,
+    clusters.ON_OFF,
+    clusters.LEVEL,
+    clusters.POLL_CONTROL,
+    clusters.THERMOSTAT,
+    clusters.TEMPERATURE,
+    clusters.HUMIDITY,
+    clusters.OCCUPANCY,
+    clusters.ILLUMINANCE,
+    clusters.IAS_ZONE,
+    clusters.METERING,
+    clusters.ELECTRICAL_MEASUREMENT,
+)
+"""What we ask others for."""
+SE_CLIENT_CLUSTERS = (clusters.METERING, clusters.KEY_ESTABLISHMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the ZDO server is told of our network."""
+
+    radio: ZigbeeRadio
+
+    @property
+    def _info(self) -> NetworkInfo:
+        return self.radio.network
+
+    @property
+    def ieee(self) -> Eui64:
+        return self._info.ieee
+
+    @property
+    def short(self) -> int:
+        return self._info.short
+
+    @property
+    def is_coordinator(self) -> bool:
+        return self._info.is_coordinator
+
+    def neighbours(self) -> Sequence[NeighbourRow]:
+        return ()
+
+
+class OurSide:
+    """Everything that we host on one network."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        clock: Clock,
+        zone: tzinfo,
+        next_tsn: Callable[[], int],
+        on_identify: Callable[[int, int], None],
+    ) -> None:
+        self._name, self._store, self._clock, self._zone = name, store, clock, zone
+        self._next_tsn, self._on_identify = next_tsn, on_identify
+        self.bindings = BindingTable(self._bindings_changed)
+        self._location = ""
+        self._reports: tuple[OwnReport, ...] = ()
+        self.endpoints: LocalEndpoints | None = None
+        self.zdo: ZdoServer | None = None
+
+    async def load(self) -> None:
+        """Read back what others bound and configured before the last stop."""
+        rows = await self._store.read("SELECT what, state FROM zigbee_local WHERE radio = ?", (self._name,))
+        for what, state in rows:
+            try:
+                found = json.loads(str(state))
+                if what == "bindings":
+                    self.bindings.load(Binding.decode(bytes.fromhex(row)) for row in found)
+                elif what == "location":
+                    self._location = str(found)
+                elif what == "reports":
+                    self._reports = tuple(from_builtins(row, OwnReport) for row in found)
+            except (ValueError, KeyError, TypeError, CodecError) as error:
+                log.warning("%s: %s cannot be read back: %s", self._name, what, error)
+
+    def up(self, radio: ZigbeeRadio) -> None:
+        """The radio is there: host what it lets us host."""
+        can = radio.capabilities
+        self.endpoints = LocalEndpoints(
+            self._endpoints(can),
+            max_payload=can.max_payload,
+            next_tsn=self._next_tsn,
+            bound=self.bindings.targets,
+            radio_confirms=can.answers_default_response,
+            on_reporting_changed=self._reports_changed,
+        )
+        self.endpoints.reporting.load(self._reports, self._clock.monotonic())
+        self.zdo = ZdoServer(self.endpoints, _Facts(radio), self.bindings, max_payload=can.max_payload)
+
+    def _endpoints(self, can: Capabilities) -> list[LocalEndpoint]:
+        if can.endpoints:
+            return [
+                LocalEndpoint(
+                    endpoint=fixed.endpoint,
+                    profile=fixed.profile,
+                    device_type=fixed.device_type,
+                    servers=self._servers(fixed.endpoint),
+                    client_clusters=fixed.client_clusters or CLIENT_CLUSTERS,
+                )
+                for fixed in can.endpoints
+            ]
+        return [
+            LocalEndpoint(
+                endpoint=HA_ENDPOINT,
+                profile=Profile.HOME_AUTOMATION,
+                device_type=HOME_GATEWAY,
+                servers=self._servers(HA_ENDPOINT),
+                client_clusters=CLIENT_CLUSTERS,
+            ),
+            LocalEndpoint(
+                endpoint=SE_ENDPOINT,
+                profile=Profile.SMART_ENERGY,
+                device_type=ENERGY_SERVICE_INTERFACE,
+                servers=self._servers(SE_ENDPOINT),
+                client_clusters=SE_CLIENT_CLUSTERS,
+            ),
+        ]
+
+    def _servers(self, endpoint: int) -> tuple[ClusterServer, ...]:
+        facts = BasicFacts(software_build=VERSION[:16])
+        return (
+            BasicServer(facts, location=self._location, on_location=self._location_changed),
+            IdentifyServer(endpoint, self._on_identify),
+            TimeServer(self._clock, self._zone, lambda: None),
+        )
+
+    # -- on disk -------------------------------------------------------------------------------------------------
+
+    def _keep(self, what: str, state: object) -> None:
+        statement: Statement = (
+            "INSERT OR REPLACE INTO zigbee_local (radio, what, state) VALUES (?, ?, ?)",
+            [(self._name, what, json.dumps(state))],
+        )
+        self._store.append(statement)
+
+    def _bindings_changed(self) -> None:
+        self._keep("bindings", [row.encode().hex() for row in self.bindings.rows()])
+
+    def _location_changed(self, location: str) -> None:
+        self._location = location
+        self._keep("location", location)
+
+    def _reports_changed(self) -> None:
+        if self.endpoints is not None:
+            self._reports = self.endpoints.reporting.rows()
+            self._keep("reports", [to_builtins(row) for row in self._reports])

@@ -1,0 +1,565 @@
+"""One Zigbee network: frames in and out, transactions, duplicates, who is who. The same for every radio.
+
+Everything that is heard goes one way: duplicates are dropped, the sender is looked up (or asked for), answers go to the
+conversation that waits for them, requests to our own endpoints, and the rest to the `Listener`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from hub.clock import Clock
+from hub.errors import UnavailableError
+from hub.registry import DEFAULT_TIMEOUT, DISABLE_DEFAULT_RESPONSE, TX_STATUS_TIMEOUT, Registry
+from hub.zigbee.endpoint import LocalEndpoints
+from hub.zigbee.member import Member
+from hub.zigbee.transactions import (
+    EVERYBODY,
+    Conversation,
+    Conversations,
+    ZclAnswer,
+    ZdoAnswer,
+    answers_to,
+)
+from protocols.aps import ApsFrame, Delivery, Security
+from protocols.errors import CodecError
+from protocols.ids import FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Eui64, Profile
+from protocols.zcl.general import General
+from protocols.zcl.header import Direction, FrameType, ZclHeader, parse_header
+from protocols.zdo import (
+    RESPONSE_BIT,
+    DeviceAnnounce,
+    IeeeAddressRequest,
+    IeeeAddressResponse,
+    ZdoRequest,
+    ZdoResponse,
+    ZdoStatus,
+    decode_zdo,
+    encode_zdo,
+)
+from radios.api import (
+    Capabilities,
+    DeliveryError,
+    DeviceJoined,
+    DeviceLeft,
+    FrameReceived,
+    NetworkChanged,
+    NetworkInfo,
+    NoReplyError,
+    NotSupportedError,
+    RadioError,
+    RadioLostError,
+    ZigbeeEvent,
+    ZigbeeRadio,
+)
+
+log = logging.getLogger(__name__)
+
+SENDING = 4
+"""Frames given to the radio at once: what its window holds; more would only wait there, past their time."""
+DUPLICATE_S = 2.0
+"""A frame that comes again within this time, byte for byte with its transaction number, is an APS repeat: the sender's
+APS layer waits 1.6 s for an acknowledgement before it repeats (Zigbee R21, 2.2.7.2)."""
+DUPLICATES_KEPT = 512
+STRANGERS = 32
+"""Senders whose extended address is being asked for; a home has no more at once, an attack may."""
+STRANGER_FRAMES = 16
+"""Frames kept of each meanwhile."""
+STRANGER_S = 60.0
+"""An unknown sender that does not answer is not asked again for so long."""
+
+R = TypeVar("R", bound=ZdoResponse)
+
+
+class Listener(Protocol):
+    """Who hears what a network says."""
+
+    def heard(self, member: Member) -> None:
+        """A frame of a known device arrived."""
+        ...
+
+    def announced(self, network: Network, event: DeviceJoined) -> None:
+        """A device is there: new, back, or with another network address."""
+        ...
+
+    def stranger(self, network: Network, ieee: Eui64, short: int) -> Member | None:
+        """A frame came of a device that is not in the list; the member if it may be in it now."""
+        ...
+
+    def left(self, network: Network, event: DeviceLeft) -> None:
+        """A device left."""
+        ...
+
+    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> None:
+        """Attributes came by themselves."""
+        ...
+
+    def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
+        """A cluster command of a device; True if it was answered, so that our own endpoints keep silent."""
+        ...
+
+    def moved(self, network: Network, info: NetworkInfo) -> None:
+        """The radio's network is not what it was."""
+        ...
+
+    def failed(self, member: Member) -> None:
+        """A transmission failed; `member.failures` counts those in a row."""
+        ...
+
+
+class Network:
+    """A network, whether its radio is there now or not."""
+
+    def __init__(
+        self,
+        name: str,
+        registry: Registry,
+        clock: Clock,
+        listener: Listener,
+        spawn: Callable[[Coroutine[None, None, None], str], None],
+    ) -> None:
+        """`spawn(coroutine, name)` runs something in the hub's task group."""
+        self.name = name
+        self._registry, self._clock, self._listener, self._spawn = registry, clock, listener, spawn
+        self.radio: ZigbeeRadio | None = None
+        self.down_reason = "it is starting"
+        self.conversations = Conversations()
+        self.local: LocalEndpoints | None = None
+        self.answer_zdo: Callable[[ApsFrame], list[ApsFrame]] | None = None
+        self.members: dict[int, Member] = {}
+        """By extended address."""
+        self._by_short: dict[int, Member] = {}
+        self._strangers: OrderedDict[int, tuple[float, deque[ApsFrame]]] = OrderedDict()
+        self._recent: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._window = asyncio.Semaphore(SENDING)
+        self.counters = {"duplicates": 0, "unreadable": 0, "strangers": 0, "unanswered": 0, "undelivered": 0}
+
+    # -- radio and members ---------------------------------------------------------------------------------------
+
+    def up(self, radio: ZigbeeRadio) -> None:
+        """The radio is there."""
+        self.radio, self.down_reason = radio, ""
+
+    def down(self, reason: str) -> None:
+        """The radio is gone: nobody will be answered."""
+        self.radio, self.down_reason = None, reason
+        self.conversations.fail_all(RadioLostError(reason))
+        self._strangers.clear()
+
+    def need_radio(self) -> ZigbeeRadio:
+        """The radio. Raises `UnavailableError` with the reason while it is down."""
+        if self.radio is None:
+            raise UnavailableError(f"radio {self.name!r} is down: {self.down_reason}")
+        return self.radio
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the radio can do. Raises `UnavailableError` while it is down."""
+        return self.need_radio().capabilities
+
+    def add(self, member: Member) -> None:
+        """A device is part of this network."""
+        self.members[member.ieee] = member
+        if member.short is not None:
+            self.place(member, member.short)
+
+    def remove(self, member: Member) -> None:
+        """A device is not part of it any more."""
+        self.members.pop(member.ieee, None)
+        if member.short is not None and self._by_short.get(member.short) is member:
+            del self._by_short[member.short]
+
+    def place(self, member: Member, short: int) -> bool:
+        """A device has a network address; whether that is news. Two devices never have one address: the last has it."""
+        other = self._by_short.get(short)
+        if other is member and member.short == short:
+            return False
+        if other is not None and other is not member:
+            other.short = None
+        if member.short is not None and self._by_short.get(member.short) is member:
+            del self._by_short[member.short]
+        member.short = short
+        self._by_short[short] = member
+        return True
+
+    def at(self, short: int) -> Member | None:
+        """The device with a network address."""
+        return self._by_short.get(short)
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def hear(self, event: ZigbeeEvent) -> None:
+        """An event of the radio."""
+        match event:
+            case FrameReceived():
+                self._frame(event.frame)
+            case DeviceJoined():
+                self._strangers.pop(event.short, None)
+                self._listener.announced(self, event)
+            case DeviceLeft():
+                self._listener.left(self, event)
+            case NetworkChanged():
+                self._listener.moved(self, event.network)
+
+    def _frame(self, frame: ApsFrame) -> None:
+        if self._is_duplicate(frame):
+            self.counters["duplicates"] += 1
+            return
+        if frame.profile == Profile.ZDO and frame.destination_endpoint == ZDO_ENDPOINT:
+            self._zdo(frame)
+            return
+        member = self._sender(frame)
+        if member is None:
+            return
+        member.lqi, member.rssi_dbm = frame.lqi, frame.rssi_dbm
+        self._listener.heard(member)
+        self._zcl(member, frame)
+
+    def _is_duplicate(self, frame: ApsFrame) -> bool:
+        now = self._clock.monotonic()
+        source = frame.source if frame.source is not None else frame.source_ieee
+        key: tuple[object, ...]
+        if frame.counter is not None:
+            key = (source, frame.source_endpoint, frame.counter, frame.cluster)
+        else:
+            key = (source, frame.source_endpoint, frame.destination_endpoint, frame.cluster, frame.payload)
+        before = self._recent.get(key)
+        self._recent[key] = now
+        if before is not None:
+            self._recent.move_to_end(key)
+        elif len(self._recent) > DUPLICATES_KEPT:
+            self._recent.popitem(last=False)
+        return before is not None and now - before < DUPLICATE_S
+
+    def _sender(self, frame: ApsFrame) -> Member | None:
+        """Who sent a frame. The frames of somebody unknown wait until its extended address is known."""
+        if frame.source_ieee is not None:
+            member = self.members.get(frame.source_ieee)
+            if member is not None:
+                if frame.source is not None and frame.source != member.short and frame.source < FIRST_BROADCAST:
+                    self.place(member, frame.source)
+                return member
+        short = frame.source
+        if short is None:
+            return None
+        member = self._by_short.get(short)
+        if member is None and short != 0:
+            self._unknown(short, frame)
+        return member
+
+    def _unknown(self, short: int, frame: ApsFrame) -> None:
+        now = self._clock.monotonic()
+        waiting = self._strangers.get(short)
+        if waiting is not None:
+            since, frames = waiting
+            if len(frames) < STRANGER_FRAMES and now - since < STRANGER_S:
+                frames.append(frame)
+                return
+            if now - since < STRANGER_S:
+                return
+        self.counters["strangers"] += 1
+        self._strangers[short] = (now, deque((frame,)))
+        if len(self._strangers) > STRANGERS:
+            self._strangers.popitem(last=False)
+        self._spawn(self._ask_who(short), f"who is 0x{short:04x}")
+
+    async def _ask_who(self, short: int) -> None:
+        """Ask an unknown sender for its extended address, and take its frames again once it is known."""
+        try:
+            answer = await self.zdo_request(short, IeeeAddressRequest(short), IeeeAddressResponse)
+        except (RadioError, UnavailableError) as error:
+            log.info("0x%04x is unknown and does not say who it is: %s", short, error)
+            return
+        if answer.status is not ZdoStatus.SUCCESS or answer.ieee is None:
+            return
+        member = self.members.get(answer.ieee) or self._listener.stranger(self, answer.ieee, short)
+        if member is None:
+            return
+        self.place(member, short)
+        _, frames = self._strangers.pop(short, (0.0, deque[ApsFrame]()))
+        for frame in frames:
+            self._listener.heard(member)
+            self._zcl(member, frame)
+
+    def _zdo(self, frame: ApsFrame) -> None:
+        try:
+            tsn, command = decode_zdo(frame.cluster, frame.payload)
+        except CodecError as error:
+            self.counters["unreadable"] += 1
+            log.debug("%s: ZDO 0x%04x: %s", self.name, frame.cluster, error)
+            return
+        if isinstance(command, DeviceAnnounce):
+            joined = DeviceJoined(
+                ieee=command.ieee, short=command.short, mac_capability=command.mac_capability, lqi=frame.lqi
+            )
+            self._listener.announced(self, joined)
+            return
+        member = None
+        if frame.source_ieee is not None:
+            member = self.members.get(frame.source_ieee)
+        elif frame.source is not None:
+            member = self._by_short.get(frame.source)
+        if member is not None:
+            member.lqi = frame.lqi if frame.lqi is not None else member.lqi
+            self._listener.heard(member)
+        if frame.cluster & RESPONSE_BIT:
+            device = member.ieee if member is not None else None
+            payload = frame.payload[1:]
+            if not self.conversations.deliver_zdo(device, frame.source, frame.cluster, tsn, payload) and (
+                frame.source is not None
+            ):
+                # Somebody who has no extended address yet was asked by the network address.
+                self.conversations.deliver_zdo(_nameless(frame.source), frame.source, frame.cluster, tsn, payload)
+            return
+        if self.answer_zdo is not None and (self.radio is None or not self.radio.capabilities.answers_zdo):
+            self._reply(self.answer_zdo(frame))
+
+    def _zcl(self, member: Member, frame: ApsFrame) -> None:
+        try:
+            header, payload = parse_header(frame.payload)
+        except CodecError as error:
+            self.counters["unreadable"] += 1
+            log.debug("%s: frame of %s: %s", self.name, member.ieee, error)
+            return
+        if self.conversations.deliver_zcl(
+            member.ieee, frame.source_endpoint, frame.profile, frame.cluster, header, payload
+        ):
+            return
+        if header.frame_type is FrameType.GENERAL and header.command == General.REPORT_ATTRIBUTES:
+            self._listener.reported(member, frame, header, payload)
+        elif header.frame_type is FrameType.CLUSTER and self._listener.commanded(self, member, frame, header, payload):
+            return
+        if self.local is not None:
+            known = replace(frame, source=member.short, source_ieee=member.ieee)
+            self._reply(self.local.handle(known, self._clock.monotonic()))
+
+    def _reply(self, frames: list[ApsFrame]) -> None:
+        for frame in frames:
+            self.send_soon(frame)
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    def send_soon(self, frame: ApsFrame) -> None:
+        """Send something that nobody here waits for: an answer, a report of ours."""
+        self._spawn(self._send_quietly(frame), "answer")
+
+    async def _send_quietly(self, frame: ApsFrame) -> None:
+        try:
+            await self._transmit(frame)
+        except (RadioError, UnavailableError) as error:
+            log.debug("%s: an answer was not sent: %s", self.name, error)
+
+    async def _transmit(self, frame: ApsFrame) -> None:
+        """Give a frame to the radio once it is its turn; returns when it has been delivered."""
+        capabilities = self.capabilities
+        if len(frame.payload) > capabilities.max_payload:
+            raise NotSupportedError(
+                f"radio {self.name!r} carries {capabilities.max_payload} bytes, not {len(frame.payload)}"
+            )
+        if frame.security is Security.LINK_KEY and not capabilities.aps_encryption:
+            raise NotSupportedError(f"radio {self.name!r} cannot encrypt with link keys")
+        limit = 2 * self._registry.seconds(TX_STATUS_TIMEOUT)  # its own time, and that of the frames before it
+        if frame.destination is None and frame.destination_ieee in self.members:
+            frame = replace(frame, destination=self.members[frame.destination_ieee].short)
+        async with self._window:
+            radio = self.need_radio()
+            try:
+                async with asyncio.timeout(limit):
+                    await radio.send(frame)
+            except TimeoutError:
+                raise NoReplyError(f"radio {self.name!r} did not say within {limit} s whether it has sent") from None
+
+    async def send(self, member: Member, frame: ApsFrame) -> None:
+        """Send a frame to a device. Raises `DeliveryError`, `NoReplyError`; failures in a row are counted."""
+        try:
+            await self._transmit(frame)
+        except (DeliveryError, NoReplyError):
+            self.count_failure(member)
+            raise
+        member.failures = 0
+
+    def count_failure(self, member: Member) -> None:
+        """A transmission to a device failed."""
+        self.counters["undelivered"] += 1
+        member.failures += 1
+        self._listener.failed(member)
+
+    def frame(
+        self,
+        member: Member,
+        endpoint: int,
+        cluster: int,
+        header: ZclHeader,
+        payload: bytes,
+        security: Security = Security.NETWORK,
+    ) -> ApsFrame:
+        """A ZCL frame for an endpoint of a device."""
+        profile = member.profile(endpoint)
+        if profile is None:
+            profile = Profile.HOME_AUTOMATION
+        return ApsFrame(
+            profile=profile,
+            cluster=cluster,
+            source_endpoint=self.own_endpoint(profile),
+            destination_endpoint=endpoint,
+            payload=header.encode() + payload,
+            destination=member.short,
+            destination_ieee=member.ieee,
+            security=security,
+        )
+
+    def own_endpoint(self, profile: int) -> int:
+        """The endpoint of ours that speaks a profile; the first one if none does."""
+        found = list(self.local) if self.local is not None else []
+        for endpoint in found:
+            if endpoint.profile == profile:
+                return endpoint.endpoint
+        return found[0].endpoint if found else 1
+
+    async def request(
+        self,
+        member: Member,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        payload: bytes = b"",
+        *,
+        frame_type: FrameType = FrameType.GENERAL,
+        direction: Direction = Direction.TO_SERVER,
+        manufacturer: int | None = None,
+        responses: frozenset[int] | None = None,
+        confirm: bool = False,
+        timeout_s: float | None = None,
+    ) -> ZclAnswer:
+        """Send a ZCL command and wait for its first answer.
+
+        `confirm`: ask for a default response of success too. Raises `DeliveryError`, `NoReplyError` (no answer in
+        time), `RadioLostError`, `UnavailableError`.
+        """
+        async with self.converse(
+            member, endpoint, cluster, command, frame_type, direction, manufacturer, responses
+        ) as conversation:
+            disable = not confirm and self._registry.is_on(DISABLE_DEFAULT_RESPONSE)
+            header = ZclHeader(frame_type, direction, conversation.key.tsn, command, disable, manufacturer)
+            frame = self.frame(member, endpoint, cluster, header, payload)
+            answer = await self._ask(member, frame, conversation, timeout_s)
+        assert isinstance(answer, ZclAnswer)
+        return answer
+
+    def converse(
+        self,
+        member: Member,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        frame_type: FrameType,
+        direction: Direction,
+        manufacturer: int | None,
+        responses: frozenset[int] | None,
+    ) -> Conversation:
+        """A conversation with an endpoint of a device about one ZCL command."""
+        profile = member.profile(endpoint)
+        back = Direction.TO_SERVER if direction is Direction.TO_CLIENT else Direction.TO_CLIENT
+        return self.conversations.begin(
+            member.ieee,
+            endpoint,
+            Profile.HOME_AUTOMATION if profile is None else profile,
+            cluster,
+            back,
+            lambda tsn: answers_to(ZclHeader(frame_type, direction, tsn, command, True, manufacturer), responses),
+        )
+
+    async def _ask(
+        self, member: Member | None, frame: ApsFrame, conversation: Conversation, timeout_s: float | None
+    ) -> ZclAnswer | ZdoAnswer:
+        limit = timeout_s if timeout_s is not None else self._registry.seconds(DEFAULT_TIMEOUT)
+        try:
+            if member is not None:
+                await self.send(member, frame)
+            else:
+                await self._transmit(frame)
+        except (DeliveryError, NoReplyError):
+            # The frame may have arrived although its acknowledgement did not: an answer says more than a confirm.
+            try:
+                async with asyncio.timeout(0):
+                    return await conversation.next()
+            except TimeoutError:
+                pass
+            raise
+        try:
+            async with asyncio.timeout(limit):
+                return await conversation.next()
+        except TimeoutError:
+            self.counters["unanswered"] += 1
+            who = member.device_id if member is not None else f"0x{frame.destination or 0:04x}"
+            raise NoReplyError(f"{who} did not answer within {limit:g} s") from None
+
+    async def zdo_request(
+        self, target: Member | int, request: ZdoRequest, response: type[R], timeout_s: float | None = None
+    ) -> R:
+        """Ask the device object of a device, or of whoever has a network address.
+
+        Raises as `request` does; an answer that nobody can read is a `NoReplyError` as well.
+        """
+        member = target if isinstance(target, Member) else None
+        device = member.ieee if member is not None else _nameless(target)
+        cluster = request.CLUSTER | RESPONSE_BIT
+        with_tsn = self.conversations.begin(device, 0, 0, cluster, Direction.TO_CLIENT, lambda _: None)
+        async with with_tsn as conversation:
+            frame = ApsFrame(
+                profile=Profile.ZDO,
+                cluster=request.CLUSTER,
+                source_endpoint=ZDO_ENDPOINT,
+                destination_endpoint=ZDO_ENDPOINT,
+                payload=encode_zdo(conversation.key.tsn, request),
+                destination=member.short if member is not None else target if isinstance(target, int) else None,
+                destination_ieee=member.ieee if member is not None else None,
+            )
+            answer = await self._ask(member, frame, conversation, timeout_s)
+        try:
+            return response.decode(answer.payload)
+        except CodecError as error:
+            raise NoReplyError(f"the answer cannot be read: {error}") from None
+
+    async def zdo_broadcast(
+        self, request: ZdoRequest, to: BroadcastAddress, collect_s: float
+    ) -> list[tuple[int | None, bytes]]:
+        """Ask everybody, and collect answers: network address and payload of each. Empty where the radio cannot."""
+        if not self.capabilities.broadcast_send:
+            raise NotSupportedError(f"radio {self.name!r} does not send broadcasts")
+        cluster = request.CLUSTER | RESPONSE_BIT
+        found: list[tuple[int | None, bytes]] = []
+        async with self.conversations.begin(
+            EVERYBODY, 0, 0, cluster, Direction.TO_CLIENT, lambda _: None
+        ) as conversation:
+            await self._transmit(
+                ApsFrame(
+                    profile=Profile.ZDO,
+                    cluster=request.CLUSTER,
+                    source_endpoint=ZDO_ENDPOINT,
+                    destination_endpoint=ZDO_ENDPOINT,
+                    payload=encode_zdo(conversation.key.tsn, request),
+                    destination=int(to),
+                    delivery=Delivery.BROADCAST,
+                    ack=False,
+                )
+            )
+            try:
+                async with asyncio.timeout(collect_s):
+                    while True:
+                        answer = await conversation.next()
+                        if isinstance(answer, ZdoAnswer):
+                            found.append((answer.short, answer.payload))
+            except TimeoutError:
+                return found
+
+
+def _nameless(short: int | Member) -> int:
+    """The place of somebody in the table of conversations who is known by its network address only."""
+    assert isinstance(short, int)
+    return -2 - short

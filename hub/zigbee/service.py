@@ -1,0 +1,397 @@
+"""Zigbee networks as interfaces see them: every call is checked here, and fails with a `HubError` that says what is
+possible."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.config import RadioSection
+from hub.devices import Devices
+from hub.errors import InvalidError, NotFoundError, RefusedError, UnavailableError, UnsupportedError
+from hub.events import NetworkChanged, TopologyScanned
+from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
+from hub.zigbee import topology
+from hub.zigbee.household import Household
+from hub.zigbee.member import Member
+from hub.zigbee.model import (
+    DEVICE_PREFIX,
+    EnergyScan,
+    NetworkState,
+    NetworkStatus,
+    RadioCan,
+    Topology,
+    ZigbeeDevice,
+)
+from hub.zigbee.network import Network
+from protocols.errors import RangeError
+from protocols.ids import Eui64
+from protocols.zdo import MgmtLeaveRequest, MgmtLeaveResponse, ZdoStatus
+from radios.api import (
+    Capabilities,
+    DeliveryError,
+    NoReplyError,
+    NotReachableError,
+    NotSupportedError,
+    RadioLostError,
+    ZigbeeEvent,
+    ZigbeeRadio,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_JOINING_S = 3600
+"""Longest joining window: an hour with the door open is enough for a house full of devices."""
+RADIO_WINDOW_S = 254
+"""What a radio's own timer can hold (Zigbee R21, 2.4.3.3.7); a longer window is opened again."""
+REOPEN_S = 240
+CHANNELS = range(11, 27)
+
+Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
+
+
+class Networks:
+    """All Zigbee networks, one for each radio that carries Zigbee."""
+
+    def __init__(
+        self,
+        sections: tuple[RadioSection, ...],
+        household: Household,
+        registry: Registry,
+        devices: Devices,
+        bus: Bus,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._sections = {section.name: section for section in sections}
+        self._household, self._registry = household, registry
+        self._devices, self._bus, self._clock, self._spawn = devices, bus, clock, spawn
+        self._joining: dict[str, tuple[float, int | None]] = {}
+        """Monotonic end of each open window, and the router that it is open at."""
+        self._windows: dict[str, asyncio.Task[None]] = {}
+        self._topologies: dict[str, Topology] = {}
+        self._scanning: set[str] = set()
+        self._state: dict[str, NetworkState] = dict.fromkeys(self._sections, NetworkState.STARTING)
+
+    # -- radios --------------------------------------------------------------------------------------------------
+
+    def radio_up(self, name: str, radio: ZigbeeRadio) -> None:
+        """A radio is there; its events follow."""
+        self._state[name] = NetworkState.UP
+        self._household.radio_up(name, radio)
+        self.changed(self._household.networks[name])
+
+    def radio_down(self, name: str, reason: str) -> None:
+        """A radio is gone."""
+        self._state[name] = NetworkState.DOWN
+        self._close_window(name)
+        self._household.radio_down(name, reason)
+        self.changed(self._household.networks[name])
+
+    def hear(self, name: str, event: ZigbeeEvent) -> None:
+        """An event of a radio."""
+        self._household.networks[name].hear(event)
+
+    def changed(self, network: Network) -> None:
+        """Tell everybody how a network is now."""
+        self._bus.publish(NetworkChanged(self._clock.now(), self.get(network.name)))
+
+    # -- networks ------------------------------------------------------------------------------------------------
+
+    def all(self) -> list[NetworkStatus]:
+        """Every network, as configured."""
+        return [self.get(name) for name in self._sections]
+
+    def get(self, radio: str) -> NetworkStatus:
+        """One network. Raises `NotFoundError`."""
+        network = self._network(radio)
+        status = NetworkStatus(
+            radio=radio,
+            driver=self._sections[radio].radio.driver,
+            state=self._state[radio],
+            detail=network.down_reason if network.radio is None else "",
+            joining_until=self._joining_until(radio),
+            devices=len(network.members),
+            explicit_add=self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD),
+            pending=len(network.conversations),
+        )
+        if network.radio is None:
+            return status
+        info = network.radio.network
+        return replace(
+            status,
+            ieee=info.ieee,
+            short=info.short,
+            pan_id=info.pan_id,
+            extended_pan_id=info.extended_pan_id,
+            channel=info.channel or None,
+            model=info.model,
+            firmware=info.firmware,
+            mode=info.mode,
+            can=_can(network.radio.capabilities),
+        )
+
+    def _network(self, radio: str) -> Network:
+        network = self._household.networks.get(radio)
+        if network is None:
+            names = tuple(self._household.networks)
+            near = tuple(difflib.get_close_matches(radio, names, 3)) or names[:3]
+            raise NotFoundError("Zigbee network", radio, near)
+        return network
+
+    async def permit_join(self, radio: str, duration_s: int, via: str | None = None) -> NetworkStatus:
+        """Let devices join for 0 (close) to 3600 s, everywhere or only at the router `via` (a device id)."""
+        network = self._network(radio)
+        if not 0 <= duration_s <= MAX_JOINING_S:
+            raise InvalidError("duration_s", duration_s, f"0 (close) to {MAX_JOINING_S}")
+        router: int | None = None
+        if via is not None:
+            member = self._member(via)[1]
+            if not member.is_router or member.short is None:
+                raise InvalidError("via", via, "a router of this network")
+            router = member.short
+        async with told(f"joining on {radio!r}"):
+            await network.need_radio().permit_join(min(duration_s, RADIO_WINDOW_S), router)
+        self._close_window(radio)
+        if duration_s:
+            self._joining[radio] = (self._clock.monotonic() + duration_s, router)
+            self._windows[radio] = self._spawn(self._hold_open(network, duration_s, router), f"joining {radio}")
+        self.changed(network)
+        return self.get(radio)
+
+    async def _hold_open(self, network: Network, duration_s: int, router: int | None) -> None:
+        """Open the window again before the radio's own timer closes it, and tell when it is over."""
+        end = self._clock.monotonic() + duration_s
+        while (left := end - self._clock.monotonic()) > 0:
+            await asyncio.sleep(min(left, REOPEN_S))
+            left = end - self._clock.monotonic()
+            if left > 0 and network.radio is not None:
+                try:
+                    await network.radio.permit_join(min(round(left), RADIO_WINDOW_S), router)
+                except (NoReplyError, DeliveryError, RadioLostError) as error:
+                    log.warning("%s: joining could not be held open: %s", network.name, error)
+                    break
+        self._joining.pop(network.name, None)
+        self.changed(network)
+
+    def _close_window(self, radio: str) -> None:
+        self._joining.pop(radio, None)
+        task = self._windows.pop(radio, None)
+        if task is not None:
+            task.cancel()
+
+    def _joining_until(self, radio: str) -> datetime | None:
+        open_until = self._joining.get(radio)
+        if open_until is None:
+            return None
+        return self._clock.now() + timedelta(seconds=open_until[0] - self._clock.monotonic())
+
+    async def add_device(
+        self,
+        radio: str,
+        eui64: str,
+        *,
+        name: str | None = None,
+        install_code: str | None = None,
+        link_key: str | None = None,
+    ) -> ZigbeeDevice:
+        """List a device before it joins; it may then join while only such devices may."""
+        network = self._network(radio)
+        try:
+            ieee = Eui64.parse(eui64)
+        except RangeError as error:
+            raise InvalidError("eui64", eui64[:40], error.allowed) from None
+        can = network.capabilities
+        driver = self._sections[radio].radio.driver
+        for given, able, what in (
+            (install_code, can.install_codes, "an installation code"),
+            (link_key, can.link_keys, "a link key"),
+        ):
+            if given is not None and not able:
+                raise UnsupportedError(
+                    f"joining with {what} needs a radio that keeps such keys; {driver} {radio!r} does not: add the "
+                    "device without one, or let it join with the window open"
+                )
+        if install_code is not None or link_key is not None:
+            raise UnsupportedError(f"{driver} {radio!r} takes no keys from here yet")
+        member = self._household.add(network, ieee, by_hand=True)
+        if name is not None:
+            await self._devices.update(member.device_id, name=name)
+        return member.snapshot()
+
+    async def scan_topology(self, radio: str) -> Topology:
+        """Ask every router whom it hears; progress is on the bus."""
+        network = self._network(radio)
+        network.need_radio()
+        if radio in self._scanning:
+            raise RefusedError(f"{radio!r} is being scanned already")
+        self._scanning.add(radio)
+
+        def progress(found: Topology) -> None:
+            self._bus.publish(TopologyScanned(self._clock.now(), found))
+
+        try:
+            async with told(f"scanning {radio!r}"):
+                self._topologies[radio] = await topology.scan(network, self._clock, progress)
+        finally:
+            self._scanning.discard(radio)
+        return self._topologies[radio]
+
+    def topology(self, radio: str) -> Topology | None:
+        """The last scan; None before the first."""
+        self._network(radio)
+        return self._topologies.get(radio)
+
+    async def energy_scan(self, radio: str) -> EnergyScan:
+        """How busy each channel is, 0 quiet to 255."""
+        network = self._network(radio)
+        async with told(f"energy scan on {radio!r}"):
+            found = await network.need_radio().energy_scan(tuple(CHANNELS))
+        return EnergyScan(radio=radio, time=self._clock.now(), channels=dict(found))
+
+    async def set_channel(self, radio: str, channel: int) -> NetworkStatus:
+        """Move the network to another channel; devices follow, sleepy ones when they wake."""
+        network = self._network(radio)
+        if channel not in CHANNELS:
+            raise InvalidError("channel", channel, "11 to 26")
+        async with told(f"changing the channel of {radio!r}"):
+            await network.need_radio().set_channel(channel)
+        self.changed(network)
+        return self.get(radio)
+
+    async def configure_radio(
+        self, radio: str, *, led: bool | None = None, tx_power: int | None = None, certification: str | None = None
+    ) -> NetworkStatus:
+        """Settings of the stick itself."""
+        network = self._network(radio)
+        if certification is not None and certification not in ("CE", "FCC"):
+            raise InvalidError("certification", certification, "CE or FCC")
+        if tx_power is not None and not 0 <= tx_power <= 255:
+            raise InvalidError("tx_power", tx_power, "0 to 255, in the stick's own steps")
+        stick = network.need_radio()
+        async with told(f"setting up {radio!r}"):
+            if certification is not None:
+                await stick.set_certification(certification)
+            if tx_power is not None:
+                await stick.set_tx_power(tx_power)
+            if led is not None:
+                await stick.set_led(led)
+        self.changed(network)
+        return self.get(radio)
+
+    async def erase(self, radio: str, confirm: str) -> NetworkStatus:
+        """Make the stick forget its network: every device has to be joined again. `confirm` is the radio's name."""
+        network = self._network(radio)
+        if confirm != radio:
+            raise InvalidError(
+                "confirm", confirm[:40], f"the radio's name, {radio!r}, since every device is lost by this"
+            )
+        async with told(f"erasing {radio!r}"):
+            await network.need_radio().erase()
+        log.warning("%s: network, devices and keys of the stick were erased", radio)
+        self.changed(network)
+        return self.get(radio)
+
+    # -- devices -------------------------------------------------------------------------------------------------
+
+    def device(self, device_id: str) -> ZigbeeDevice:
+        """Everything known of a Zigbee device. Raises `NotFoundError`, `UnsupportedError` for other devices."""
+        return self.member(device_id).snapshot()
+
+    def member(self, device_id: str) -> Member:
+        """A device that was on a Zigbee network, whether its radio is still configured or not."""
+        device = self._devices.get(device_id)
+        if not device_id.startswith(DEVICE_PREFIX):
+            raise UnsupportedError(f"{device.name} is not a Zigbee device: it has no endpoints and clusters")
+        member = self._household.members.get(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)))
+        if member is None:
+            raise UnavailableError(f"{device.name} is known by name only: join it again")
+        return member
+
+    def _member(self, device_id: str) -> tuple[Network, Member]:
+        member = self.member(device_id)
+        network = self._household.network_of(member)
+        if network is None:
+            raise UnavailableError(f"radio {member.radio!r} of {device_id} is not configured any more: join it again")
+        return network, member
+
+    def find(self, device_id: str) -> tuple[Network, Member]:
+        """A device and its network, for who sends to it. Raises `NotFoundError`, `UnavailableError` ..."""
+        return self._member(device_id)
+
+    async def interview(self, device_id: str) -> None:
+        """Ask a device everything again; events tell how it goes."""
+        network, member = self._member(device_id)
+        network.need_radio()
+        self._household.start_interview(member, anew=True)
+
+    async def remove(self, device_id: str, *, force: bool = False) -> None:
+        """Make a device leave, then forget it. One that does not answer is only forgotten with `force`."""
+        device = self._devices.get(device_id)
+        member = self._household.members.get(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)))
+        if member is not None:
+            network = self._household.network_of(member)
+            if not force:
+                if network is None:
+                    raise UnavailableError(
+                        f"{device.name} cannot be asked to leave, its radio is gone: remove it by force"
+                    )
+                await self._leave(network, member, device.name)
+            elif network is not None and network.radio is not None and member.is_active:
+                try:
+                    await self._leave(network, member, device.name)
+                except (UnavailableError, RefusedError) as error:
+                    log.info("%s is forgotten although %s", device_id, error)
+            self._household.forget(member)
+        await self._devices.remove(device_id)
+
+    async def _leave(self, network: Network, member: Member, name: str) -> None:
+        radio = network.need_radio()
+        how = (
+            f"{name} does not answer, so it is not known whether it left; wake it and try again, or remove it by force"
+        )
+        try:
+            answer = await network.zdo_request(member, MgmtLeaveRequest(Eui64(0)), MgmtLeaveResponse)
+        except (NoReplyError, DeliveryError, NotReachableError) as error:
+            raise UnavailableError(f"{how} ({error})") from None
+        except NotSupportedError:
+            async with told(how):
+                await radio.remove(member.ieee)
+            return
+        if answer.status is not ZdoStatus.SUCCESS:
+            # It does not leave for just anybody; for its trust centre it must.
+            async with told(how):
+                await radio.remove(member.ieee)
+
+
+def _can(found: Capabilities) -> RadioCan:
+    return RadioCan(
+        permit_join=True,
+        install_codes=found.install_codes,
+        link_keys=found.link_keys,
+        aps_encryption=found.aps_encryption,
+        energy_scan=found.energy_scan,
+        channel_change=found.channel_change,
+        led=found.led,
+        tx_power=found.tx_power,
+        certification=found.certification,
+        erase=found.erase,
+    )
+
+
+@asynccontextmanager
+async def told(what: str) -> AsyncIterator[None]:
+    """What a radio raises, as the hub tells it."""
+    try:
+        yield
+    except NotSupportedError as error:
+        raise UnsupportedError(f"{what}: {error}") from None
+    except (NoReplyError, DeliveryError, NotReachableError, RadioLostError) as error:
+        raise UnavailableError(f"{what}: {error}") from None

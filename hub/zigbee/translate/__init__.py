@@ -1,0 +1,1 @@
+"""From clusters to what people mean: readings, switches, thermostats, gestures."""

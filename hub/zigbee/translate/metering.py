@@ -1,0 +1,221 @@
+"""The Metering cluster (Smart Energy 1.1b, D.3): summations, demand, and the scaling between counts and units.
+
+A value means `raw * Multiplier / Divisor` in Unit of Measure; demand has the same scaling per hour. Until all three
+are known, values wait. A device that has no Multiplier or Divisor means 1 by them (D.3.2.2.4), one without a unit
+counts kWh (the attribute's default). Formatting concerns displays only: it says how many digits to show, not what they
+mean.
+Positive demand is delivered to the home, negative demand received from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.counters import CounterSample
+from hub.model import Channel, Quantity
+from hub.zigbee.capabilities import Facts
+from hub.zigbee.model import AttributeValue, ReportingRow
+from hub.zigbee.translate.electrical import Electrical
+from hub.zigbee.translate.findings import Findings, Places, Wanted, whole
+from protocols.zcl.clusters import METERING
+from protocols.zcl.datatypes import INT24, UINT48
+from protocols.zcl.header import ZclHeader
+
+DELIVERED, RECEIVED, POWER_FACTOR, DEMAND = 0x0000, 0x0001, 0x0006, 0x0400
+UNIT, MULTIPLIER, DIVISOR = 0x0300, 0x0301, 0x0302
+_SCALING = (UNIT, MULTIPLIER, DIVISOR)
+_BCD = 0x80
+"""Bit of Unit of Measure: counts are binary-coded decimals."""
+COUNTS = 1 << 48
+BCD_COUNTS = 10**12
+"""Where a summation wraps: 48 bits, or twelve decimal digits."""
+PERCENT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What one unit of a meter is in ours."""
+
+    delivered: Quantity
+    received: Quantity | None
+    rate: Quantity | None
+    factor: float
+    """Of our counter's unit in one of the meter's."""
+    rate_factor: float
+
+
+def _energy(watt_hours: float) -> _Unit:
+    return _Unit(Quantity.ENERGY_DELIVERED, Quantity.ENERGY_RECEIVED, Quantity.POWER, watt_hours, watt_hours)
+
+
+def _volume(cubic_metres: float) -> _Unit:
+    return _Unit(Quantity.VOLUME_DELIVERED, None, Quantity.FLOW, cubic_metres, cubic_metres)
+
+
+CUBIC_FOOT_M3 = 0.028316846592
+US_GALLON_M3 = 0.003785411784
+IMPERIAL_GALLON_M3 = 0.00454609
+UNITS: Mapping[int, _Unit] = {
+    0: _energy(1000.0),  # kWh, kW
+    1: _volume(1.0),
+    2: _volume(CUBIC_FOOT_M3),
+    3: _volume(100 * CUBIC_FOOT_M3),
+    4: _volume(US_GALLON_M3),
+    5: _volume(IMPERIAL_GALLON_M3),
+    6: _energy(0.29307107),  # BTU (IT)
+    7: _volume(0.001),
+    10: _volume(1000 * CUBIC_FOOT_M3),
+    12: _energy(1_000_000 / 3600),  # MJ, MJ/h
+    13: _Unit(
+        Quantity.REACTIVE_ENERGY_DELIVERED,
+        Quantity.REACTIVE_ENERGY_RECEIVED,
+        Quantity.REACTIVE_POWER,
+        1000.0,
+        1000.0,
+    ),
+}
+"""Unit of Measure without its BCD bit (D.3.2.2.4.1). Pressures (8, 9) and 11, unitless, are none of our quantities."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """What is known of one endpoint's scaling, and what waits for it."""
+
+    scaling: dict[int, int] = field(default_factory=dict)
+    waiting: dict[int, AttributeValue] = field(default_factory=dict)
+    absent: set[int] = field(default_factory=set)
+    """Attributes that the device has none of."""
+
+    @property
+    def is_known(self) -> bool:
+        return len(self.scaling) == len(_SCALING)
+
+    @property
+    def is_bcd(self) -> bool:
+        return bool(self.scaling[UNIT] & _BCD)
+
+    @property
+    def unit(self) -> _Unit | None:
+        return UNITS.get(self.scaling[UNIT] & ~_BCD)
+
+    @property
+    def ratio(self) -> float:
+        return self.scaling[MULTIPLIER] / self.scaling[DIVISOR]
+
+
+_DEFAULTS = {UNIT: 0, MULTIPLIER: 1, DIVISOR: 1}
+_VALUES = (DELIVERED, RECEIVED, DEMAND)
+
+
+class Metering:
+    """All Metering servers of a device."""
+
+    clusters = (METERING,)
+
+    def __init__(self, facts: Facts, places: Places, electrical: Electrical) -> None:
+        """`electrical`: whose power is taken rather than the demand."""
+        self._facts, self._places, self._electrical = facts, places, electrical
+        self._meters: dict[int, _Meter] = {}
+
+    def take(self, value: AttributeValue, found: Findings) -> None:
+        meter = self._meters.setdefault(value.endpoint, _Meter())
+        if value.manufacturer is not None:
+            return
+        if value.attribute in _SCALING:
+            if self._scale(meter, value):
+                for waiting in list(meter.waiting.values()):
+                    self._value(meter, waiting, found)
+                meter.waiting.clear()
+        elif value.status:
+            meter.absent.add(value.attribute)
+        elif value.attribute in _VALUES:
+            if meter.is_known:
+                self._value(meter, value, found)
+            else:
+                meter.waiting[value.attribute] = value
+        elif value.attribute == POWER_FACTOR and not self._electrical.has_power(value.endpoint):
+            channel = self._places.channel(METERING, value.endpoint)
+            raw = whole(value)
+            if channel is not None:
+                factor = raw / PERCENT if raw is not None and -100 <= raw <= 100 else None
+                found.gauge(Quantity.POWER_FACTOR, channel, factor)
+
+    def _scale(self, meter: _Meter, value: AttributeValue) -> bool:
+        """Note a scaling attribute; whether all are known now."""
+        raw = _DEFAULTS[value.attribute] if value.status else whole(value)
+        if raw is None or (value.attribute != UNIT and raw == 0):
+            # Invalid, or a division by nothing: the device is not ready, and what it counts means nothing yet.
+            return False
+        meter.scaling[value.attribute] = raw
+        return meter.is_known
+
+    def _value(self, meter: _Meter, value: AttributeValue, found: Findings) -> None:
+        channel, unit = self._places.channel(METERING, value.endpoint), meter.unit
+        if channel is None or unit is None:
+            return
+        raw = whole(value)
+        if raw is not None and meter.is_bcd:
+            raw = from_bcd(raw)
+        if value.attribute == DEMAND:
+            self._demand(meter, unit, value.endpoint, channel, raw, found)
+            return
+        quantity = unit.delivered if value.attribute == DELIVERED else unit.received
+        if quantity is None or raw is None:
+            return
+        modulus = BCD_COUNTS if meter.is_bcd else COUNTS
+        found.counters.append(CounterSample(quantity, channel, raw, meter.ratio * unit.factor, modulus))
+
+    def _demand(
+        self, meter: _Meter, unit: _Unit, endpoint: int, channel: Channel, raw: int | None, found: Findings
+    ) -> None:
+        if unit.rate is None:
+            return
+        if unit.rate is Quantity.POWER and self._electrical.has_power(endpoint):
+            return
+        found.gauge(unit.rate, channel, None if raw is None else raw * meter.ratio * unit.rate_factor)
+
+    def command(self, endpoint: int, cluster: int, header: ZclHeader, payload: bytes, found: Findings) -> None:
+        """No command of a meter changes what it measures."""
+
+    def wanted(self) -> list[Wanted]:
+        ids = (UNIT, MULTIPLIER, DIVISOR, 0x0303, 0x0304, 0x0306, DELIVERED, RECEIVED, DEMAND, POWER_FACTOR, 0x0200)
+        return [
+            (endpoint, METERING, attribute, None) for endpoint in self._facts.servers(METERING) for attribute in ids
+        ]
+
+    def reporting(self) -> list[ReportingRow]:
+        rows: list[ReportingRow] = []
+        for endpoint in self._facts.servers(METERING):
+            meter = self._meters.get(endpoint, _Meter())
+            unit = meter.unit if meter.is_known else None
+            worth = meter.ratio * unit.factor if unit is not None else 1.0
+            is_volume = unit is not None and unit.delivered is Quantity.VOLUME_DELIVERED
+            energy, power = (0.01, 0.005) if is_volume else (10.0, 2.0)  # 10 l and 5 l/h; 10 Wh and 2 W
+            for attribute in (DELIVERED, RECEIVED):
+                if attribute not in meter.absent:
+                    change = max(1, round(energy / worth))
+                    rows.append(_row(endpoint, attribute, UINT48, 10, 300, change))
+            if DEMAND not in meter.absent and not self._electrical.has_power(endpoint):
+                rows.append(_row(endpoint, DEMAND, INT24, 5, 300, max(1, round(power / worth))))
+        return rows
+
+
+def _row(endpoint: int, attribute: int, data_type: int, min_s: int, max_s: int, change: int) -> ReportingRow:
+    return ReportingRow(
+        endpoint=endpoint,
+        cluster=METERING,
+        attribute=attribute,
+        data_type=data_type,
+        min_s=min_s,
+        max_s=max_s,
+        change=change,
+    )
+
+
+def from_bcd(raw: int) -> int | None:
+    """The number that the decimal digits of `raw` show; None where a digit is none. The sign is the value's own."""
+    digits = f"{abs(raw):x}"
+    if not digits.isdecimal():
+        return None
+    return int(digits) if raw >= 0 else -int(digits)
