@@ -44,8 +44,8 @@ from protocols.ids import Eui64
 from protocols.zcl.general import ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
-from radios import api
 from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
+from radios.api import DeviceLeft as RadioDeviceLeft
 
 log = logging.getLogger(__name__)
 
@@ -395,7 +395,7 @@ class Household:
         self.announced(network, DeviceJoined(ieee=ieee, short=short))
         return self.members.get(ieee)
 
-    def left(self, network: Network, event: api.DeviceLeft) -> None:
+    def left(self, network: Network, event: RadioDeviceLeft) -> None:
         """A device left."""
         member = network.members.get(event.ieee)
         if member is None:

@@ -121,6 +121,10 @@ def test_wrong_usage_says_what_is_allowed(hubctl: Hubctl, fake: FakeHub, argumen
 
 
 def test_quantities_go_with_and_without_their_unit() -> None:
+    assert parse_quantity("power_factor") == "power_factor"
+    assert parse_quantity("flow") == "flow_m3_h"
+    assert parse_quantity("occupancy") == "occupancy"
+    assert parse_quantity("temperature") == "temperature_c"
     assert parse_quantity("power") == parse_quantity(" POWER_W ") == "power_w"
     assert parse_quantity("line-to-line-voltage") == "line_to_line_voltage_v"
     assert parse_quantity("energy") == "energy_delivered_wh"

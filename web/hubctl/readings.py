@@ -117,10 +117,14 @@ def parse_quantity(text: str) -> str:
     """The interface's name of a quantity, which may be said without its unit. Raises `HubctlError`."""
     import difflib
 
-    from hub.model import Quantity
+    from hub.model import QUANTITIES, Quantity
 
     said = text.strip().lower().replace("-", "_")
-    short = {quantity.value.rpartition("_")[0]: quantity.value for quantity in Quantity}
+    short = {
+        # Names end in their units; "°C", "%" and "m3/h" are spelt out in them, and what has no unit is whole as it is.
+        (quantity.value.removesuffix("_h").rpartition("_")[0] if info.unit else quantity.value): quantity.value
+        for quantity, info in QUANTITIES.items()
+    }
     for known in (quantity.value for quantity in Quantity):
         if said == known:
             return known
