@@ -290,6 +290,10 @@ class SimpleDescriptorResponse(ZdoResponse):
     short: u16
     descriptor: Annotated[SimpleDescriptor, SIMPLE_DESCRIPTOR] | None = None
 
+    def encode(self) -> bytes:
+        """The payload; without a descriptor its length, 0, is there all the same (R21, 2.4.4.1.5)."""
+        return ZdoResponse.encode(self) + (b"" if self.descriptor is not None else b"\x00")
+
 
 @dataclass(frozen=True, slots=True)
 class ActiveEndpointsRequest(ZdoRequest):

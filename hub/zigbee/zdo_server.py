@@ -336,9 +336,7 @@ class ZdoServer:
             elif found is None:
                 status = ZdoStatus.NOT_ACTIVE
         descriptor = found.simple_descriptor() if found is not None else None
-        # A failure says its length too, which is 0.
-        tail = b"\x00" if descriptor is None else b""
-        return self._reply(asked, SimpleDescriptorResponse(status, request.short, descriptor), tail)
+        return self._reply(asked, SimpleDescriptorResponse(status, request.short, descriptor))
 
     def _match(self, asked: _Asked, request: MatchDescriptorRequest) -> list[ApsFrame]:
         status = ZdoStatus.SUCCESS if request.short >= FIRST_BROADCAST else self._about(request.short)
@@ -381,8 +379,8 @@ class ZdoServer:
 
     # -- replies -----------------------------------------------------------------------------------------------------
 
-    def _reply(self, asked: _Asked, response: ZdoResponse, tail: bytes = b"") -> list[ApsFrame]:
-        return self._send(asked, response.CLUSTER, encode_zdo(asked.tsn, response) + tail)
+    def _reply(self, asked: _Asked, response: ZdoResponse) -> list[ApsFrame]:
+        return self._send(asked, response.CLUSTER, encode_zdo(asked.tsn, response))
 
     def _refuse(self, asked: _Asked, status: ZdoStatus) -> list[ApsFrame]:
         """A response of a status only, where the request came to us alone."""
