@@ -8,7 +8,7 @@ import platform
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("emcb_parse", "emcb_poll", "fanout", "startup")
+BENCHMARKS = ("emcb_parse", "emcb_poll", "fanout", "startup", "zigate_decode", "zigbee_report")
 
 
 def main() -> int:

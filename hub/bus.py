@@ -82,6 +82,10 @@ class Bus:
     def __init__(self) -> None:
         self._by_type: dict[type[object], list[Subscription[HubEvent]]] = {}
 
+    def has_listeners(self, kind: type[object]) -> bool:
+        """Whether anybody hears events of a type: what is dear to make need not be made for nobody."""
+        return bool(self._by_type.get(kind))
+
     def publish(self, event: HubEvent) -> None:
         """Hand `event` to every subscriber of its type, in the order of their subscribing."""
         for subscription in self._by_type.get(type(event), ()):

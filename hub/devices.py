@@ -51,6 +51,9 @@ class Devices:
         self._latest: dict[str, dict[tuple[Channel, Quantity], float]] = {}
         self._latest_at: dict[str, datetime] = {}
         self._seen_written: dict[str, datetime] = {}
+        self._heard: dict[str, tuple[datetime, int | None]] = {}
+        """When devices were heard since they were last looked at, and how well: a copy of a device for each of its
+        frames would cost more than the frame."""
 
     async def load(self) -> None:
         """Read the list back after a start; everything is unavailable until it has been heard."""
@@ -60,18 +63,26 @@ class Devices:
 
     def all(self) -> list[Device]:
         """Every device, oldest first."""
+        for device_id in list(self._heard):
+            self.find(device_id)
         return list(self._devices.values())
 
     def get(self, device_id: str) -> Device:
         """One device. Raises `NotFoundError` with the ids that look alike."""
-        device = self._devices.get(device_id)
+        device = self.find(device_id)
         if device is None:
             raise NotFoundError("device", device_id, tuple(difflib.get_close_matches(device_id, self._devices, 3)))
         return device
 
     def find(self, device_id: str) -> Device | None:
         """One device, or None."""
-        return self._devices.get(device_id)
+        device = self._devices.get(device_id)
+        heard = self._heard.pop(device_id, None)
+        if device is not None and heard is not None:
+            time, lqi = heard
+            device = replace(device, last_seen=time, lqi=lqi if lqi is not None else device.lqi)
+            self._devices[device_id] = device
+        return device
 
     def latest(self, device_id: str) -> LatestReadings:
         """What a device said last; empty before it said anything."""
@@ -88,7 +99,7 @@ class Devices:
 
     def change(self, device: Device) -> Device:
         """A radio's news of a device: address, availability, contacts. Published only if something is different."""
-        before = self._devices[device.id]
+        before = self.get(device.id)
         if device == before:
             return device
         self._devices[device.id] = device
@@ -98,15 +109,14 @@ class Devices:
 
     def seen(self, device_id: str, lqi: int | None = None) -> None:
         """A device was heard just now, with this link quality. Not worth an event; on disk once a minute."""
-        now = self._clock.now()
-        before = self._devices.get(device_id)
-        if before is None:
+        if device_id not in self._devices:
             return  # removed by a person, and not taken up again yet
-        device = self._devices[device_id] = replace(before, last_seen=now, lqi=lqi if lqi is not None else before.lqi)
+        now = self._clock.now()
+        self._heard[device_id] = (now, lqi)
         written = self._seen_written.get(device_id)
         if written is None or (now - written).total_seconds() >= SEEN_INTERVAL_S:
             self._seen_written[device_id] = now
-            self._store.append(_insert(device))
+            self._store.append(_insert(self.get(device_id)))
 
     def take(self, device_id: str, readings: tuple[Reading, ...]) -> None:
         """Readings of a device arrived: keep them as the latest and publish them."""
@@ -158,6 +168,7 @@ class Devices:
         self.get(device_id)
         await self._store.write(("DELETE FROM device WHERE id = ?", [(device_id,)]))
         self._devices.pop(device_id, None)
+        self._heard.pop(device_id, None)
         self._latest.pop(device_id, None)
         self._latest_at.pop(device_id, None)
         self._bus.publish(DeviceRemoved(self._clock.now(), device_id))

@@ -404,13 +404,13 @@ class Household:
         self._away(member, detail)
         self._bus.publish(DeviceLeft(self._clock.now(), network.name, member.device_id, event.rejoin))
 
-    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> None:
+    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
         """Attributes came by themselves."""
         try:
             report = ReportAttributes.decode(payload)
         except CodecError as error:
             log.debug("%s: report: %s", member.device_id, error)
-            return
+            return False
         side = Side.SERVER if header.direction is Direction.TO_CLIENT else Side.CLIENT
         now = self._clock.now()
         endpoint, cluster, code = frame.source_endpoint, frame.cluster, header.manufacturer
@@ -429,8 +429,9 @@ class Household:
             for record in report.records
         )
         for record in report.records:
-            self.keeper.came(member, (endpoint, cluster, side, record.attribute, code))
+            self.keeper.came(member, (endpoint, cluster, side, record.attribute, code), now)
         self.learn(member, values)
+        return not report.rest
 
     def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
         """A cluster command of a device."""
@@ -497,7 +498,8 @@ class Household:
             return
         member.keep(values)
         self._apply(member, self._translator(member).learn(values))
-        self._bus.publish(AttributesReported(self._clock.now(), member.device_id, tuple(values)))
+        if self._bus.has_listeners(AttributesReported):
+            self._bus.publish(AttributesReported(self._clock.now(), member.device_id, tuple(values)))
 
     def _take_polled(self, member: Member, values: Sequence[AttributeValue]) -> None:
         self.learn(member, values)

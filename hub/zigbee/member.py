@@ -72,11 +72,11 @@ class Member:
     """When each reported attribute came last, on both clocks."""
     dirty: set[AttributeKey] = field(default_factory=set)
     """Attributes that are not on disk yet."""
+    device_id: str = field(init=False)
+    """The id in the device list."""
 
-    @property
-    def device_id(self) -> str:
-        """The id in the device list."""
-        return device_id_of(self.ieee)
+    def __post_init__(self) -> None:
+        self.device_id = device_id_of(self.ieee)
 
     @property
     def capability(self) -> int | None:

@@ -95,8 +95,8 @@ class Listener(Protocol):
         """A device left."""
         ...
 
-    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> None:
-        """Attributes came by themselves."""
+    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
+        """Attributes came by themselves; whether all of them could be read."""
         ...
 
     def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
@@ -331,7 +331,8 @@ class Network:
         ):
             return
         if header.frame_type is FrameType.GENERAL and header.command == General.REPORT_ATTRIBUTES:
-            self._listener.reported(member, frame, header, payload)
+            if self._listener.reported(member, frame, header, payload) and header.disable_default_response:
+                return  # the sender wants to hear only what went wrong, and nothing did
         elif header.frame_type is FrameType.CLUSTER and self._listener.commanded(self, member, frame, header, payload):
             return
         if self.local is not None:

@@ -12,6 +12,7 @@ import heapq
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 
 from hub.clock import Clock
@@ -95,9 +96,9 @@ class ReportKeeper:
     def _push(self, at: float, member: Member, key: AttributeKey) -> None:
         heapq.heappush(self._due, (at, next(self._serial), member, key))
 
-    def came(self, member: Member, key: AttributeKey) -> None:
+    def came(self, member: Member, key: AttributeKey, now: datetime) -> None:
         """A report came."""
-        member.reported_at[key] = (self._clock.monotonic(), self._clock.now())
+        member.reported_at[key] = (self._clock.monotonic(), now)
         row = member.reporting.get(key)
         if row is not None and row.state == "overdue":
             member.reporting[key] = replace(row, state="configured")
