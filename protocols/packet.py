@@ -351,6 +351,13 @@ def _compile(cls: type[Packet]) -> None:
             reading.append("else:")
             indent = "    "
             writing.append(f"if self.{field.name} is not None:")
+        if isinstance(field.wire, Rest) and not field.optional:
+            reading.append(f"v{number}, o = data[o:], n")
+            writing.append(f"try: b += {write}")
+            writing.append(
+                f"except (ValueError, TypeError, AttributeError) as e: raise bad(self, f{number}, e) from None"
+            )
+            continue
         reading.append(f"{indent}try: v{number}, o = {read}")
         reading.append(
             f"{indent}except IndexError: raise TruncatedError({name!r}, n - offset + 1, n - offset) from None"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from protocols.errors import RangeError
@@ -31,6 +32,7 @@ class AddressMode(OpenEnum):
 
 
 _MODES = {int(mode): mode for mode in AddressMode}
+_SHORT = int(AddressMode.SHORT)
 _EIGHT_BYTES = frozenset({AddressMode.IEEE, AddressMode.IEEE_NO_ACK})
 
 
@@ -48,6 +50,12 @@ class Address:
         return self.mode in _EIGHT_BYTES
 
 
+@lru_cache(maxsize=1024)
+def _short(value: int) -> Address:
+    """A network address: there are as many as devices, and two in every frame that arrives."""
+    return Address(AddressMode.SHORT, value)
+
+
 @dataclass(frozen=True, slots=True)
 class AddressWire:
     """How an `Address` lies on the line.
@@ -60,8 +68,10 @@ class AddressWire:
 
     def read(self, data: bytes, offset: int, order: str) -> tuple[Address, int]:
         """See `protocols.packet.Wire`."""
-        mode = _MODES.get(data[offset]) or AddressMode(data[offset])
         start = offset + 1
+        if data[offset] == _SHORT and start + 2 <= len(data) and not self.always_long:
+            return _short(data[start] << 8 | data[start + 1]), start + 2
+        mode = _MODES.get(data[offset]) or AddressMode(data[offset])
         if mode in _EIGHT_BYTES:
             end = start + 8
             if end > len(data):

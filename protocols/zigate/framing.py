@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from protocols.errors import RangeError
 
@@ -24,15 +25,20 @@ MAX_FRAME = 1100
 """Unescaped bytes of the longest message, the device list with 70 entries (911), with room."""
 MAX_WIRE = 2 * MAX_FRAME + 2
 _HEADER = Struct(">HHB")
+_HEADER_SIZE, _read_header = _HEADER.size, _HEADER.unpack_from
 _TYPE_AND_LENGTH = Struct(">HH")
-_PLAIN = tuple((bytes((ESCAPE, byte ^ ESCAPE_MASK)), bytes((byte,))) for byte in range(0x10) if byte != ESCAPE)
 _ESCAPED_ESCAPE, _ONE_ESCAPE = bytes((ESCAPE, ESCAPE ^ ESCAPE_MASK)), bytes((ESCAPE,))
+_TWO_ESCAPES = bytes((ESCAPE, ESCAPE))
+_SPARE = 0x0E
+"""A byte that stands for the escape byte's value while escapes are taken away; see `unescape`."""
+_ESCAPED_SPARE = bytes((ESCAPE, _SPARE ^ ESCAPE_MASK))
+_FLIPS = bytes(ESCAPE_MASK if byte == ESCAPE else 0 for byte in range(0x100))
+_SPARE_TO_ESCAPE = bytes(ESCAPE if byte == _SPARE else byte for byte in range(0x100))
 _TO_ESCAPE = {byte: bytes((ESCAPE, byte ^ ESCAPE_MASK)) for byte in range(0x10)}
 
 
-@dataclass(frozen=True, slots=True)
-class RawFrame:
-    """A frame whose checksum and length are right."""
+class RawFrame(NamedTuple):
+    """A frame whose checksum and length are right. A NamedTuple, since one is made for every frame that arrives."""
 
     code: int
     payload: bytes
@@ -52,15 +58,21 @@ class Garbage:
 
 def checksum(data: bytes) -> int:
     """The xor of all bytes."""
-    # Halving a big integer folds 32 bytes in five steps, where a loop takes 32.
-    value = int.from_bytes(data, "little")
-    bits = 8
-    while bits < 8 * len(data):
-        bits *= 2
-    while bits > 8:
-        bits //= 2
-        value = (value >> bits) ^ (value & ((1 << bits) - 1))
-    return value
+    # Halving a big integer folds 32 bytes in five steps, where a loop takes 32. What is left above the lowest byte of
+    # each step is of no interest, and so is not masked away.
+    value, size = int.from_bytes(data, "little"), len(data)
+    if size > 32:
+        half = 256
+        while 16 * half < 64 * size:
+            half *= 2
+        while half >= 256:
+            value ^= value >> half
+            half //= 2
+    value ^= value >> 128
+    value ^= value >> 64
+    value ^= value >> 32
+    value ^= value >> 16
+    return (value ^ value >> 8) & 0xFF
 
 
 def encode(code: int, payload: bytes) -> bytes:
@@ -77,13 +89,18 @@ def unescape(data: bytes) -> bytes | None:
     """The bytes behind the escapes; None if the last one escapes nothing."""
     if ESCAPE not in data:
         return data
-    result = data
-    # One kind of pair after the other; the escaped escape byte last, since until then every 0x02 begins a pair.
-    for pair, byte in _PLAIN:
-        result = result.replace(pair, byte)
-    if result.count(_ESCAPED_ESCAPE) == result.count(_ONE_ESCAPE):
-        return result.replace(_ESCAPED_ESCAPE, _ONE_ESCAPE)
-    # Something is escaped that need not be: byte by byte.
+    if _SPARE in data or _ESCAPED_SPARE in data or _TWO_ESCAPES in data or data[-1] == ESCAPE:
+        return _unescape_each(data)
+    # All at once: the byte behind each escape is flipped by an xor of big integers, then the escapes are deleted. The
+    # escape byte's own value must survive that, and is carried through it as a byte that does not occur here.
+    carried = data.replace(_ESCAPED_ESCAPE, _ESCAPED_SPARE)
+    flips = int.from_bytes(carried.translate(_FLIPS), "big") >> 8
+    flipped = (int.from_bytes(carried, "big") ^ flips).to_bytes(len(carried), "big")
+    return flipped.translate(_SPARE_TO_ESCAPE, _ONE_ESCAPE)
+
+
+def _unescape_each(data: bytes) -> bytes | None:
+    """The same for any bytes, one by one."""
     found = bytearray()
     bytes_left = iter(data)
     for one in bytes_left:
@@ -108,16 +125,18 @@ class Deframer:
     def feed(self, data: bytes) -> list[RawFrame | Garbage]:
         """What ends within `data`, in order."""
         found: list[RawFrame | Garbage] = []
-        *ended, pending = (self._pending + data).split(b"\x03")
-        for piece in ended:
-            noise, start, body = piece.rpartition(b"\x01")
-            if not start:
+        pieces = (self._pending + data).split(b"\x03")
+        pending = pieces.pop()
+        for piece in pieces:
+            at = piece.rfind(b"\x01")
+            if at < 0:
                 # Without its start a piece is noise, and so is its end marker.
-                found.append(Garbage(body + b"\x03", "noise"))
+                found.append(Garbage(piece + b"\x03", "noise"))
                 continue
-            if noise:
+            if at:
+                noise = piece[:at]
                 found.append(Garbage(noise, "cut" if START in noise else "noise"))
-            found.append(self._frame(body))
+            found.append(self._frame(piece[at + 1 :]))
         if len(pending) > MAX_WIRE:
             _, start, rest = pending.rpartition(b"\x01")
             if start and len(rest) < MAX_WIRE:
@@ -133,13 +152,14 @@ class Deframer:
         body = unescape(escaped)
         if body is None:
             return Garbage(escaped, "escape")
-        if len(body) < _HEADER.size:
+        size = len(body)
+        if size < _HEADER_SIZE:
             return Garbage(escaped, "length")
-        code, length, _ = _HEADER.unpack_from(body)
-        if length != len(body) - _HEADER.size:
+        code, length, _ = _read_header(body)
+        if length != size - _HEADER_SIZE:
             return Garbage(escaped, "length")
-        if checksum(body) != 0:
+        if checksum(body):
             return Garbage(escaped, "checksum")
-        if not self._has_lqi or code == LOG_CODE or length == 0:
-            return RawFrame(code, body[_HEADER.size :])
-        return RawFrame(code, body[_HEADER.size : -1], body[-1])
+        if not length or not self._has_lqi or code == LOG_CODE:
+            return RawFrame(code, body[_HEADER_SIZE:])
+        return RawFrame(code, body[_HEADER_SIZE:-1], body[-1])
