@@ -203,6 +203,7 @@ class Hub:
         task = self._tasks.create_task(_contained(command), name="command")
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
+        task.add_done_callback(lambda _: command.close())  # cancelled before its first step, it would complain
         return task
 
     def _background(self, chore: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
@@ -211,6 +212,7 @@ class Hub:
         task = self._tasks.create_task(_contained_chore(chore, name), name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        task.add_done_callback(lambda _: chore.close())
         return task
 
     async def _tick(self) -> None:

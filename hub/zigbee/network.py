@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -227,7 +228,15 @@ class Network:
         if frame.counter is not None:
             key = (source, frame.source_endpoint, frame.counter, frame.cluster)
         else:
-            key = (source, frame.source_endpoint, frame.destination_endpoint, frame.cluster, frame.payload)
+            key = (
+                source,
+                frame.source_endpoint,
+                frame.destination_endpoint,
+                frame.cluster,
+                frame.payload,
+                # The same answer to another request with the same number is no repeat.
+                self.conversations.uses_of(frame.payload[1] if len(frame.payload) > 1 else 0),
+            )
         before = self._recent.get(key)
         self._recent[key] = now
         if before is not None:
@@ -462,7 +471,7 @@ class Network:
         direction: Direction,
         manufacturer: int | None,
         responses: frozenset[int] | None,
-    ) -> Conversation:
+    ) -> AbstractAsyncContextManager[Conversation]:
         """A conversation with an endpoint of a device about one ZCL command."""
         profile = member.profile(endpoint)
         back = Direction.TO_SERVER if direction is Direction.TO_CLIENT else Direction.TO_CLIENT

@@ -57,6 +57,14 @@ def is_change(row: ReportingRow, before: Value, after: Value) -> bool:
     return before != after
 
 
+_Plan = tuple[bool, int, int]
+
+
+def _plan_of(row: ReportingRow) -> _Plan:
+    """What a plan depends on: a row with another one is planned anew."""
+    return row.pseudo, row.min_s, row.max_s
+
+
 class ReportKeeper:
     """Watches the reports of all networks."""
 
@@ -71,6 +79,8 @@ class ReportKeeper:
         self._clock, self._network_of, self._take, self._save = clock, network_of, take, save
         self._due: list[tuple[float, int, Member, AttributeKey]] = []
         self._serial = count()
+        self._planned: dict[tuple[int, AttributeKey], tuple[int, _Plan]] = {}
+        """Serial of the one entry of `_due` that is meant, and for which row it was made; others are void."""
         self._polled: dict[tuple[int, AttributeKey], tuple[float, Value]] = {}
         """What pseudo reporting told last, and when."""
         self._retry: dict[tuple[int, AttributeKey], float] = {}
@@ -80,21 +90,23 @@ class ReportKeeper:
 
     def watch(self, member: Member) -> None:
         """Follow all reporting rows of a device; call again when they change."""
-        known = {(id(entry[2]), entry[3]) for entry in self._due}
         for key, row in member.reporting.items():
-            if (id(member), key) not in known:
+            planned = self._planned.get((member.ieee, key))
+            if planned is None or planned[1] != _plan_of(row):
                 self._plan(member, key, row)
         self._woken.set()
 
     def _plan(self, member: Member, key: AttributeKey, row: ReportingRow) -> None:
         now = self._clock.monotonic()
         if row.pseudo:
-            self._push(now + row.min_s, member, key)
+            self._push(now + row.min_s, member, key, row)
         elif (limit := overdue_s(row)) is not None and row.state in ("configured", "overdue"):
-            self._push(now + limit, member, key)
+            self._push(now + limit, member, key, row)
 
-    def _push(self, at: float, member: Member, key: AttributeKey) -> None:
-        heapq.heappush(self._due, (at, next(self._serial), member, key))
+    def _push(self, at: float, member: Member, key: AttributeKey, row: ReportingRow) -> None:
+        serial = next(self._serial)
+        self._planned[member.ieee, key] = (serial, _plan_of(row))
+        heapq.heappush(self._due, (at, serial, member, key))
 
     def came(self, member: Member, key: AttributeKey, now: datetime) -> None:
         """A report came."""
@@ -110,8 +122,11 @@ class ReportKeeper:
             while True:
                 now = self._clock.monotonic()
                 while self._due and self._due[0][0] <= now:
-                    _, _, member, key = heapq.heappop(self._due)
+                    _, serial, member, key = heapq.heappop(self._due)
                     place = (int(member.ieee), key)
+                    if self._planned.get(place, (None,))[0] != serial:
+                        continue  # planned otherwise meanwhile
+                    del self._planned[place]
                     if place not in self._busy:
                         self._busy.add(place)
                         tasks.create_task(self._serve(member, key), name=f"report {member.device_id}")
@@ -140,7 +155,7 @@ class ReportKeeper:
             return  # stopped, or the device is gone
         now = self._clock.monotonic()
         if row.pseudo:
-            self._push(now + max(1, row.min_s), member, key)
+            self._push(now + max(1, row.min_s), member, key, row)
             if network.radio is not None and member.is_active:
                 await self._poll(network, member, key, row)
             return
@@ -149,11 +164,11 @@ class ReportKeeper:
             return
         last = member.reported_at.get(key)
         if last is not None and now - last[0] < limit:
-            self._push(last[0] + limit, member, key)
+            self._push(last[0] + limit, member, key, row)
             return
         pause = self._retry.get((member.ieee, key), FIRST_RETRY_S)
         self._retry[member.ieee, key] = min(2 * pause, LONGEST_RETRY_S)
-        self._push(now + max(pause, FIRST_RETRY_S), member, key)
+        self._push(now + max(pause, FIRST_RETRY_S), member, key, row)
         if network.radio is None or not member.is_active:
             return  # a device that is away is not asked; it is when it comes back
         member.reporting[key] = replace(row, state="overdue")
@@ -189,6 +204,6 @@ class ReportKeeper:
         """A device is gone."""
         self._due = [entry for entry in self._due if entry[2] is not member]
         heapq.heapify(self._due)
-        for table in (self._polled, self._retry):
+        for table in (self._polled, self._retry, self._planned):
             for place in [place for place in table if place[0] == member.ieee]:
                 del table[place]

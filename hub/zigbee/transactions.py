@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -18,8 +19,10 @@ from protocols.zcl.general import REQUIRED_RESPONSE, DefaultResponse, General
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 
 MAX_CONVERSATIONS = 128
-"""Requests that wait for their answers at once, of one network. A home's requests are few; a loop that asks without end
-meets this limit, and is told so, before the memory does."""
+"""Requests that wait for their answers at once, of one network; half of the transaction numbers. The next ones wait."""
+MAX_WAITING = 512
+"""Requests that wait for their turn. A home's requests are few; a loop that asks without end meets this limit, and is
+told so, before the memory does."""
 MAX_ANSWERS = 256
 """Answers kept of one conversation: a broadcast to 200 devices is answered by each once."""
 TRANSACTIONS = 256
@@ -145,14 +148,51 @@ class Conversations:
     """The one table of what is pending in a network."""
 
     def __init__(self, limit: int = MAX_CONVERSATIONS) -> None:
-        self._limit = limit
         self._open: dict[ConversationKey, Conversation] = {}
+        self._places = asyncio.Semaphore(limit)
+        self._waiting = 0
         self._last_tsn = 0
+        self._uses = [0] * TRANSACTIONS
+
+    def uses_of(self, tsn: int) -> int:
+        """How often a transaction number was used for a request since the start."""
+        return self._uses[tsn]
 
     def __len__(self) -> int:
-        return len(self._open)
+        """Requests that wait for an answer or for their turn."""
+        return len(self._open) + self._waiting
 
-    def begin(
+    @asynccontextmanager
+    async def begin(
+        self,
+        device: int,
+        endpoint: int,
+        profile: int,
+        cluster: int,
+        direction: Direction,
+        is_answer: Callable[[int], Callable[[ZclHeader, bytes], bool] | None],
+    ) -> AsyncIterator[Conversation]:
+        """A conversation with a transaction number that no other one with the same device has.
+
+        `direction` is the answer's; `is_answer(tsn)` makes the check for its answers. Where the table is full, it
+        waits for a place. Raises `UnavailableError` when too many wait already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise UnavailableError(
+                f"{len(self._open)} requests wait for answers and {self._waiting} for their turn: try again in a moment"
+            )
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            async with self._new(device, endpoint, profile, cluster, direction, is_answer) as conversation:
+                yield conversation
+        finally:
+            self._places.release()
+
+    def _new(
         self,
         device: int,
         endpoint: int,
@@ -161,19 +201,13 @@ class Conversations:
         direction: Direction,
         is_answer: Callable[[int], Callable[[ZclHeader, bytes], bool] | None],
     ) -> Conversation:
-        """A conversation with a transaction number that no other one with the same device has.
-
-        `direction` is the answer's; `is_answer(tsn)` makes the check for its answers. Raises `UnavailableError` when
-        too much is pending.
-        """
-        if len(self._open) >= self._limit:
-            raise UnavailableError(f"{len(self._open)} requests wait for answers already: try again in a moment")
         for _ in range(TRANSACTIONS):
             self._last_tsn = (self._last_tsn + 1) % TRANSACTIONS
             key = ConversationKey(device, endpoint, profile, cluster, self._last_tsn, int(direction))
             if not any(key.tsn == other.tsn and other.device in (device, EVERYBODY) for other in self._open):
                 conversation = Conversation(key, is_answer(key.tsn), self._end)
                 self._open[key] = conversation
+                self._uses[key.tsn] += 1
                 return conversation
         raise UnavailableError("all transaction numbers are in use: try again in a moment")
 
