@@ -1,0 +1,651 @@
+"""A ZiGate as a Zigbee radio: raw APS mode for everything that its firmware would swallow or reinterpret."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from protocols.aps import ApsFrame, Delivery, Security
+from protocols.errors import CodecError
+from protocols.ids import FIRST_BROADCAST, Eui64, Profile
+from protocols.packet import Packet
+from protocols.zdo import DeviceAnnounce, MgmtNwkUpdateNotify, decode_zdo
+from protocols.zigate.address import Address, AddressMode
+from protocols.zigate.commands import (
+    Certification,
+    ErasePersistentData,
+    GetNetworkState,
+    GetVersion,
+    NetworkUpdateRequest,
+    PermitJoining,
+    RawMode,
+    RemoveDevice,
+    SendAps,
+    SetCertification,
+    SetChannelMask,
+    SetExtendedPanId,
+    SetLed,
+    SetRawMode,
+    SetTime,
+    SetTxPower,
+    StartNetwork,
+)
+from protocols.zigate.frames import Unknown
+from protocols.zigate.responses import (
+    ApsAck,
+    ApsConfirm,
+    ApsConfirmFailed,
+    ApsIndication,
+    LeaveIndication,
+    NetworkStarted,
+    NetworkState,
+    NetworkUpdateNotify,
+    RestartedFactoryNew,
+    RestartedOnNetwork,
+    StackError,
+    TxPower,
+    Version,
+)
+from protocols.zigate.responses import DeviceAnnounce as Announced
+from protocols.zigate.status import SerialStatus, StackStatus
+from radios.api import (
+    Capabilities,
+    DeliveryError,
+    DeviceJoined,
+    DeviceLeft,
+    FixedEndpoint,
+    FrameReceived,
+    NetworkChanged,
+    NetworkInfo,
+    NoReplyError,
+    NotSupportedError,
+    RadioConfig,
+    RadioLostError,
+    ZigbeeEvent,
+)
+from radios.zigate.delivery import Flight, Flights
+from radios.zigate.firmware import Firmware, firmware_of
+from radios.zigate.link import ZigateLink
+from radios.zigate.options import ZigateOptions, parse_options
+
+log = logging.getLogger(__name__)
+
+EVENTS_WAITING = 4096
+"""Of a hub that does not keep up; more would be memory without end, so the radio is given up and opened again."""
+VERSION_ATTEMPTS = 3
+VERSION_S = 2.0
+FORM_S = 20.0
+"""For a network to be formed: the stick scans each channel first."""
+ACKNOWLEDGED_S = 8.0
+"""For the far end: the stack waits 1.6 s and repeats thrice, so that its own verdict comes after 7 s at most."""
+CONFIRMED_S = 4.0
+"""For the first hop."""
+BACK_OFFS_S = (0.05, 0.2, 0.8)
+"""Between attempts while the stick is out of buffers: nothing was sent then."""
+SCAN_S = 15.0
+CHANNEL_MOVES = 10
+CHANNEL_LOOK_S = 1.0
+RESTART_S = 8.0
+SAME_FRAME_S = 1.0
+"""The same indication again within this time is the firmware's repeat (ZIGATE issue 346)."""
+FRAMES_REMEMBERED = 256
+SAME_JOINING_S = 5.0
+"""Each joining is told twice or thrice: by the network layer, by the device, and in raw mode as an APS frame."""
+MAX_ASDU = 80
+"""Bytes of a frame's payload that fit one radio packet without fragmentation, which the stick does not do."""
+NO_NETWORK = 0xFFFF
+ALL_ROUTERS = 0xFFFC
+OUR_ENDPOINT = 1
+_OUT_OF_BUFFERS = frozenset((0x03, 0x15, 0x80))
+"""Statuses of 0x0530 with which nothing was sent: busy, out of resources, no free NPDU."""
+_ENDPOINT = FixedEndpoint(
+    endpoint=OUR_ENDPOINT,
+    profile=Profile.HOME_AUTOMATION,
+    device_type=0x0840,
+    server_clusters=(0x0000, 0x0003, 0x0004, 0x0019, 0x000A),
+    client_clusters=(0x0000, 0x0003, 0x0004, 0x0005, 0x0006, 0x0008, 0x0101, 0x0300, 0x0201, 0x0402, 0x0702),
+)
+"""What the firmware's endpoint 1 is on the air (ZIGATE, control bridge)."""
+
+
+class ZigateRadio:
+    """A `radios.api.ZigbeeRadio`."""
+
+    def __init__(
+        self,
+        config: RadioConfig,
+        options: ZigateOptions,
+        trace: Callable[[str, bytes, str], None] | None = None,
+    ) -> None:
+        self.name = config.name
+        self._options = options
+        self._counters: Counter[str] = Counter()
+        self._link = ZigateLink(options.url, self._take, self._lose, trace, self._counters)
+        self._events: deque[ZigbeeEvent] = deque()
+        self._woken = asyncio.Event()
+        self._lost: str | None = None
+        self._flights = Flights()
+        self._firmware: Firmware | None = None
+        self._network: NetworkInfo | None = None
+        self._window = asyncio.Semaphore(1)
+        self._tasks = asyncio.TaskGroup()
+        self._watch: asyncio.Task[None] | None = None
+        self._recent: OrderedDict[tuple[int, int, int, bytes], float] = OrderedDict()
+        self._joined: dict[int, tuple[int, float]] = {}
+        self._started: asyncio.Future[NetworkStarted] | None = None
+        self._scanned: asyncio.Future[tuple[int, tuple[int, ...]]] | None = None
+        self._restarting: asyncio.Event | None = None
+        self._is_open = False
+        self._back_off_until = 0.0
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Open the pipe, identify the stick, resume its network or form one. Raises `PipeError`, `RadioLostError`."""
+        await self._link.__aenter__()
+        try:
+            self._firmware = firmware_of(await self._version())
+            if not self._firmware.has_raw:
+                raise RadioLostError(
+                    f"firmware {self._firmware.name} has no raw mode, and is too old to be used: flash 3.1e or newer "
+                    "(3.23 is best), which keeps the network"
+                )
+            self._window = asyncio.Semaphore(self._firmware.in_flight)
+            await self._set_up()
+            if not self._network or not self._network.channel:
+                await self._form()
+            self._check_wishes()
+        except NoReplyError as error:
+            await self._link.__aexit__(None, None, None)
+            raise RadioLostError(str(error)) from None
+        except BaseException:
+            await self._link.__aexit__(None, None, None)
+            raise
+        await self._tasks.__aenter__()
+        self._watch = self._tasks.create_task(self._link.watch(), name=f"{self.name} heartbeat")
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._link.__aexit__(None, None, None)
+        self._lose("closed")
+        await self._tasks.__aexit__(None, None, None)
+
+    async def _version(self) -> Version:
+        problem = ""
+        for _ in range(VERSION_ATTEMPTS):
+            try:
+                return await self._link.ask(GetVersion(), Version, VERSION_S)
+            except NoReplyError as error:
+                problem = str(error)
+        raise RadioLostError(
+            f"no ZiGate answers at {self._options.url.peer} ({problem}): is it this port, are 115200 baud right, "
+            "and is nothing else using it?"
+        )
+
+    async def _set_up(self) -> None:
+        """What the stick forgets with a restart or an erasure, and where it is. The hub sets its clock."""
+        await self._link.command(SetRawMode(RawMode.RAW))
+        if self._options.certification is not None:
+            await self._link.command(SetCertification(self._options.certification))
+        if self._options.led is not None:
+            await self.set_led(self._options.led)
+        if self._options.tx_power is not None:
+            await self.set_tx_power(self._options.tx_power)
+        await self._look()
+
+    async def _look(self) -> None:
+        state = await self._link.ask(GetNetworkState(), NetworkState)
+        assert self._firmware is not None
+        is_there = state.short != NO_NETWORK and state.channel != 0
+        self._network = NetworkInfo(
+            ieee=Eui64(state.ieee),
+            short=state.short if is_there else 0,
+            pan_id=state.pan_id,
+            extended_pan_id=state.extended_pan_id,
+            channel=state.channel if is_there else 0,
+            is_coordinator=state.short == 0,
+            model=self._firmware.model,
+            firmware=self._firmware.name,
+            mode=self._firmware.mode,
+        )
+
+    async def _form(self) -> None:
+        """Form a network: this stick has none."""
+        log.info("%s: the stick knows no network; one is formed", self.name)
+        if self._options.extended_pan_id is not None:
+            await self._link.command(SetExtendedPanId(self._options.extended_pan_id))
+        await self._link.command(SetChannelMask(self._options.channel_mask))
+        started: asyncio.Future[NetworkStarted] = asyncio.get_running_loop().create_future()
+        self._started = started
+        try:
+            status = await self._link.command(StartNetwork())
+            if status.status not in (SerialStatus.SUCCESS, SerialStatus.STACK_ALREADY_STARTED):
+                raise RadioLostError(f"the stick cannot form a network: {status.status.name}")
+            async with asyncio.timeout(FORM_S):
+                found = await started
+        except TimeoutError:
+            raise RadioLostError(f"the stick did not form a network within {FORM_S:g} s") from None
+        finally:
+            self._started = None
+        await self._look()
+        if not self.network.channel:
+            raise RadioLostError(f"the stick could not form a network: {found.status.name}")
+
+    def _check_wishes(self) -> None:
+        """A running network is never left for what the configuration says; the difference is told."""
+        network, options = self.network, self._options
+        wishes = []
+        if options.extended_pan_id not in (None, network.extended_pan_id):
+            wishes.append(f"extended PAN id {network.extended_pan_id:016x}, not {options.extended_pan_id:016x}")
+        if network.channel not in options.channels:
+            allowed = ", ".join(map(str, options.channels))
+            wishes.append(f"channel {network.channel}, not one of {allowed}")
+        if wishes:
+            log.warning(
+                "%s: the stick's network has %s as configured: it is left as it is; erase it to form another one",
+                self.name,
+                " and ".join(wishes),
+            )
+
+    def _lose(self, reason: str) -> None:
+        self._lost = self._lost or reason
+        self._flights.fail_all(self._lost)
+        self._woken.set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `ZigbeeRadio`."""
+        firmware = self._need_firmware()
+        return Capabilities(
+            answers_zdo=True,
+            answers_default_response=firmware.has_confirms,
+            aps_encryption=False,
+            install_codes=False,
+            link_keys=False,
+            router=False,
+            group_send=firmware.has_groups_and_broadcasts,
+            broadcast_send=firmware.has_groups_and_broadcasts,
+            acks=firmware.has_confirms,
+            endpoints=(_ENDPOINT,),
+            max_payload=MAX_ASDU,
+            energy_scan=True,
+            channel_change=True,
+            led=True,
+            tx_power=True,
+            certification=True,
+            erase=True,
+        )
+
+    def _need_firmware(self) -> Firmware:
+        if self._firmware is None:
+            raise RadioLostError("the stick is not open yet")
+        return self._firmware
+
+    @property
+    def network(self) -> NetworkInfo:
+        """See `ZigbeeRadio`."""
+        if self._network is None:
+            raise RadioLostError("the stick is not open yet")
+        return self._network
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """See `ZigbeeRadio`."""
+        return self._counters
+
+    async def events(self) -> AsyncIterator[ZigbeeEvent]:
+        """What is heard; what came before the loss is told first."""
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if self._lost is not None:
+                raise RadioLostError(self._lost)
+            self._woken.clear()
+            await self._woken.wait()
+
+    def _tell(self, event: ZigbeeEvent) -> None:
+        if len(self._events) >= EVENTS_WAITING:
+            self._link.lose(f"{EVENTS_WAITING} events wait for a hub that does not take them")
+            return
+        self._events.append(event)
+        self._woken.set()
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: Packet | Unknown, lqi: int) -> None:
+        match frame:
+            case ApsIndication():
+                self._indication(frame, lqi)
+            case ApsAck() | ApsConfirm() | ApsConfirmFailed():
+                if not self._flights.take(frame):
+                    self._counters["stray_confirm"] += 1
+            case Announced():
+                self._announced(Eui64(frame.ieee), frame.short, frame.mac_capability, lqi)
+            case LeaveIndication():
+                self._tell(DeviceLeft(Eui64(frame.ieee), bool(frame.rejoin)))
+            case NetworkStarted():
+                if self._started is not None and not self._started.done():
+                    self._started.set_result(frame)
+            case NetworkUpdateNotify():
+                self._scan_result(frame.channels, frame.energy)
+            case RestartedOnNetwork() | RestartedFactoryNew():
+                self._restarted()
+            case StackError():
+                self._stack_error(frame)
+
+    def _indication(self, frame: ApsIndication, lqi: int) -> None:
+        source = frame.source
+        place = (source.value, frame.source_endpoint, frame.cluster, frame.data)
+        now = asyncio.get_running_loop().time()
+        before = self._recent.pop(place, None)
+        self._recent[place] = now
+        if len(self._recent) > FRAMES_REMEMBERED:
+            self._recent.popitem(last=False)
+        if before is not None and now - before < SAME_FRAME_S:
+            self._counters["duplicates"] += 1
+            return
+        if frame.profile == Profile.ZDO and self._is_news(frame, lqi):
+            return
+        destination = frame.destination
+        self._tell(
+            FrameReceived(
+                ApsFrame(
+                    profile=frame.profile,
+                    cluster=frame.cluster,
+                    source_endpoint=frame.source_endpoint,
+                    destination_endpoint=frame.destination_endpoint,
+                    payload=frame.data,
+                    source=None if source.is_ieee else source.value,
+                    source_ieee=Eui64(source.value) if source.is_ieee else None,
+                    destination=None if destination.is_ieee else destination.value,
+                    destination_ieee=Eui64(destination.value) if destination.is_ieee else None,
+                    delivery=_delivery(destination),
+                    lqi=lqi or None,
+                )
+            )
+        )
+
+    def _is_news(self, frame: ApsIndication, lqi: int) -> bool:
+        """Device announces and scan results come as ZDO frames too, by firmware."""
+        if frame.cluster not in (DeviceAnnounce.CLUSTER, MgmtNwkUpdateNotify.CLUSTER):
+            return False
+        try:
+            _, command = decode_zdo(frame.cluster, frame.data)
+        except CodecError:
+            return False
+        if isinstance(command, DeviceAnnounce):
+            self._announced(command.ieee, command.short, command.mac_capability, lqi)
+            return True
+        if isinstance(command, MgmtNwkUpdateNotify) and self._scanned is not None:
+            self._scan_result(command.channels or 0, command.energy or ())
+            return True
+        return False
+
+    def _announced(self, ieee: Eui64, short: int, capability: int, lqi: int) -> None:
+        now = asyncio.get_running_loop().time()
+        before = self._joined.get(ieee)
+        self._joined[ieee] = (short, now)
+        if before is not None and before[0] == short and now - before[1] < SAME_JOINING_S:
+            self._counters["repeated_announces"] += 1
+            return
+        if len(self._joined) > FRAMES_REMEMBERED:
+            del self._joined[next(iter(self._joined))]
+        self._tell(DeviceJoined(ieee=ieee, short=short, mac_capability=capability, lqi=lqi or None))
+
+    def _scan_result(self, channels: int, energy: Sequence[int]) -> None:
+        if self._scanned is not None and not self._scanned.done():
+            self._scanned.set_result((channels, tuple(energy)))
+
+    def _stack_error(self, frame: StackError) -> None:
+        self._counters["stack_errors"] += 1
+        if frame.error < 0x80:
+            self._link.lose(f"the stick's stack has given up (error 0x{int(frame.error):02X}): it is opened again")
+            return
+        log.debug("%s: %s", self.name, frame.error.name)
+        # Out of some resource: what is next waits a little.
+        self._back_off_until = asyncio.get_running_loop().time() + BACK_OFFS_S[-1]
+
+    def _restarted(self) -> None:
+        """The stick has restarted: by itself, or since it was told to."""
+        self._counters["restarts"] += 1
+        if self._restarting is not None:
+            self._restarting.set()
+            return
+        if not self._is_open:
+            return
+        log.warning("%s: the stick has restarted", self.name)
+        self._flights.fail_all("the stick has restarted")
+        self._restarting = asyncio.Event()
+        self._tasks.create_task(self._come_back(), name=f"{self.name} restart")
+
+    async def _come_back(self) -> None:
+        try:
+            await self._set_up()
+        except NoReplyError as error:
+            self._link.lose(f"the stick has restarted and is not itself: {error}")
+        except RadioLostError:
+            return
+        else:
+            if not self.network.channel:
+                self._link.lose("the stick has restarted and knows its network no more: a new one has to be formed")
+                return
+            self._tell(NetworkChanged(self.network))
+        finally:
+            self._restarting = None
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    async def send(self, frame: ApsFrame) -> None:
+        """See `ZigbeeRadio`. Every frame is tried once; only a stick without buffers is asked again."""
+        firmware = self._need_firmware()
+        if len(frame.payload) > MAX_ASDU:
+            raise NotSupportedError(f"a ZiGate carries {MAX_ASDU} bytes, not {len(frame.payload)}")
+        if frame.security is Security.LINK_KEY:
+            raise NotSupportedError("a ZiGate cannot encrypt single frames with a link key")
+        address, acknowledged = _address(frame, firmware)
+        endpoint = 0 if frame.profile == Profile.ZDO else OUR_ENDPOINT
+        command = SendAps(
+            destination=address,
+            source_endpoint=endpoint,
+            destination_endpoint=frame.destination_endpoint,
+            cluster=frame.cluster,
+            profile=frame.profile,
+            security=0,
+            radius=frame.radius,
+            data=frame.payload,
+        )
+        async with self._window:
+            await self._fly(command, frame, acknowledged, firmware)
+
+    async def _fly(self, command: SendAps, frame: ApsFrame, acknowledged: bool, firmware: Firmware) -> None:
+        flight = Flight(
+            short=frame.destination,
+            endpoint=frame.destination_endpoint,
+            cluster=frame.cluster,
+            is_acknowledged=acknowledged,
+        )
+        self._flights.begin(flight)
+        try:
+            await self._launch(command, flight, firmware)
+            if not firmware.has_confirms or frame.delivery is not Delivery.UNICAST:
+                return
+            limit = ACKNOWLEDGED_S if acknowledged else CONFIRMED_S
+            try:
+                async with asyncio.timeout(limit):
+                    await flight.done
+            except TimeoutError:
+                self._counters["unconfirmed"] += 1
+                raise NoReplyError(f"the stick did not say within {limit:g} s whether it was delivered") from None
+        finally:
+            self._flights.end(flight)
+
+    async def _launch(self, command: SendAps, flight: Flight, firmware: Firmware) -> None:
+        """Give it to the stick, again while it has no room."""
+        for pause in (*BACK_OFFS_S, None):
+            wait = self._back_off_until - asyncio.get_running_loop().time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            try:
+                status = await self._link.command(command)
+            except NoReplyError:
+                if flight.done.done():
+                    return  # only the status was lost: the far end has confirmed
+                if firmware.has_confirms and flight.is_acknowledged:
+                    # It may be on its way: the acknowledgement tells.
+                    return
+                raise
+            code = int(status.status)
+            if code == SerialStatus.SUCCESS or (
+                firmware.is_mistaken_about_sends and code == StackStatus.APS_INVALID_PARAMETER
+            ):
+                if firmware.has_confirms:
+                    self._flights.numbered(
+                        flight, status.aps_counter if status.aps_counter is not None else status.sequence
+                    )
+                return
+            if code not in _OUT_OF_BUFFERS or pause is None:
+                name = status.status.name if code in _NAMED else StackStatus(code).name
+                raise DeliveryError("the stick did not send it", name, code)
+            self._counters["backed_off"] += 1
+            await asyncio.sleep(pause)
+
+    async def _do(self, command: Packet, what: str) -> None:
+        status = await self._link.command(command)  # type: ignore[arg-type]
+        if status.status is not SerialStatus.SUCCESS:
+            raise DeliveryError(f"the stick refuses {what}", status.status.name, int(status.status))
+
+    async def permit_join(self, duration_s: int, via: int | None = None) -> None:
+        """See `ZigbeeRadio`. By the stick's own command: raw broadcasts are not sent by firmware 3.1e to 3.21."""
+        if not 0 <= duration_s <= 254:
+            raise NotSupportedError(f"joining opens for 0 to 254 s at once, not {duration_s}")
+        if via is not None:
+            await self._do(PermitJoining(via, duration_s, 0), "to open joining")
+            return
+        # To the routers, and to the stick itself, which does not count itself among them in every version.
+        await self._do(PermitJoining(0x0000, duration_s, 0), "to open joining")
+        await self._do(PermitJoining(ALL_ROUTERS, duration_s, 0), "to open joining")
+
+    async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
+        """See `ZigbeeRadio`."""
+        await self._do(RemoveDevice(parent if parent is not None else self.network.ieee, ieee), "to remove a device")
+
+    async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
+        """See `ZigbeeRadio`."""
+        if self._scanned is not None:
+            raise NotSupportedError("a scan is going on already")
+        mask = sum(1 << channel for channel in channels)
+        scanned: asyncio.Future[tuple[int, tuple[int, ...]]] = asyncio.get_running_loop().create_future()
+        self._scanned = scanned
+        try:
+            await self._do(NetworkUpdateRequest(0x0000, mask, 3, 1, 0, 0), "to scan")
+            async with asyncio.timeout(SCAN_S):
+                found, energy = await scanned
+        except TimeoutError:
+            raise NoReplyError(f"the stick did not finish its scan within {SCAN_S:g} s") from None
+        finally:
+            self._scanned = None
+        return dict(zip((channel for channel in range(11, 27) if found >> channel & 1), energy, strict=False))
+
+    async def set_channel(self, channel: int) -> None:
+        """See `ZigbeeRadio`."""
+        await self._do(NetworkUpdateRequest(0x0000, 1 << channel, 0xFE, 0, 0, 0), "to change the channel")
+        for _ in range(CHANNEL_MOVES):
+            await asyncio.sleep(CHANNEL_LOOK_S)
+            await self._look()
+            if self.network.channel == channel:
+                self._tell(NetworkChanged(self.network))
+                return
+        raise NoReplyError(f"the network is still on channel {self.network.channel}")
+
+    async def set_led(self, on: bool) -> None:
+        """See `ZigbeeRadio`."""
+        await self._do(SetLed(int(on)), "to switch its LED")
+
+    async def set_tx_power(self, level: int) -> int:
+        """See `ZigbeeRadio`."""
+        return (await self._link.ask(SetTxPower(level), TxPower)).level
+
+    async def set_certification(self, region: str) -> None:
+        """See `ZigbeeRadio`."""
+        await self._do(SetCertification(Certification[region]), "to change its certification")
+
+    async def set_time(self, utc_s: int) -> None:
+        """See `ZigbeeRadio`."""
+        await self._do(SetTime(utc_s), "the time")
+
+    async def erase(self) -> None:
+        """See `ZigbeeRadio`. The stick restarts, and forms a new network."""
+        restarting = self._restarting = asyncio.Event()
+        try:
+            try:
+                await self._link.command(ErasePersistentData())
+            except NoReplyError:
+                log.info("%s: erasing: the restart was faster than the status", self.name)
+            async with asyncio.timeout(RESTART_S):
+                await restarting.wait()
+            self._restarting = None
+            await self._set_up()
+            if not self.network.channel:
+                await self._form()
+        except TimeoutError:
+            raise NoReplyError(f"the stick did not restart within {RESTART_S:g} s after erasing") from None
+        finally:
+            self._restarting = None
+        self._tell(NetworkChanged(self.network))
+
+
+_NAMED = frozenset(int(status) for status in SerialStatus)
+
+
+def _delivery(destination: Address) -> Delivery:
+    if destination.mode is AddressMode.GROUP:
+        return Delivery.GROUP
+    if not destination.is_ieee and destination.value >= FIRST_BROADCAST:
+        return Delivery.BROADCAST
+    return Delivery.UNICAST
+
+
+def _address(frame: ApsFrame, firmware: Firmware) -> tuple[Address, bool]:
+    """Address and mode of 0x0530 by what the firmware really sends, and whether an acknowledgement comes."""
+    if frame.delivery is not Delivery.UNICAST:
+        if not firmware.has_groups_and_broadcasts:
+            raise NotSupportedError(f"firmware {firmware.name} sends no groups and broadcasts; 3.23 does")
+        mode = AddressMode.GROUP if frame.delivery is Delivery.GROUP else AddressMode.BROADCAST
+        return Address(mode, frame.destination or 0), False
+    acknowledged = frame.ack and firmware.has_confirms
+    if frame.destination is not None:
+        # Older firmware knows the mode without acknowledgement, and does not send with it.
+        with_ack = frame.ack or not firmware.has_confirms
+        return Address(AddressMode.SHORT if with_ack else AddressMode.SHORT_NO_ACK, frame.destination), acknowledged
+    if frame.destination_ieee is None:
+        raise NotSupportedError("a frame needs an address")
+    if not firmware.has_confirms:
+        raise NotSupportedError(f"firmware {firmware.name} sends to network addresses only; 3.1e to extended ones too")
+    return Address(AddressMode.IEEE if frame.ack else AddressMode.IEEE_NO_ACK, frame.destination_ieee), acknowledged
+
+
+class ZigateDriver:
+    """The driver as `radios.loader` finds it."""
+
+    carries = "zigbee"
+
+    def check(self, config: RadioConfig) -> None:
+        """Raise `OptionError` when the configuration is wrong."""
+        parse_options(config)
+
+    def open(self, config: RadioConfig, trace: Callable[[str, bytes, str], None] | None) -> ZigateRadio:
+        """A radio that is not open yet."""
+        return ZigateRadio(config, parse_options(config), trace)
+
+
+DRIVER = ZigateDriver()
