@@ -1,0 +1,586 @@
+"""An emulated Zigbee device: descriptors, ZCL servers with attributes and commands, bindings and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from radios.emulators import zcl
+from radios.emulators.air import COORDINATOR, ROUTER_CAPABILITY, Air, AirFrame
+from radios.emulators.zcl import Value
+
+MAX_PAYLOAD = 76
+"""Bytes of a ZCL payload that leave room for its header in one radio packet."""
+TICK_S = 1.0
+"""Reports are looked at so often, in the device's own time."""
+MAX_BINDINGS, MAX_REPORTS = 16, 32
+"""Of a small device; one more is refused, as theirs are."""
+HOME_AUTOMATION = 0x0104
+_GET, _SET_AT_MOST = 0, 1
+
+
+@dataclass(slots=True)
+class Attribute:
+    """One attribute of a server."""
+
+    type: int
+    value: Value | Callable[[], Value | None] | None = None
+    """None: invalid now. A callable is asked each time."""
+    writable: bool = False
+    reportable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    written: Callable[[Value], None] | None = None
+    """Told after a write."""
+
+    def get(self) -> Value | None:
+        """What it is now."""
+        return self.value() if callable(self.value) else self.value
+
+
+CommandHandler = Callable[[bytes], "int | tuple[int, bytes]"]
+"""Takes the payload; gives a ZCL status, or a response command with its payload."""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """The server side of a cluster."""
+
+    attributes: dict[int, Attribute] = field(default_factory=dict)
+    commands: dict[int, CommandHandler] = field(default_factory=dict)
+    manufacturer: dict[tuple[int, int], Attribute] = field(default_factory=dict)
+    """(manufacturer code, attribute) of the maker's own."""
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """A simple descriptor and the servers behind it."""
+
+    device_type: int
+    servers: dict[int, Cluster]
+    clients: tuple[int, ...] = ()
+    profile: int = HOME_AUTOMATION
+    server_order: tuple[int, ...] = ()
+    """As the simple descriptor lists them; default: as declared."""
+
+    @property
+    def listed(self) -> tuple[int, ...]:
+        """Server clusters of the simple descriptor."""
+        return self.server_order or tuple(self.servers)
+
+
+@dataclass(slots=True)
+class Report:
+    """A configured report."""
+
+    type: int
+    minimum: float
+    maximum: float
+    change: float
+    told: Value | None = None
+    told_at: float = 0.0
+    is_new: bool = True
+
+
+ReportKey = tuple[int, int, int, int | None]
+"""Endpoint, cluster, attribute, manufacturer."""
+
+
+class EmulatedDevice:
+    """A station on the air. Subclasses declare endpoints in `build` and may act in `tick`."""
+
+    kind = "device"
+    manufacturer, model = "Example", "device"
+    manufacturer_code = 0x1234
+    capability = ROUTER_CAPABILITY
+    power_source = 0x01
+    poll_s = 0.0
+
+    def __init__(self, ieee: int, seed: int, model_time: Callable[[], float], speed: float = 1.0) -> None:
+        """`model_time()` is the home's time in seconds, whose remainder by 86 400 is the time of day."""
+        self.ieee, self.seed = ieee, seed
+        self.model_time, self.speed = model_time, speed
+        self.air: Air | None = None
+        self.short = 0xFFFF
+        self.endpoints: dict[int, Endpoint] = {}
+        self.bindings: list[tuple[int, int, int, int]] = []
+        """Endpoint, cluster, target's extended address, target's endpoint."""
+        self.reports: dict[ReportKey, Report] = {}
+        self.identify_until = 0.0
+        self.heard: list[AirFrame] = []
+        """The last frames that reached it, for those who watch."""
+        self._counter = self._tsn = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.build()
+
+    def build(self) -> None:
+        """Declare endpoints."""
+        raise NotImplementedError
+
+    def tick(self) -> None:
+        """Once a second of its own time, while it is on the network."""
+
+    # -- on the network ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is on a network."""
+        return self.air is not None
+
+    def network_joined(self, air: Air, short: int) -> None:
+        """See `air.Station`."""
+        self.air, self.short = air, short
+        air.places[self.ieee].poll_s = self.poll_s
+        self._arm()
+
+    def network_left(self, *, rejoin: bool) -> None:
+        """See `air.Station`. A device that left forgets what was bound and configured."""
+        self.air, self.short = None, 0xFFFF
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not rejoin:
+            self.bindings.clear()
+            self.reports.clear()
+
+    def set_power(self, on: bool) -> None:
+        """Pull its plug, or put it back."""
+        if self.air is not None:
+            self.air.places[self.ieee].power = on
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        # Devices are not in step with each other.
+        self._timer = loop.call_later(TICK_S / self.speed * (0.5 + (self.seed % 97) / 97), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self.air is None:
+            return
+        if self.air.places[self.ieee].power:
+            self.tick()
+            self._send_reports()
+        self._arm()
+
+    # -- out -----------------------------------------------------------------------------------------------------------
+
+    def next_tsn(self) -> int:
+        """A transaction number."""
+        self._tsn = (self._tsn + 1) & 0xFF
+        return self._tsn
+
+    def say(self, endpoint: int, cluster: int, payload: bytes, *, to: int = COORDINATOR, to_endpoint: int = 1) -> None:
+        """Send a ZCL frame."""
+        profile = self.endpoints[endpoint].profile if endpoint in self.endpoints else HOME_AUTOMATION
+        self._send(endpoint, to_endpoint, profile, cluster, payload, to)
+
+    def _send(self, endpoint: int, to_endpoint: int, profile: int, cluster: int, payload: bytes, to: int) -> None:
+        if self.air is None:
+            return
+        self._counter = (self._counter + 1) & 0xFF
+        self.air.transmit(
+            AirFrame(
+                source=self.short,
+                destination=to,
+                source_endpoint=endpoint,
+                destination_endpoint=to_endpoint,
+                profile=profile,
+                cluster=cluster,
+                payload=payload,
+                counter=self._counter,
+            )
+        )
+
+    def report_now(self, endpoint: int, cluster: int, *attributes: int, manufacturer: int | None = None) -> None:
+        """Report attributes by itself, configured or not."""
+        found = self._cluster(endpoint, cluster)
+        records = b""
+        for attribute in attributes:
+            row = (
+                found.manufacturer[manufacturer, attribute] if manufacturer is not None else found.attributes[attribute]
+            )
+            records += struct.pack("<HB", attribute, row.type) + zcl.pack(row.type, row.get())
+        self.say(endpoint, cluster, zcl.frame(self.next_tsn(), zcl.REPORT, records, manufacturer=manufacturer))
+
+    def _cluster(self, endpoint: int, cluster: int) -> Cluster:
+        return self.endpoints[endpoint].servers[cluster]
+
+    def _attribute(self, endpoint: int, cluster: int, attribute: int, manufacturer: int | None) -> Attribute | None:
+        place = self.endpoints.get(endpoint)
+        found = place.servers.get(cluster) if place is not None else None
+        if found is None:
+            return None
+        if manufacturer is not None:
+            return found.manufacturer.get((manufacturer, attribute))
+        return found.attributes.get(attribute)
+
+    def _send_reports(self) -> None:
+        now = asyncio.get_running_loop().time() * self.speed
+        due: dict[tuple[int, int, int | None], list[tuple[int, Report, Value | None]]] = {}
+        for (endpoint, cluster, attribute, manufacturer), report in self.reports.items():
+            row = self._attribute(endpoint, cluster, attribute, manufacturer)
+            if row is None:
+                continue
+            value = row.get()
+            elapsed = now - report.told_at
+            is_time = report.is_new or (0 < report.maximum < 0xFFFF and elapsed >= report.maximum)
+            if is_time or (elapsed >= report.minimum and _differs(report, value)):
+                due.setdefault((endpoint, cluster, manufacturer), []).append((attribute, report, value))
+        for (endpoint, cluster, manufacturer), rows in due.items():
+            targets = [target for target in self.bindings if target[:2] == (endpoint, cluster)]
+            if not targets:
+                continue
+            records = b""
+            for attribute, report, value in rows:
+                record = struct.pack("<HB", attribute, report.type) + zcl.pack(report.type, value)
+                if len(records) + len(record) > MAX_PAYLOAD:
+                    break
+                records += record
+                report.told, report.told_at, report.is_new = value, now, False
+            body = zcl.frame(self.next_tsn(), zcl.REPORT, records, manufacturer=manufacturer)
+            for _, _, _, target_endpoint in targets:
+                self.say(endpoint, cluster, body, to_endpoint=target_endpoint)
+
+    # -- in ------------------------------------------------------------------------------------------------------------
+
+    def receive(self, frame: AirFrame) -> None:
+        """See `air.Station`. Whatever arrives, nothing breaks."""
+        self.heard.append(frame)
+        del self.heard[:-32]
+        try:
+            if frame.profile == 0 and frame.destination_endpoint == 0:
+                self._zdo(frame)
+            elif frame.destination_endpoint == 0xFF:
+                for endpoint in self.endpoints:
+                    self._zcl(frame, endpoint)
+            elif frame.destination_endpoint in self.endpoints:
+                self._zcl(frame, frame.destination_endpoint)
+        except (zcl.BadFrameError, struct.error, IndexError):
+            pass  # not even a header that could be answered to
+
+    def _zcl(self, frame: AirFrame, endpoint: int) -> None:
+        header, payload = zcl.read_header(frame.payload)
+        if header.to_client:
+            return  # it has no clients that want anything
+        answer: bytes | None = None
+        try:
+            found = self.endpoints[endpoint].servers.get(frame.cluster)
+            if found is None:
+                status = zcl.UNSUPPORTED_CLUSTER
+            elif header.is_cluster:
+                status, answer = self._command(found, header, payload)
+            else:
+                status, answer = self._general(endpoint, frame.cluster, found, header, payload)
+        except (zcl.BadFrameError, struct.error, IndexError):
+            status, answer = zcl.MALFORMED, None
+        is_unicast = frame.destination < 0xFFF8 and frame.group is None
+        if answer is None and is_unicast and (status != zcl.SUCCESS or not header.quiet):
+            answer = zcl.default_response(header, status)
+        if answer:
+            self.say(endpoint, frame.cluster, answer, to=frame.source, to_endpoint=frame.source_endpoint)
+
+    def _command(self, found: Cluster, header: zcl.Header, payload: bytes) -> tuple[int, bytes | None]:
+        handler = found.commands.get(header.command)
+        if header.manufacturer is not None:
+            return zcl.UNSUP_MANUF_CLUSTER, None
+        if handler is None:
+            return zcl.UNSUP_CLUSTER_COMMAND, None
+        result = handler(payload)
+        if isinstance(result, int):
+            return result, None
+        command, body = result
+        return zcl.SUCCESS, zcl.frame(header.tsn, command, body, is_cluster=True)
+
+    def _general(
+        self, endpoint: int, cluster: int, found: Cluster, header: zcl.Header, payload: bytes
+    ) -> tuple[int, bytes | None]:
+        code = header.manufacturer
+
+        def back(command: int, body: bytes) -> tuple[int, bytes | None]:
+            return zcl.SUCCESS, zcl.frame(header.tsn, command, body, manufacturer=code)
+
+        def look(attribute: int) -> Attribute | None:
+            return self._attribute(endpoint, cluster, attribute, code)
+
+        match header.command:
+            case zcl.READ:
+                return back(zcl.READ_RESPONSE, _read(payload, look))
+            case zcl.WRITE | zcl.WRITE_UNDIVIDED | zcl.WRITE_QUIETLY:
+                answer = _write(payload, look, undivided=header.command == zcl.WRITE_UNDIVIDED)
+                return (zcl.SUCCESS, b"") if header.command == zcl.WRITE_QUIETLY else back(zcl.WRITE_RESPONSE, answer)
+            case zcl.CONFIGURE:
+                return back(zcl.CONFIGURE_RESPONSE, self._configure(endpoint, cluster, code, payload, look))
+            case zcl.READ_CONFIGURATION:
+                return back(zcl.READ_CONFIGURATION_RESPONSE, self._configuration(endpoint, cluster, code, payload))
+            case zcl.DISCOVER | zcl.DISCOVER_EXTENDED:
+                return self._discover(found, header, payload)
+            case zcl.REPORT | zcl.DEFAULT_RESPONSE:
+                return zcl.SUCCESS, b""
+        return (zcl.UNSUP_GENERAL_COMMAND if code is None else zcl.UNSUP_MANUF_GENERAL), None
+
+    def _configure(
+        self,
+        endpoint: int,
+        cluster: int,
+        code: int | None,
+        payload: bytes,
+        look: Callable[[int], Attribute | None],
+    ) -> bytes:
+        failed, at = b"", 0
+        while at < len(payload):
+            direction, attribute = struct.unpack_from("<BH", payload, at)
+            at += 3
+            if direction == _SET_AT_MOST:
+                at += 2
+                continue
+            type_id, least, most = struct.unpack_from("<BHH", payload, at)
+            at += 5
+            change: Value = 0
+            if type_id in zcl.ANALOG:
+                change, at = zcl.unpack(type_id, payload, at)
+            row = look(attribute)
+            status = zcl.SUCCESS
+            if row is None:
+                status = zcl.UNSUPPORTED_ATTRIBUTE
+            elif not row.reportable:
+                status = zcl.UNREPORTABLE
+            elif row.type != type_id:
+                status = zcl.INVALID_TYPE
+            elif 0 < most < least:
+                status = zcl.INVALID_VALUE
+            key = (endpoint, cluster, attribute, code)
+            if status == zcl.SUCCESS:
+                if most == 0xFFFF:
+                    self.reports.pop(key, None)
+                elif key not in self.reports and len(self.reports) >= MAX_REPORTS:
+                    status = zcl.INSUFFICIENT_SPACE
+                else:
+                    least_change = float(change) if isinstance(change, int | float) else 0.0
+                    self.reports[key] = Report(type_id, least, most, least_change)
+            if status != zcl.SUCCESS:
+                failed += struct.pack("<BBH", status, direction, attribute)
+        return failed or b"\x00"
+
+    def _configuration(self, endpoint: int, cluster: int, code: int | None, payload: bytes) -> bytes:
+        body = b""
+        for at in range(0, len(payload) - 2, 3):
+            direction, attribute = struct.unpack_from("<BH", payload, at)
+            report = self.reports.get((endpoint, cluster, attribute, code))
+            if report is None:
+                known = self._attribute(endpoint, cluster, attribute, code) is not None
+                body += struct.pack("<BBH", zcl.NOT_FOUND if known else zcl.UNSUPPORTED_ATTRIBUTE, direction, attribute)
+                continue
+            body += struct.pack(
+                "<BBHBHH", 0, direction, attribute, report.type, int(report.minimum), int(report.maximum)
+            )
+            if report.type in zcl.ANALOG:
+                body += zcl.pack(report.type, report.change)
+        return body
+
+    def _discover(self, found: Cluster, header: zcl.Header, payload: bytes) -> tuple[int, bytes | None]:
+        first, most = struct.unpack_from("<HB", payload)
+        rows: Mapping[int, Attribute] = found.attributes
+        if header.manufacturer is not None:
+            rows = {
+                attribute: row for (code, attribute), row in found.manufacturer.items() if code == header.manufacturer
+            }
+        ids = sorted(attribute for attribute in rows if attribute >= first)
+        extended = header.command == zcl.DISCOVER_EXTENDED
+        shown = ids[: min(most, MAX_PAYLOAD // (4 if extended else 3))]
+        body = bytes((len(shown) == len(ids),))
+        for attribute in shown:
+            row = rows[attribute]
+            body += struct.pack("<HB", attribute, row.type)
+            if extended:
+                body += bytes((1 | (2 if row.writable else 0) | (4 if row.reportable else 0),))
+        command = zcl.DISCOVER_EXTENDED_RESPONSE if extended else zcl.DISCOVER_RESPONSE
+        return zcl.SUCCESS, zcl.frame(header.tsn, command, body, manufacturer=header.manufacturer)
+
+    # -- device objects ------------------------------------------------------------------------------------------------
+
+    def _zdo(self, frame: AirFrame) -> None:
+        tsn, body = frame.payload[0], frame.payload[1:]
+        answer = self._device_object(frame.cluster, body, is_broadcast=frame.destination >= 0xFFF8)
+        if answer is not None:
+            self._send(0, 0, 0, frame.cluster | 0x8000, bytes((tsn,)) + answer, frame.source)
+            if frame.cluster == 0x0034 and answer[0] == 0:
+                self._leave(rejoin=bool(body[8] & 0x80) if len(body) > 8 else False)
+
+    def _leave(self, *, rejoin: bool) -> None:
+        air = self.air
+        if air is None:
+            return
+        # Once its answer is out.
+        asyncio.get_running_loop().call_later(
+            4 * air.delay_s, lambda: self._gone(air, rejoin=rejoin) if self.air is air else None
+        )
+
+    def _gone(self, air: Air, *, rejoin: bool) -> None:
+        air.drop(self.ieee, rejoin=rejoin, told=True)
+        if rejoin:
+            air.join(self, rejoin=True)
+
+    def _device_object(self, cluster: int, body: bytes, *, is_broadcast: bool) -> bytes | None:
+        short = struct.pack("<H", self.short)
+        if cluster == 0x0000:
+            if int.from_bytes(body[:8], "little") != self.ieee:
+                return None if is_broadcast else b"\x81" + body[:8]
+            return b"\x00" + self.ieee.to_bytes(8, "little") + short
+        if cluster in (0x0021, 0x0022):
+            return bytes((self._bind(body, undo=cluster == 0x0022),))
+        if cluster in (0x0031, 0x0033):
+            return self._table(cluster, body[0])
+        if cluster == 0x0034:
+            ieee = int.from_bytes(body[:8], "little")
+            return bytes((0x00 if ieee in (0, self.ieee) else 0x81,))
+        if cluster == 0x0036:
+            return None if is_broadcast else b"\x00"
+        if cluster not in (0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x0006):
+            return None if is_broadcast else b"\x84"
+        about = struct.unpack_from("<H", body)[0]
+        if about != self.short and not (cluster == 0x0006 and about >= 0xFFF8):
+            return None if is_broadcast else b"\x80" + body[:2]
+        match cluster:
+            case 0x0001:
+                return b"\x00" + self.ieee.to_bytes(8, "little") + short
+            case 0x0002:
+                logical = 1 if self.capability & 2 else 2
+                return (
+                    b"\x00"
+                    + short
+                    + struct.pack(
+                        "<BBBHBHHHB", logical, 0x40, self.capability, self.manufacturer_code, 82, 82, 0, 82, 0
+                    )
+                )
+            case 0x0003:
+                mains = bool(self.capability & 4)
+                return b"\x00" + short + bytes((0x10 if mains else 0x42, 0xC1 if mains else 0xC4))
+            case 0x0004:
+                return self._simple(short, body[2])
+            case 0x0005:
+                return b"\x00" + short + bytes((len(self.endpoints), *self.endpoints))
+        return self._match(short, body, is_broadcast=is_broadcast)
+
+    def _simple(self, short: bytes, number: int) -> bytes:
+        found = self.endpoints.get(number)
+        if found is None:
+            return (b"\x82" if not 0 < number < 0xF1 else b"\x83") + short + b"\x00"
+        descriptor = struct.pack("<BHHB", number, found.profile, found.device_type, 1)
+        for clusters in (found.listed, found.clients):
+            descriptor += bytes((len(clusters),)) + b"".join(struct.pack("<H", cluster) for cluster in clusters)
+        return b"\x00" + short + bytes((len(descriptor),)) + descriptor
+
+    def _match(self, short: bytes, body: bytes, *, is_broadcast: bool) -> bytes | None:
+        profile, servers = struct.unpack_from("<HB", body, 2)
+        at = 5
+        wanted = set(struct.unpack_from(f"<{servers}H", body, at))
+        at += 2 * servers
+        clients = set(struct.unpack_from(f"<{body[at]}H", body, at + 1))
+        found = [
+            number
+            for number, endpoint in self.endpoints.items()
+            if profile in (endpoint.profile, 0xFFFF)
+            and (wanted & set(endpoint.listed) or clients & set(endpoint.clients))
+        ]
+        if not found and is_broadcast:
+            return None
+        return b"\x00" + short + bytes((len(found), *found))
+
+    def _bind(self, body: bytes, *, undo: bool) -> int:
+        source, endpoint, cluster, mode = struct.unpack_from("<QBHB", body)
+        if source != self.ieee or endpoint not in self.endpoints:
+            return 0x82
+        if mode != 3:
+            return 0x84
+        target, target_endpoint = struct.unpack_from("<QB", body, 12)
+        row = (endpoint, cluster, target, target_endpoint)
+        if undo:
+            if row not in self.bindings:
+                return 0x88
+            self.bindings.remove(row)
+            return 0x00
+        if row not in self.bindings:
+            if len(self.bindings) >= MAX_BINDINGS:
+                return 0x8C
+            self.bindings.append(row)
+        return 0x00
+
+    def _table(self, cluster: int, start: int) -> bytes:
+        if cluster == 0x0031:
+            if not self.capability & 2 or self.air is None:
+                return b"\x84"
+            rows = [
+                struct.pack("<QQHBBBB", self.air.extended_pan_id, ieee, short, _flags(kind, relation), 2, depth, lqi)
+                for ieee, short, kind, relation, depth, lqi in self.air.neighbours(self.ieee)
+            ]
+            at_once = 3
+        else:
+            rows = [
+                struct.pack("<QBHBQB", self.ieee, endpoint, number, 3, target, target_endpoint)
+                for endpoint, number, target, target_endpoint in self.bindings
+            ]
+            at_once = 3
+        shown = rows[start : start + at_once]
+        return bytes((0, len(rows), start, len(shown))) + b"".join(shown)
+
+
+def _flags(kind: int, relation: int) -> int:
+    return kind | (1 << 2 if kind != 2 else 0) | relation << 4
+
+
+def _differs(report: Report, value: Value | None) -> bool:
+    told = report.told
+    if isinstance(told, int | float) and isinstance(value, int | float) and report.type in zcl.ANALOG:
+        return value != told and abs(value - told) >= report.change
+    return value != told
+
+
+def _read(payload: bytes, look: Callable[[int], Attribute | None]) -> bytes:
+    body = b""
+    for at in range(0, len(payload) - 1, 2):
+        attribute = payload[at] | payload[at + 1] << 8
+        row = look(attribute)
+        record = struct.pack("<H", attribute)
+        if row is None:
+            record += bytes((zcl.UNSUPPORTED_ATTRIBUTE,))
+        else:
+            record += bytes((0, row.type)) + zcl.pack(row.type, row.get())
+        if len(body) + len(record) > MAX_PAYLOAD:
+            break  # the asker sees which are missing
+        body += record
+    return body
+
+
+def _write(payload: bytes, look: Callable[[int], Attribute | None], *, undivided: bool) -> bytes:
+    failed, at = b"", 0
+    ready: list[tuple[Attribute, Value]] = []
+    while at < len(payload):
+        attribute, type_id = struct.unpack_from("<HB", payload, at)
+        value, at = zcl.unpack(type_id, payload, at + 3)
+        row = look(attribute)
+        status = zcl.SUCCESS
+        if row is None:
+            status = zcl.UNSUPPORTED_ATTRIBUTE
+        elif not row.writable:
+            status = zcl.READ_ONLY
+        elif row.type != type_id:
+            status = zcl.INVALID_TYPE
+        elif isinstance(value, int | float) and not (
+            (row.minimum is None or value >= row.minimum) and (row.maximum is None or value <= row.maximum)
+        ):
+            status = zcl.INVALID_VALUE
+        if status != zcl.SUCCESS:
+            failed += struct.pack("<BH", status, attribute)
+        elif row is not None:
+            ready.append((row, value))
+    if not (failed and undivided):
+        for row, value in ready:
+            if not callable(row.value):
+                row.value = value
+            if row.written is not None:
+                row.written(value)
+    return failed or b"\x00"
