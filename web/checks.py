@@ -22,7 +22,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def body(raw: bytes, kind: type[S], what: str = "body") -> S:
-    """The body of a request, or another `what`. Raises `BadRequestError`."""
+    """The body of a request, or another `what`; none at all where every field may be left out.
+
+    Raises `BadRequestError`.
+    """
+    if not raw and all(not field.required for field in msgspec.structs.fields(kind)):
+        return convert({}, kind)
     try:
         value = msgspec.json.decode(raw)
     except RecursionError:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -42,13 +42,11 @@ from web.client_model import (
     System,
     Token,
 )
+from web.client_zigbee import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, ZigbeeCalls
+from web.client_zigbee import segment as _segment
 
 CONNECT_TIMEOUT_S = 5.0
 """For a connection: a hub stands in the same house, or behind one VPN."""
-ANSWER_TIMEOUT_S = 30.0
-"""For an answer to a question; a year of history takes a Raspberry Pi some seconds."""
-COMMAND_TIMEOUT_S = 120.0
-"""For a command: a breaker takes one in 10 s, four may wait for it, and each may be sent three times."""
 STREAM_SILENCE_S = 45.0
 """A websocket that says nothing, not even the answer to a ping sent at a third of this, is lost."""
 STREAM_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -77,6 +75,14 @@ _EVENT_NAMES = frozenset(
         "key_changed",
         "radio_changed",
         "storage_changed",
+        "network_changed",
+        "device_announced",
+        "interview_progress",
+        "attributes_reported",
+        "gesture_made",
+        "device_left",
+        "topology_scanned",
+        "identify_requested",
     )
 )
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -154,10 +160,9 @@ class ProblemError(ClientError):
 
 
 T = TypeVar("T")
-Query = Mapping[str, str | None]
 
 
-class HubClient:
+class HubClient(ZigbeeCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -217,9 +222,14 @@ class HubClient:
         body = {key: value for key, value in wanted.items() if value is not None}
         return await self._call("PATCH", f"/api/v1/devices/{_segment(device_id)}", Device, body=body)
 
-    async def remove_device(self, device_id: str) -> None:
-        """Forget a device; one that still answers is found again."""
-        await self._request("DELETE", f"/api/v1/devices/{_segment(device_id)}")
+    async def remove_device(self, device_id: str, *, force: bool = False) -> None:
+        """Forget a device; one that still answers is found again. A Zigbee device is asked to leave its network first.
+
+        `force`: forget it although it does not answer.
+        """
+        query = {"force": "true"} if force else None
+        path = f"/api/v1/devices/{_segment(device_id)}"
+        await self._request("DELETE", path, query=query, timeout_s=COMMAND_TIMEOUT_S)
 
     # -- breakers ------------------------------------------------------------------------------------------------------
 
@@ -446,14 +456,6 @@ _CLOSE_REASONS: Mapping[int, str] = {
     1013: "events came faster than they were read",
 }
 """Websocket closing codes (RFC 6455 and its registry) as people may read them."""
-
-
-def _segment(text: str) -> str:
-    """One segment of a path, whatever is in it."""
-    if not text.strip("."):
-        # "", "." and ".." would name another address.
-        raise ValueError(f"{text!r} is not an id")
-    return quote(text, safe="")
 
 
 def _reason(error: BaseException | object) -> str:

@@ -9,6 +9,20 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from web.client_zigbee_model import (
+    AttributesReported,
+    DeviceAnnounced,
+    DeviceLeft,
+    GestureMade,
+    IdentifyRequested,
+    InterviewProgress,
+    Network,
+    NetworkChanged,
+    Switch,
+    Thermostat,
+    TopologyScanned,
+)
+
 Readings = dict[str, dict[str, float]]
 """Channel -> quantity -> value. Unknown values are absent."""
 
@@ -43,6 +57,10 @@ class Device(Struct, frozen=True):
     first_seen: str | None = None
     last_seen: str | None = None
     breaker: Breaker | None = None
+    switch: Switch | UnsetType = UNSET
+    thermostat: Thermostat | UnsetType = UNSET
+    lqi: int | UnsetType = UNSET
+    sleepy: bool = False
     readings_at: str | None = None
     readings: Readings = {}
 
@@ -65,6 +83,7 @@ class Command(Struct, frozen=True):
     requested_by: str
     outcome: str
     detail: str = ""
+    argument: str = ""
     position: str | None = None
     finished_at: str | None = None
 
@@ -239,6 +258,8 @@ class Problem(Struct, frozen=True):
     outcome: str = ""
     command: Command | None = None
     commands: tuple[Command, ...] = ()
+    zcl_status: str | None = None
+    """Name of the ZCL status with which a Zigbee device said no: READ_ONLY ..."""
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
@@ -263,6 +284,7 @@ class Snapshot(Struct, frozen=True, tag_field="event", tag="snapshot", kw_only=T
     storage: Storage = Storage("ok")
     keys: tuple[Key, ...] = ()
     commands: tuple[Command, ...] = ()
+    networks: tuple[Network, ...] = ()
 
 
 class ReadingsTaken(Struct, frozen=True, tag_field="event", tag="readings_taken", kw_only=True):
@@ -361,5 +383,13 @@ Event = (
     | KeyChanged
     | RadioChanged
     | StorageChanged
+    | NetworkChanged
+    | DeviceAnnounced
+    | InterviewProgress
+    | AttributesReported
+    | GestureMade
+    | DeviceLeft
+    | TopologyScanned
+    | IdentifyRequested
 )
 """What the websocket says."""

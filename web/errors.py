@@ -32,6 +32,7 @@ from hub.errors import (
     UnavailableError,
     UnknownOutcomeError,
     UnsupportedError,
+    ZclStatusError,
 )
 from web import schema
 
@@ -62,6 +63,8 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     outcome: str | UnsetType = UNSET
     command: schema.Command | UnsetType = UNSET
     commands: list[schema.Command] | UnsetType = UNSET
+    zcl_status: str | UnsetType = UNSET
+    """Name of the ZCL status with which a Zigbee device said no."""
 
 
 class RequestError(Exception):
@@ -206,6 +209,7 @@ def problem_of(error: BaseException, instance: str = "") -> Problem:
         outcome=outcome,
         command=commands[0] if commands is not UNSET and len(commands) == 1 else UNSET,
         commands=commands,
+        zcl_status=error.name if isinstance(error, ZclStatusError) else UNSET,
     )
 
 

@@ -19,6 +19,8 @@ Json = dict[str, object]
 TAGS = {
     "devices": "Devices with their latest readings",
     "breakers": "Smart breakers: control with an honest outcome",
+    "networks": "Zigbee networks: joining, scans, the stick",
+    "zigbee devices": "Endpoints, clusters, attributes and reports of Zigbee devices",
     "keys": "Keys of the breakers, which live for seven days",
     "readings": "Readings now and over time",
     "live": "Everything as it happens",

@@ -6,11 +6,9 @@ Keys carry their unit, times are RFC 3339 in UTC. An unknown reading is absent; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from hub import history
 from hub import model as hub_model
@@ -28,9 +26,13 @@ from hub.events import (
     ReadingsTaken,
     StorageChanged,
 )
+from web import schema_zigbee
+from web.schema_base import Count as Count
+from web.schema_base import EventMessage as _Message
+from web.schema_base import Time as Time
+from web.schema_base import time as time
+from web.schema_base import time_or_none as time_or_none
 
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-Count = Annotated[int, Meta(ge=0)]
 Readings = dict[str, dict[str, float]]
 """Channel -> quantity -> value."""
 
@@ -38,7 +40,6 @@ _KEYS: Mapping[hub_model.Quantity, tuple[str, int]] = {
     quantity: (quantity.value, info.decimals) for quantity, info in hub_model.QUANTITIES.items()
 }
 _CHANNELS: Mapping[hub_model.Channel, str] = {channel: channel.value for channel in hub_model.Channel}
-_HALF_MILLISECOND = timedelta(microseconds=500)
 _encoder = msgspec.json.Encoder()
 
 
@@ -56,8 +57,33 @@ class Breaker(Struct, frozen=True):
     cause: hub_model.ChangeCause | None
 
 
+class Switch(Struct, frozen=True):
+    """Something that is on or off, and perhaps how much. Null: not known yet, or it has no level."""
+
+    on: bool | None
+    level_percent: float | None
+
+
+class Thermostat(Struct, frozen=True):
+    """What a thermostat measures, wants and does; the limits of its setpoints, and what it can be set to."""
+
+    temperature_c: float | None
+    heating_setpoint_c: float | None
+    cooling_setpoint_c: float | None
+    mode: hub_model.ThermostatMode | None
+    running: hub_model.Running | None
+    min_heating_c: float
+    max_heating_c: float
+    min_cooling_c: float
+    max_cooling_c: float
+    modes: tuple[hub_model.ThermostatMode, ...]
+
+
 class Device(Struct, frozen=True):
-    """A device with its latest readings. Controls are shown by `capabilities`, never by kind or radio."""
+    """A device with its latest readings. Controls are shown by `capabilities`, never by kind or radio.
+
+    `lqi` is the link quality of its last frame, 0 to 255, absent on the LAN; a `sleepy` one may answer late.
+    """
 
     id: str
     radio: str
@@ -76,10 +102,17 @@ class Device(Struct, frozen=True):
     breaker: Breaker | None
     readings_at: Time | None
     readings: Readings
+    sleepy: bool
+    switch: Switch | UnsetType = UNSET
+    thermostat: Thermostat | UnsetType = UNSET
+    lqi: int | UnsetType = UNSET
 
 
 class Command(Struct, frozen=True):
-    """What somebody asked of a device, and what became of it. `unknown`: it was sent and nobody knows."""
+    """What somebody asked of a device, and what became of it. `unknown`: it was sent and nobody knows.
+
+    `argument` is what was asked for beside the action, for people: "40 %".
+    """
 
     id: str
     device_id: str
@@ -88,6 +121,7 @@ class Command(Struct, frozen=True):
     requested_by: str
     outcome: hub_model.Outcome
     detail: str
+    argument: str
     position: hub_model.Position | None
     finished_at: Time | None
 
@@ -167,18 +201,6 @@ class Series(Struct, frozen=True):
 # -- models ------------------------------------------------------------------------------------------------------
 
 
-def time(value: datetime) -> str:
-    """RFC 3339, UTC, to the nearest millisecond, which is what the database keeps."""
-    if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
-    return (value + _HALF_MILLISECOND).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def time_or_none(value: datetime | None) -> str | None:
-    """The same for a time that may be unknown."""
-    return None if value is None else time(value)
-
-
 def device(value: hub_model.Device, latest: hub_model.LatestReadings) -> Device:
     """A device with what it said last."""
     readings: Readings = {}
@@ -206,6 +228,29 @@ def device(value: hub_model.Device, latest: hub_model.LatestReadings) -> Device:
         else Breaker(state.position, state.commanded, time_or_none(state.changed_at), state.cause),
         readings_at=time_or_none(latest.time),
         readings=readings,
+        sleepy=value.sleepy,
+        switch=UNSET if value.switch is None else _switch(value.switch),
+        thermostat=UNSET if value.thermostat is None else _thermostat(value.thermostat),
+        lqi=UNSET if value.lqi is None else value.lqi,
+    )
+
+
+def _switch(value: hub_model.SwitchState) -> Switch:
+    return Switch(value.on, _rounded(value.level_percent, 1))
+
+
+def _thermostat(value: hub_model.ThermostatState) -> Thermostat:
+    return Thermostat(
+        temperature_c=_rounded(value.temperature_c, 2),
+        heating_setpoint_c=_rounded(value.heating_setpoint_c, 2),
+        cooling_setpoint_c=_rounded(value.cooling_setpoint_c, 2),
+        mode=value.mode,
+        running=value.running,
+        min_heating_c=value.min_heating_c,
+        max_heating_c=value.max_heating_c,
+        min_cooling_c=value.min_cooling_c,
+        max_cooling_c=value.max_cooling_c,
+        modes=value.modes,
     )
 
 
@@ -224,6 +269,7 @@ def command(value: hub_model.Command) -> Command:
         requested_by=value.requested_by,
         outcome=value.outcome,
         detail=value.detail,
+        argument=value.argument,
         position=value.position,
         finished_at=time_or_none(value.finished_at),
     )
@@ -303,13 +349,6 @@ class Hub(Struct, frozen=True):
     version: str
 
 
-class _Message(Struct, frozen=True, tag_field="event", kw_only=True):
-    """What every message of the websocket has: `seq` counts up by one, a gap means: connect again."""
-
-    seq: Count
-    time: Time
-
-
 class Snapshot(_Message, frozen=True, tag="snapshot", kw_only=True):
     """The first message: everything as it is now. Events that follow have `seq` + 1, `seq` + 2 ..."""
 
@@ -320,6 +359,7 @@ class Snapshot(_Message, frozen=True, tag="snapshot", kw_only=True):
     storage: Storage
     keys: list[Key]
     commands: list[Command]
+    networks: list[schema_zigbee.Network]
 
 
 class ReadingsTakenMessage(_Message, frozen=True, tag="readings_taken", kw_only=True):
@@ -398,6 +438,7 @@ Message = (
     | KeyChangedMessage
     | RadioChangedMessage
     | StorageChangedMessage
+    | schema_zigbee.ZigbeeMessage
 )
 """Whatever the server says on the websocket by itself."""
 
@@ -464,6 +505,13 @@ def _storage_changed(event: StorageChanged, seq: int, _: Devices) -> Message:
     return StorageChangedMessage(seq=seq, time=time(event.time), storage=storage(event.storage))
 
 
+def _zigbee(make: Callable[..., schema_zigbee.ZigbeeMessage]) -> Callable[..., Message]:
+    def made(event: HubEvent, seq: int, _: Devices) -> Message:
+        return make(event, seq)
+
+    return made
+
+
 _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     ReadingsTaken: _readings_taken,
     HouseChanged: _house_changed,
@@ -475,6 +523,7 @@ _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     KeyChanged: _key_changed,
     RadioChanged: _radio_changed,
     StorageChanged: _storage_changed,
+    **{kind: _zigbee(make) for kind, make in schema_zigbee.MAKERS.items()},
 }
 
 EVENT_TYPES: tuple[type[HubEvent], ...] = tuple(_MAKERS)

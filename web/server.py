@@ -39,7 +39,7 @@ from web.errors import (
     problem_of_status,
     row_of,
 )
-from web.rest import breakers, devices, energy, keys, readings, system, tokens
+from web.rest import attributes, breakers, controls, devices, energy, keys, networks, readings, system, tokens
 from web.routes import Call, Response, Route, Router, Services
 from web.static import DIST, Dashboard
 from web.ws import Fanout
@@ -50,6 +50,9 @@ ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *devices.ROUTES,
     *breakers.ROUTES,
+    *networks.ROUTES,
+    *attributes.ROUTES,
+    *controls.ROUTES,
     *keys.ROUTES,
     *readings.ROUTES,
     *energy.ROUTES,

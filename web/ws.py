@@ -23,7 +23,7 @@ from hub.bus import SubscriberLaggedError, Subscription
 from hub.events import CommandChanged, HubEvent
 from hub.hub import Hub
 from hub.model import Action, Outcome
-from web import checks, schema
+from web import checks, schema, schema_zigbee
 from web.auth import Auth, Principal, Role
 from web.errors import BadRequestError, ForbiddenError, Problem, TooManyError, problem_of, row_of
 from web.routes import API, Call, Route
@@ -198,7 +198,8 @@ class Fanout:
             radios=[schema.radio(status) for status in hub.radios()],
             storage=schema.storage(hub.store.status),
             keys=[schema.key(status) for status in hub.keys.statuses()],
-            commands=[schema.command(command) for command in hub.breakers.pending()],
+            commands=[schema.command(command) for command in (*hub.breakers.pending(), *hub.controls.pending())],
+            networks=[schema_zigbee.network(status, hub.clock.now()) for status in hub.networks.all()],
         )
 
     # -- one client ----------------------------------------------------------------------------------------------

@@ -252,17 +252,21 @@ async def discover(
 # -- reporting -------------------------------------------------------------------------------------------------------
 
 
-async def bind(network: Network, member: Member, endpoint: int, cluster: int, ours: Eui64) -> ZdoStatus:
+async def bind(
+    network: Network, member: Member, endpoint: int, cluster: int, ours: Eui64, timeout_s: float | None = None
+) -> ZdoStatus:
     """Make a cluster of a device report to us."""
     profile = member.profile(endpoint)
     target = BindTarget(ieee=ours, endpoint=network.own_endpoint(profile if profile is not None else 0x0104))
     request = BindRequest(Binding(member.ieee, endpoint, cluster, target))
-    answer = await network.zdo_request(member, request, BindResponse)
+    answer = await network.zdo_request(member, request, BindResponse, timeout_s)
     assert isinstance(answer.status, ZdoStatus)
     return answer.status
 
 
-async def configure(network: Network, member: Member, row: ReportingRow) -> ReportingRow:
+async def configure(
+    network: Network, member: Member, row: ReportingRow, timeout_s: float | None = None
+) -> ReportingRow:
     """Ask for reports of one attribute; the row as the device took it. Raises as `ask`, but not for a refusal."""
     change: Value = None
     if is_analog(row.data_type):
@@ -274,7 +278,9 @@ async def configure(network: Network, member: Member, row: ReportingRow) -> Repo
     except RangeError as error:
         raise InvalidError("change", row.change, f"{error.allowed} ({type_name(row.data_type)})") from None
     try:
-        answer = await ask(network, member, row.endpoint, row.cluster, command, manufacturer=row.manufacturer)
+        answer = await ask(
+            network, member, row.endpoint, row.cluster, command, manufacturer=row.manufacturer, timeout_s=timeout_s
+        )
     except ZclStatusError as error:
         return replace(row, state="refused", status=error.status)
     assert isinstance(answer, ConfigureReportingResponse)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from hub.bus import Bus
 from hub.clock import Clock
@@ -55,6 +55,10 @@ OWN_REPORTS_S = 1.0
 """How often our own attributes are looked at for reports to others."""
 ANNOUNCE_AGAIN_S = 5.0
 """A second announce within this time is the same joining: sticks tell each twice, devices broadcast it thrice."""
+
+JUST_SAID = timedelta(minutes=10)
+"""An attribute that came so lately still tells how it is, once it is known what it means."""
+ZIGBEE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
 
@@ -187,6 +191,7 @@ class Household:
         for member in network.members.values():
             if member.is_sleepy:
                 self._presume_asleep(member)
+        self._spawn(self._set_clock(network), f"clock of {name}")
         self._spawn(self._look_around(network), f"members of {name}")
 
     def radio_down(self, name: str, reason: str) -> None:
@@ -196,6 +201,15 @@ class Household:
         for member in network.members.values():
             member.is_active = False
             self._available(member, Availability.UNAVAILABLE, f"its radio is down: {reason}")
+
+    async def _set_clock(self, network: Network) -> None:
+        """A stick that has a clock of its own has no time after a start."""
+        if network.radio is None:
+            return
+        try:
+            await network.radio.set_time(round((self._clock.now() - ZIGBEE_EPOCH).total_seconds()))
+        except RadioError as error:
+            log.info("%s: its clock could not be set: %s", network.name, error)
 
     def _presume_asleep(self, member: Member) -> None:
         """A sleepy device was heard not long ago: it is taken for there, although it has not spoken since the start."""
@@ -442,6 +456,7 @@ class Household:
     def moved(self, network: Network, info: NetworkInfo) -> None:
         """The radio's network is not what it was."""
         log.info("%s: channel %d, PAN 0x%04x", network.name, info.channel, info.pan_id)
+        self._spawn(self._set_clock(network), f"clock of {network.name}")
         self._network_moved(network)
 
     def failed(self, member: Member) -> None:
@@ -473,6 +488,11 @@ class Household:
         device = self._devices.find(member.device_id)
         if device is None:
             return
+        # What was said before it was known what it means.
+        since = self._clock.now() - JUST_SAID
+        recent = [value for value in member.attributes.values() if value.time is not None and value.time >= since]
+        self._apply(member, replace(translator.learn(recent), gestures=()))
+        device = self._devices.get(member.device_id)
         found = describe(facts_of(member))
         manufacturer, model = _text(member, 4) or device.manufacturer, _text(member, 5) or device.model
         name = device.name

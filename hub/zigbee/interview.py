@@ -22,7 +22,7 @@ from protocols import zdo
 from protocols.ids import Eui64, Profile
 from protocols.zcl.clusters import BASIC, KEY_ESTABLISHMENT, cluster_name
 from protocols.zcl.status import Status
-from radios.api import NoReplyError, RadioError, RadioLostError
+from radios.api import DeliveryError, NoReplyError, RadioError, RadioLostError
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ SLEEPY_ATTEMPTS = 12
 ANSWER_S = 10.0
 """For an answer to one question: a sleepy device that polls at all polls within 7.68 s (Zigbee R21, 3.6.1.3)."""
 BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0007, 0x4000, 0x0006, 0x0000)
+READ_AT_ONCE = 8
+"""Attributes of one question: their values mostly fit one radio packet, and one that is lost costs little."""
 FIXED_QUESTIONS = 7
 """Without simple descriptors: match, node, power, endpoints, basic, attributes, reporting."""
 
@@ -86,6 +88,8 @@ class Interview:
         self._heard = asyncio.Event()
         self._done = 0
         self._failed: list[str] = []
+        self._read_now: set[tuple[int, int, int, int | None]] = set()
+        """Read by this interview: not read again when a step is repeated for others."""
 
     def heard(self) -> None:
         """The device said something: it listens now, for a moment."""
@@ -267,13 +271,28 @@ class Interview:
         groups: dict[tuple[int, int, int | None], list[int]] = {}
         for endpoint, cluster, attribute, manufacturer in self._household.wanted(self._member):
             known = self._member.value(endpoint, cluster, attribute, manufacturer)
+            if (endpoint, cluster, attribute, manufacturer) in self._read_now:
+                continue
             if self._again or known is None or known.time is None:
                 groups.setdefault((endpoint, cluster, manufacturer), []).append(attribute)
-        for (endpoint, cluster, manufacturer), ids in groups.items():
+        missed: Exception | None = None
+        parts = [
+            (place, ids[at : at + READ_AT_ONCE])
+            for place, ids in groups.items()
+            for at in range(0, len(ids), READ_AT_ONCE)
+        ]
+        for (endpoint, cluster, manufacturer), ids in parts:
             try:
                 await self._read(endpoint, cluster, ids, manufacturer)
+                self._read_now.update((endpoint, cluster, attribute, manufacturer) for attribute in ids)
             except ZclStatusError as error:
                 log.info("%s: %s", self._member.device_id, error)
+            except (NoReplyError, DeliveryError) as error:
+                if self._member.is_sleepy:
+                    raise  # it is asleep again: the others would not be heard either
+                missed = error
+        if missed is not None:
+            raise missed
         return ""
 
     async def _reporting(self) -> str:
@@ -283,18 +302,31 @@ class Interview:
         rows = [row for row in self._household.reporting(member) if member.reporting.get(key_of(row)) is None]
         rows += [row for row in member.reporting.values() if row.state == "wanted" and not row.pseudo]
         ours: Eui64 = network.need_radio().network.ieee
+        missed: Exception | None = None
         for row in rows:
-            place = (row.endpoint, row.cluster)
-            if place not in bound:
-                status = await attributes.bind(network, member, row.endpoint, row.cluster, ours)
-                if status is not zdo.ZdoStatus.SUCCESS:
-                    log.info("%s: binding %s: %s", member.device_id, cluster_name(row.cluster), status.name)
-                bound.add(place)
-            taken = as_polled(await attributes.configure(network, member, row))
-            refused += taken.state == "refused" or taken.pseudo
-            member.reporting[key_of(taken)] = taken
-            self._household.save(member)
+            try:
+                refused += await self._report(row, ours, bound)
+            except (NoReplyError, DeliveryError) as error:
+                if member.is_sleepy:
+                    raise
+                missed = error
+        if missed is not None:
+            raise missed
         return f"{len(rows) - refused} of {len(rows)} attributes report" if rows else "nothing to report"
+
+    async def _report(self, row: ReportingRow, ours: Eui64, bound: set[tuple[int, int]]) -> bool:
+        """Have one attribute reported; whether the device refuses."""
+        member, network = self._member, self._network
+        place = (row.endpoint, row.cluster)
+        if place not in bound:
+            status = await attributes.bind(network, member, row.endpoint, row.cluster, ours, ANSWER_S)
+            if status is not zdo.ZdoStatus.SUCCESS:
+                log.info("%s: binding %s: %s", member.device_id, cluster_name(row.cluster), status.name)
+            bound.add(place)
+        taken = as_polled(await attributes.configure(network, member, row, ANSWER_S))
+        member.reporting[key_of(taken)] = taken
+        self._household.save(member)
+        return taken.state == "refused" or taken.pseudo
 
 
 UNABLE = frozenset(

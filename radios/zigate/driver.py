@@ -76,8 +76,7 @@ log = logging.getLogger(__name__)
 
 EVENTS_WAITING = 4096
 """Of a hub that does not keep up; more would be memory without end, so the radio is given up and opened again."""
-VERSION_ATTEMPTS = 3
-VERSION_S = 2.0
+VERSION_S = 1.0
 FORM_S = 20.0
 """For a network to be formed: the stick scans each channel first."""
 ACKNOWLEDGED_S = 8.0
@@ -181,16 +180,13 @@ class ZigateRadio:
         await self._tasks.__aexit__(None, None, None)
 
     async def _version(self) -> Version:
-        problem = ""
-        for _ in range(VERSION_ATTEMPTS):
-            try:
-                return await self._link.ask(GetVersion(), Version, VERSION_S)
-            except NoReplyError as error:
-                problem = str(error)
-        raise RadioLostError(
-            f"no ZiGate answers at {self._options.url.peer} ({problem}): is it this port, are 115200 baud right, "
-            "and is nothing else using it?"
-        )
+        try:
+            return await self._link.ask(GetVersion(), Version, VERSION_S)
+        except (NoReplyError, RadioLostError) as error:
+            raise RadioLostError(
+                f"no ZiGate answers at {self._options.url.peer} ({error}): is it this port, are 115200 baud right, "
+                "and is nothing else using it?"
+            ) from None
 
     async def _set_up(self) -> None:
         """What the stick forgets with a restart or an erasure, and where it is. The hub sets its clock."""
@@ -496,7 +492,7 @@ class ZigateRadio:
             if wait > 0:
                 await asyncio.sleep(wait)
             try:
-                status = await self._link.command(command)
+                status = await self._link.command(command, attempts=1)
             except NoReplyError:
                 if flight.done.done():
                     return  # only the status was lost: the far end has confirmed
@@ -588,7 +584,7 @@ class ZigateRadio:
         restarting = self._restarting = asyncio.Event()
         try:
             try:
-                await self._link.command(ErasePersistentData())
+                await self._link.command(ErasePersistentData(), attempts=1)
             except NoReplyError:
                 log.info("%s: erasing: the restart was faster than the status", self.name)
             async with asyncio.timeout(RESTART_S):

@@ -31,14 +31,18 @@ STATUS_S = 2.0
 """For the status of a command; the stick answers within 100 ms unless its queue is full."""
 STATUS_BEHIND_S = 0.2
 """For a status that comes after the answer it belongs to."""
-ANSWER_S = 3.0
+ANSWER_S = 2.0
 """For the answer behind it."""
-BARRIER_S = 1.5
-BARRIERS = 2
-"""Harmless commands without an answer, in a row, that make the stick a lost one."""
+BARRIER_S = 1.0
+BARRIERS = 12
+"""Harmless commands without an answer, in a row, that make the stick a lost one although it goes on telling what it
+hears."""
+LOCAL_ATTEMPTS = 3
+"""A command to the stick itself, which may be done twice, is sent so often: bridges and long cables lose bytes."""
 QUIET_S = 4.0
-"""After so long without a frame the stick is asked whether it is there. With two barriers it is lost after 7 s, which
-leaves room to the 10 s in which a mute stick must be noticed."""
+"""After so long without a frame the stick is asked whether it is there."""
+MUTE_S = 6.5
+"""Without any frame for so long, although it was asked, it is lost: well within the 10 s in which that is promised."""
 LOOK_S = 0.5
 
 A = TypeVar("A", bound=Response)
@@ -101,17 +105,33 @@ class ZigateLink:
 
     # -- out -----------------------------------------------------------------------------------------------------
 
-    async def command(self, command: Command) -> Status:
-        """Send a command and return its status. Raises `NoReplyError`, `RadioLostError`."""
+    async def command(self, command: Command, attempts: int = LOCAL_ATTEMPTS) -> Status:
+        """Send a command and return its status; `attempts` 1 for what must not be done twice.
+
+        Raises `NoReplyError`, `RadioLostError`.
+        """
         async with self._lane:
-            await self._catch_up()
-            return await self._exchange(command, STATUS_S)
+            while True:
+                await self._catch_up()
+                attempts -= 1
+                try:
+                    return await self._exchange(command, STATUS_S)
+                except NoReplyError:
+                    if attempts <= 0:
+                        raise
 
     async def ask(self, command: Command, answer: type[A], timeout_s: float = ANSWER_S) -> A:
         """Send a command and return its answer. Raises `NoReplyError` also for a refusal, which it names."""
         async with self._lane:
-            await self._catch_up()
-            return await self._question(command, answer, timeout_s)
+            attempts = LOCAL_ATTEMPTS
+            while True:
+                await self._catch_up()
+                attempts -= 1
+                try:
+                    return await self._question(command, answer, timeout_s)
+                except NoReplyError:
+                    if attempts <= 0:
+                        raise
 
     async def _question(self, command: Command, answer: type[A], timeout_s: float) -> A:
         """An answer may come before its status; either is proof that the stick is there."""
@@ -169,16 +189,18 @@ class ZigateLink:
     async def _catch_up(self) -> None:
         """After a missing status: wait until the stick has done all that came before."""
         self._check()
+        loop = asyncio.get_running_loop()
         for _ in range(BARRIERS):
             if not self._is_behind:
                 return
             self._is_behind = False
             try:
                 await self._question(GetVersion(), Version, BARRIER_S)
+                return
             except NoReplyError:
                 self._is_behind = True
-                continue
-            return
+            if loop.time() - self._heard >= MUTE_S:
+                break
         if self._is_behind:
             self.lose("the stick does not answer any more")
             self._check()

@@ -422,7 +422,7 @@ def test_least_changes_follow_the_scaling() -> None:
     plug.learn([value(METERING, 0x0001, None, status=0x86)])
     rows = {(row.cluster, row.attribute): row for row in plug.reporting()}
     assert rows[METERING, 0].change == 10
-    assert rows[ELECTRICAL_MEASUREMENT, 0x050B].change == 20
+    assert rows[ELECTRICAL_MEASUREMENT, 0x050B].change == 10
     assert rows[ELECTRICAL_MEASUREMENT, 0x0508].change == 50
     assert (METERING, 0x0400) not in rows
     assert (METERING, 0x0001) not in rows

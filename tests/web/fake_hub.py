@@ -40,6 +40,7 @@ def breaker(device_id: str = FRIDGE, name: str = "Refrigerator", **more: Any) ->
         "protected": False,
         "first_seen": "2026-11-20T10:00:00.000Z",
         "last_seen": "2026-11-20T12:00:00.000Z",
+        "sleepy": False,
         "breaker": {"position": "closed", "commanded": None, "changed_at": None, "cause": "discovered"},
         "readings_at": "2026-11-20T12:00:00.000Z",
         "readings": {

@@ -33,6 +33,7 @@ async def test_a_device_has_the_documented_shape(tmp_path: Path) -> None:
             "protected": False,
             "first_seen": "2026-01-01T00:00:00.000Z",
             "last_seen": "2026-01-01T00:00:00.000Z",
+            "sleepy": False,
             "breaker": {"position": "closed", "commanded": None, "changed_at": None, "cause": None},
             "readings_at": "2026-01-01T00:00:00.000Z",
             "readings": {

@@ -69,7 +69,7 @@ async def test_the_first_message_is_everything_as_it_is(served: Served) -> None:
     assert snapshot["devices"] == (await served.get("/api/v1/devices"))["devices"]
     assert snapshot["storage"]["state"] == "ok"
     assert snapshot.keys() == {
-        *("event", "seq", "time", "hub", "devices", "house", "radios", "storage", "keys", "commands"),
+        *("event", "seq", "time", "hub", "devices", "house", "radios", "storage", "keys", "commands", "networks"),
     }
 
 

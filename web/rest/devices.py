@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.model import Availability, DeviceKind
+from hub.zigbee.model import DEVICE_PREFIX
 from web import schema
 from web.auth import Role
 from web.routes import API, Call, Route
@@ -67,17 +68,29 @@ async def update_device(call: Call[None, DeviceUpdate]) -> schema.Device:
     return schema.device(device, call.hub.devices.latest(device.id))
 
 
-async def remove_device(call: Call[None, None]) -> None:
+class RemoveQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """`force`: forget a Zigbee device although it does not answer that it leaves."""
+
+    force: bool = False
+
+
+async def remove_device(call: Call[RemoveQuery, None]) -> None:
     """Remove a device.
 
-    Its history stays, and it is listed again when it is heard again.
+    Its history stays, and it is listed again when it is heard again. A Zigbee device has to leave its network first.
     """
-    await call.hub.devices.remove(call.path["id"])
+    device = call.hub.devices.get(call.path["id"])
+    if device.id.startswith(DEVICE_PREFIX):
+        await call.hub.networks.remove(device.id, force=call.query.force)
+    else:
+        await call.hub.devices.remove(device.id)
 
 
 ROUTES = (
     Route("GET", f"{API}/devices", Role.VIEWER, list_devices, tag="devices"),
     Route("GET", f"{API}/devices/{{id}}", Role.VIEWER, show_device, tag="devices"),
     Route("PATCH", f"{API}/devices/{{id}}", Role.OPERATOR, update_device, fails=(507,), tag="devices"),
-    Route("DELETE", f"{API}/devices/{{id}}", Role.ADMIN, remove_device, status=204, fails=(507,), tag="devices"),
+    Route(
+        "DELETE", f"{API}/devices/{{id}}", Role.ADMIN, remove_device, status=204, fails=(409, 503, 507), tag="devices"
+    ),
 )

@@ -210,10 +210,10 @@ class Electrical:
 
 _REPORTS: tuple[tuple[int, int, int, int, float], ...] = (
     # Attribute, type, shortest and longest interval in seconds, least change in W, V, A.
-    (0x0304, INT32, 5, 300, 2.0),
-    (0x050B, INT16, 5, 300, 2.0),
-    (0x090B, INT16, 5, 300, 2.0),
-    (0x0A0B, INT16, 5, 300, 2.0),
+    (0x0304, INT32, 5, 300, 1.0),
+    (0x050B, INT16, 5, 300, 1.0),
+    (0x090B, INT16, 5, 300, 1.0),
+    (0x0A0B, INT16, 5, 300, 1.0),
     (0x0505, UINT16, 30, 300, 1.0),
     (0x0905, UINT16, 30, 300, 1.0),
     (0x0A05, UINT16, 30, 300, 1.0),

@@ -191,7 +191,7 @@ class Metering:
             unit = meter.unit if meter.is_known else None
             worth = meter.ratio * unit.factor if unit is not None else 1.0
             is_volume = unit is not None and unit.delivered is Quantity.VOLUME_DELIVERED
-            energy, power = (0.01, 0.005) if is_volume else (10.0, 2.0)  # 10 l and 5 l/h; 10 Wh and 2 W
+            energy, power = (0.01, 0.005) if is_volume else (10.0, 1.0)  # 10 l and 5 l/h; 10 Wh and 1 W
             for attribute in (DELIVERED, RECEIVED):
                 if attribute not in meter.absent:
                     change = max(1, round(energy / worth))

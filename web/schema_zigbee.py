@@ -1,0 +1,567 @@
+"""The one table of Zigbee networks and their devices -> JSON; a part of web/schema.py, whose rules hold.
+
+Numbers that people know in hex (network addresses, PAN ids) are text, clusters and attributes are numbers with names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hub import events
+from hub.zigbee import model
+from protocols.ids import Profile
+from protocols.zcl.clusters import attribute_def, cluster_name
+from protocols.zcl.datatypes import type_name
+from protocols.zcl.status import Status
+from web import zcl_values
+from web.schema_base import Count, EventMessage, Json, Time, time, time_or_none
+
+PROFILES = {
+    Profile.HOME_AUTOMATION: "home automation",
+    Profile.BUILDING_AUTOMATION: "building automation",
+    Profile.SMART_ENERGY: "smart energy",
+    Profile.LIGHT_LINK: "light link",
+    Profile.GREEN_POWER: "green power",
+}
+_GENERAL_TYPES = {
+    0x0000: "on/off switch", 0x0001: "level control switch", 0x0002: "on/off output", 0x0003: "level output",
+    0x0004: "scene selector", 0x0005: "configuration tool", 0x0006: "remote control", 0x0007: "combined interface",
+    0x0008: "range extender", 0x0009: "mains outlet", 0x000A: "door lock", 0x000B: "door lock controller",
+    0x000C: "simple sensor", 0x000D: "consumption awareness device", 0x0050: "home gateway", 0x0051: "smart plug",
+    0x0052: "white goods", 0x0053: "meter interface", 0x0100: "on/off light", 0x0101: "dimmable light",
+    0x0102: "colour light", 0x0103: "on/off light switch", 0x0104: "dimmer switch", 0x0105: "colour dimmer switch",
+    0x0106: "light sensor", 0x0107: "occupancy sensor", 0x0200: "shade", 0x0201: "shade controller",
+    0x0202: "window covering", 0x0203: "window covering controller", 0x0300: "heating/cooling unit",
+    0x0301: "thermostat", 0x0302: "temperature sensor", 0x0303: "pump", 0x0304: "pump controller",
+    0x0305: "pressure sensor", 0x0306: "flow sensor", 0x0400: "IAS control and indicating equipment",
+    0x0401: "IAS ancillary control equipment", 0x0402: "IAS zone", 0x0403: "IAS warning device",
+}  # fmt: skip
+"""Device types of the Home Automation profile; the generic ones are Smart Energy's too."""
+_ENERGY_TYPES = {
+    0x0500: "energy service interface", 0x0501: "metering device", 0x0502: "in-premise display",
+    0x0503: "programmable communicating thermostat", 0x0504: "load control device", 0x0505: "smart appliance",
+    0x0506: "prepayment terminal", 0x0507: "physical device",
+}  # fmt: skip
+_LIGHT_LINK_TYPES = {
+    0x0000: "on/off light", 0x0010: "on/off plug", 0x0100: "dimmable light", 0x0110: "dimmable plug",
+    0x0200: "colour light", 0x0210: "extended colour light", 0x0220: "colour temperature light",
+    0x0800: "colour controller", 0x0810: "colour scene controller", 0x0820: "non-colour controller",
+    0x0830: "non-colour scene controller", 0x0840: "control bridge", 0x0850: "on/off sensor",
+}  # fmt: skip
+DEVICE_TYPES = {
+    Profile.HOME_AUTOMATION: _GENERAL_TYPES,
+    Profile.SMART_ENERGY: {**_GENERAL_TYPES, **_ENERGY_TYPES},
+    Profile.LIGHT_LINK: _LIGHT_LINK_TYPES,
+}
+
+
+def hex16(value: int) -> str:
+    """A network address or PAN id."""
+    return f"0x{value:04x}"
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+class NetworkAbilities(Struct, frozen=True):
+    """What the radio of a network can do; what it cannot is refused with 409."""
+
+    permit_join: bool
+    install_codes: bool
+    link_keys: bool
+    aps_encryption: bool
+    energy_scan: bool
+    channel_change: bool
+    led: bool
+    tx_power: bool
+    certification: bool
+    erase: bool
+
+
+class Network(Struct, frozen=True):
+    """A Zigbee network, by the name of its radio. Addresses and the channel are absent until the radio told them."""
+
+    radio: str
+    driver: str
+    state: model.NetworkState
+    detail: str
+    model: str
+    firmware: str
+    mode: str
+    can: NetworkAbilities
+    devices: Count
+    explicit_add: bool
+    pending: Count
+    ieee: str | UnsetType = UNSET
+    short: str | UnsetType = UNSET
+    pan_id: str | UnsetType = UNSET
+    extended_pan_id: str | UnsetType = UNSET
+    channel: int | UnsetType = UNSET
+    joining_until: Time | UnsetType = UNSET
+    joining_s: Count | UnsetType = UNSET
+
+
+def network(value: model.NetworkStatus, now: datetime) -> Network:
+    """A network; `now` for what is left of its joining window."""
+    can = value.can
+    until = value.joining_until if value.joining_until is not None and value.joining_until > now else None
+    return Network(
+        radio=value.radio,
+        driver=value.driver,
+        state=value.state,
+        detail=value.detail,
+        model=value.model,
+        firmware=value.firmware,
+        mode=value.mode,
+        can=NetworkAbilities(**{name: getattr(can, name) for name in NetworkAbilities.__struct_fields__}),
+        devices=value.devices,
+        explicit_add=value.explicit_add,
+        pending=value.pending,
+        ieee=UNSET if value.ieee is None else str(value.ieee),
+        short=UNSET if value.short is None else hex16(value.short),
+        pan_id=UNSET if value.pan_id is None else hex16(value.pan_id),
+        extended_pan_id=UNSET if value.extended_pan_id is None else f"{value.extended_pan_id:016x}",
+        channel=UNSET if value.channel is None else value.channel,
+        joining_until=UNSET if until is None else time(until),
+        joining_s=UNSET if until is None else round((until - now).total_seconds()),
+    )
+
+
+class Neighbour(Struct, frozen=True):
+    """Whom a router hears, and how well: `lqi` 0 to 255. `device_id` is null for the hub's stick and for strangers."""
+
+    ieee: str
+    short: str
+    device_id: str | None
+    logical_type: model.LogicalType
+    relationship: str
+    depth: Count
+    lqi: Count
+
+
+class TopologyDevice(Struct, frozen=True):
+    """A router and whom it hears."""
+
+    ieee: str
+    short: str
+    device_id: str | None
+    logical_type: model.LogicalType
+    answered: bool
+    neighbours: list[Neighbour]
+
+
+class Topology(Struct, frozen=True):
+    """Who hears whom; `finished` is null while the scan goes on, `total` grows while it finds more."""
+
+    radio: str
+    started: Time
+    finished: Time | None
+    asked: Count
+    total: Count
+    devices: list[TopologyDevice]
+
+
+def topology(value: model.Topology) -> Topology:
+    """A scan, finished or not."""
+    return Topology(
+        value.radio,
+        time(value.started),
+        time_or_none(value.finished),
+        value.asked,
+        value.total,
+        [
+            TopologyDevice(
+                str(one.ieee),
+                hex16(one.short),
+                one.device_id,
+                one.logical_type,
+                one.answered,
+                [
+                    Neighbour(
+                        str(near.ieee),
+                        hex16(near.short),
+                        near.device_id,
+                        near.logical_type,
+                        near.relationship,
+                        near.depth,
+                        near.lqi,
+                    )
+                    for near in one.neighbours
+                ],
+            )
+            for one in value.devices
+        ],
+    )
+
+
+class EnergyScan(Struct, frozen=True):
+    """Energy on each channel, 0 quiet to 255, by the channel's number."""
+
+    radio: str
+    time: Time
+    channels: dict[str, int]
+
+
+def energy_scan(value: model.EnergyScan) -> EnergyScan:
+    """A scan of the channels."""
+    return EnergyScan(value.radio, time(value.time), {str(one): value.channels[one] for one in sorted(value.channels)})
+
+
+# -- devices -----------------------------------------------------------------------------------------------------------
+
+
+class Attribute(Struct, frozen=True):
+    """An attribute: `value` for programs, `text` for people. `status` is the ZCL status of the last read.
+
+    `value` is a boolean, a number, text, octets as hex text, or a list of {"type", "value"}; null when it is invalid or
+    was never read (then `time` is null too).
+    """
+
+    attribute: int
+    name: str
+    type: str | None
+    value: Json
+    text: str
+    status: str
+    time: Time | None
+    source: str
+    unit: str | UnsetType = UNSET
+    manufacturer: int | UnsetType = UNSET
+
+
+class PlacedAttribute(Attribute, frozen=True, kw_only=True):
+    """An attribute, with where it is."""
+
+    endpoint: int
+    cluster: int
+    cluster_name: str
+    side: model.Side
+
+
+def attribute(value: model.AttributeValue) -> Attribute:
+    """An attribute of a cluster that is known from the context."""
+    row = attribute_def(value.cluster, value.attribute, value.manufacturer, client=value.side is model.Side.CLIENT)
+    return Attribute(
+        attribute=value.attribute,
+        name=row.name if row is not None else hex16(value.attribute),
+        type=None if value.data_type is None else type_name(value.data_type),
+        value=zcl_values.to_json(value.value, value.data_type),
+        text=attribute_text(value),
+        status=Status(value.status).name,
+        time=time_or_none(value.time),
+        source=value.source,
+        unit=row.unit if row is not None and row.unit else UNSET,
+        manufacturer=UNSET if value.manufacturer is None else value.manufacturer,
+    )
+
+
+def attribute_text(value: model.AttributeValue) -> str:
+    """An attribute's value for people; empty when it was never told, the status' name when the device refused."""
+    if value.value is None and value.status:
+        return Status(value.status).name
+    if value.value is None and value.time is None:
+        return ""
+    row = attribute_def(value.cluster, value.attribute, value.manufacturer, client=value.side is model.Side.CLIENT)
+    return zcl_values.text_of(value.value, value.data_type, row)
+
+
+def placed_attribute(value: model.AttributeValue) -> PlacedAttribute:
+    """An attribute with its endpoint and cluster."""
+    plain = attribute(value)
+    return PlacedAttribute(
+        endpoint=value.endpoint,
+        cluster=value.cluster,
+        cluster_name=cluster_name(value.cluster),
+        side=value.side,
+        **{name: getattr(plain, name) for name in Attribute.__struct_fields__},
+    )
+
+
+class Cluster(Struct, frozen=True):
+    """A cluster that an endpoint has, with what is known of its attributes."""
+
+    cluster: int
+    name: str
+    side: model.Side
+    attributes: list[Attribute]
+
+
+class Endpoint(Struct, frozen=True):
+    """An endpoint as its simple descriptor says."""
+
+    endpoint: int
+    profile: int
+    profile_name: str
+    device_type: int
+    device_type_name: str
+    version: int
+    clusters: list[Cluster]
+
+
+class Reporting(Struct, frozen=True):
+    """An attribute that its device reports to the hub, or that the hub polls in place of that (`pseudo`).
+
+    `change` is in the attribute's raw units. `state`: wanted, configured, refused (`status` says why), overdue.
+    """
+
+    endpoint: int
+    cluster: int
+    cluster_name: str
+    attribute: int
+    name: str
+    type: str
+    min_s: int
+    max_s: int
+    pseudo: bool
+    state: str
+    change: float | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    last_report: Time | UnsetType = UNSET
+    manufacturer: int | UnsetType = UNSET
+
+
+class ZigbeeDevice(Struct, frozen=True):
+    """Everything that is known of a Zigbee device beside what Device says."""
+
+    device_id: str
+    radio: str
+    ieee: str
+    short: str | None
+    logical_type: model.LogicalType
+    manufacturer_code: int | None
+    receiver_on_when_idle: bool | None
+    mains_powered: bool | None
+    power_source: str
+    max_buffer: int | None
+    endpoints: list[Endpoint]
+    reporting: list[Reporting]
+    interview: model.InterviewStep
+    interview_detail: str
+    is_active: bool
+    failures: int
+    lqi: int | None
+    rssi_dbm: int | None
+    announced_at: Time | None
+
+
+def endpoint(value: model.RemoteEndpoint) -> Endpoint:
+    """An endpoint with its clusters."""
+    profile = Profile(value.profile)
+    types = DEVICE_TYPES.get(profile, {})
+    return Endpoint(
+        value.endpoint,
+        value.profile,
+        PROFILES.get(profile, hex16(value.profile)),
+        value.device_type,
+        types.get(value.device_type, hex16(value.device_type)),
+        value.version,
+        [
+            Cluster(one.cluster, cluster_name(one.cluster), one.side, [attribute(found) for found in one.attributes])
+            for one in value.clusters
+        ],
+    )
+
+
+def reporting(value: model.ReportingRow) -> Reporting:
+    """A row of a device's reporting."""
+    row = attribute_def(value.cluster, value.attribute, value.manufacturer)
+    return Reporting(
+        endpoint=value.endpoint,
+        cluster=value.cluster,
+        cluster_name=cluster_name(value.cluster),
+        attribute=value.attribute,
+        name=row.name if row is not None else hex16(value.attribute),
+        type=type_name(value.data_type),
+        min_s=value.min_s,
+        max_s=value.max_s,
+        pseudo=value.pseudo,
+        state=value.state,
+        change=UNSET if value.change is None else value.change,
+        status=Status(value.status).name if value.status else UNSET,
+        last_report=UNSET if value.last_report is None else time(value.last_report),
+        manufacturer=UNSET if value.manufacturer is None else value.manufacturer,
+    )
+
+
+def zigbee_device(value: model.ZigbeeDevice) -> ZigbeeDevice:
+    """A Zigbee device with all its endpoints."""
+    return ZigbeeDevice(
+        device_id=value.device_id,
+        radio=value.radio,
+        ieee=str(value.ieee),
+        short=None if value.short is None else hex16(value.short),
+        logical_type=value.logical_type,
+        manufacturer_code=value.manufacturer_code,
+        receiver_on_when_idle=value.receiver_on_when_idle,
+        mains_powered=value.mains_powered,
+        power_source=value.power_source,
+        max_buffer=value.max_buffer,
+        endpoints=[endpoint(one) for one in value.endpoints],
+        reporting=[reporting(one) for one in value.reporting],
+        interview=value.interview,
+        interview_detail=value.interview_detail,
+        is_active=value.is_active,
+        failures=value.failures,
+        lqi=value.lqi,
+        rssi_dbm=value.rssi_dbm,
+        announced_at=time_or_none(value.announced_at),
+    )
+
+
+def attributes(values: Iterable[model.AttributeValue]) -> list[PlacedAttribute]:
+    """Attributes, each with its place."""
+    return [placed_attribute(one) for one in values]
+
+
+# -- websocket ---------------------------------------------------------------------------------------------------------
+
+
+class NetworkChangedMessage(EventMessage, frozen=True, tag="network_changed", kw_only=True):
+    """A network came up, went down, opened or closed for joining, or moved; it replaces what was known."""
+
+    network: Network
+
+
+class DeviceAnnouncedMessage(EventMessage, frozen=True, tag="device_announced", kw_only=True):
+    """A device said that it is there. Not `accepted`: the network takes only devices that were added by hand."""
+
+    radio: str
+    device_id: str
+    short: str
+    is_new: bool
+    accepted: bool
+
+
+class InterviewProgressMessage(EventMessage, frozen=True, tag="interview_progress", kw_only=True):
+    """A step of a device's interview: `done` of the `total` questions that are known so far."""
+
+    radio: str
+    device_id: str
+    step: model.InterviewStep
+    state: model.StepState
+    done: Count
+    total: Count
+    detail: str
+
+
+class AttributesReportedMessage(EventMessage, frozen=True, tag="attributes_reported", kw_only=True):
+    """A device told attributes: by report, or in answer to a read (`source`)."""
+
+    device_id: str
+    attributes: list[PlacedAttribute]
+
+
+class GestureMadeMessage(EventMessage, frozen=True, tag="gesture_made", kw_only=True):
+    """A person did something with a remote; `value`: degrees of a rotation, the side of a cube, percent of a step."""
+
+    device_id: str
+    gesture: str
+    value: float | None
+
+
+class DeviceLeftMessage(EventMessage, frozen=True, tag="device_left", kw_only=True):
+    """A device left its network; it is kept until a person removes it."""
+
+    radio: str
+    device_id: str
+    rejoin: bool
+
+
+class TopologyScannedMessage(EventMessage, frozen=True, tag="topology_scanned", kw_only=True):
+    """A scan of who hears whom went on, or ended (`finished`)."""
+
+    topology: Topology
+
+
+class IdentifyRequestedMessage(EventMessage, frozen=True, tag="identify_requested", kw_only=True):
+    """Somebody on the air asks the hub to show itself for `duration_s`; 0: stop."""
+
+    radio: str
+    endpoint: int
+    duration_s: Count
+
+
+ZigbeeMessage = (
+    NetworkChangedMessage
+    | DeviceAnnouncedMessage
+    | InterviewProgressMessage
+    | AttributesReportedMessage
+    | GestureMadeMessage
+    | DeviceLeftMessage
+    | TopologyScannedMessage
+    | IdentifyRequestedMessage
+)
+
+
+def _network_changed(event: events.NetworkChanged, seq: int) -> ZigbeeMessage:
+    return NetworkChangedMessage(seq=seq, time=time(event.time), network=network(event.network, event.time))
+
+
+def _device_announced(event: events.DeviceAnnounced, seq: int) -> ZigbeeMessage:
+    return DeviceAnnouncedMessage(
+        seq=seq,
+        time=time(event.time),
+        radio=event.radio,
+        device_id=event.device_id,
+        short=hex16(event.short),
+        is_new=event.is_new,
+        accepted=event.accepted,
+    )
+
+
+def _interview_progress(event: events.InterviewProgress, seq: int) -> ZigbeeMessage:
+    return InterviewProgressMessage(
+        seq=seq,
+        time=time(event.time),
+        radio=event.radio,
+        device_id=event.device_id,
+        step=event.step,
+        state=event.state,
+        done=event.done,
+        total=event.total,
+        detail=event.detail,
+    )
+
+
+def _attributes_reported(event: events.AttributesReported, seq: int) -> ZigbeeMessage:
+    return AttributesReportedMessage(
+        seq=seq, time=time(event.time), device_id=event.device_id, attributes=attributes(event.attributes)
+    )
+
+
+def _gesture_made(event: events.GestureMade, seq: int) -> ZigbeeMessage:
+    return GestureMadeMessage(
+        seq=seq, time=time(event.time), device_id=event.device_id, gesture=event.gesture, value=event.value
+    )
+
+
+def _device_left(event: events.DeviceLeft, seq: int) -> ZigbeeMessage:
+    return DeviceLeftMessage(
+        seq=seq, time=time(event.time), radio=event.radio, device_id=event.device_id, rejoin=event.rejoin
+    )
+
+
+def _topology_scanned(event: events.TopologyScanned, seq: int) -> ZigbeeMessage:
+    return TopologyScannedMessage(seq=seq, time=time(event.time), topology=topology(event.topology))
+
+
+def _identify_requested(event: events.IdentifyRequested, seq: int) -> ZigbeeMessage:
+    return IdentifyRequestedMessage(
+        seq=seq, time=time(event.time), radio=event.radio, endpoint=event.endpoint, duration_s=event.duration_s
+    )
+
+
+MAKERS: Mapping[type[events.HubEvent], Callable[..., ZigbeeMessage]] = {
+    events.NetworkChanged: _network_changed,
+    events.DeviceAnnounced: _device_announced,
+    events.InterviewProgress: _interview_progress,
+    events.AttributesReported: _attributes_reported,
+    events.GestureMade: _gesture_made,
+    events.DeviceLeft: _device_left,
+    events.TopologyScanned: _topology_scanned,
+    events.IdentifyRequested: _identify_requested,
+}
+"""How each Zigbee event is told; each takes the event and its number."""
