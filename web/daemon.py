@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +25,11 @@ from hub.errors import ConfigError
 if TYPE_CHECKING:
     from hub.hub import Hub
     from hub.model import Device
+    from radios.emulators.zigate import ZigateEmulator
 
 EXIT_CONFIG = 2
+DEFAULT_NAME = r"Breaker .*|New device [0-9a-f]{4}|(Plug|Meter|Thermostat|Remote) [0-9a-f]{4}"
+"""What a device is called before a person, or the demo, calls it something."""
 OUR_PACKAGES = ("protocols", "radios", "hub", "web")
 DEMO_HOME = {
     "refrigerator": "Refrigerator",
@@ -38,6 +42,20 @@ DEMO_START_S = 17.3 * 3600
 """The demo begins late in the afternoon, with sun on the roof and the car about to come home."""
 DEMO_SPEED = 30.0
 """The demo's day passes in 48 minutes, so that a visitor sees the compressor start and the sun move."""
+DEMO_ZIGBEE = {
+    "plug": "Coffee machine",
+    "meter": "Electricity meter",
+    "thermostat": "Living room",
+    "cube": "Magic cube",
+}
+"""What is around the demo's emulated ZiGate, and what it is called. The last one joins while the visitor watches."""
+DEMO_ZIGBEE_SPEED = 4.0
+"""Rooms warm up and cubes are played with a little faster than in life."""
+DEMO_RADIO = "zigbee"
+DEMO_PRESS_S = 1.5
+"""Between one device's joining and the next."""
+DEMO_WAIT_S = 25.0
+"""A visitor who has not opened joining by then sees the demo do it."""
 DEMO_LOCKOUT_S = 10.0
 """Emulated breakers refuse a command within 10 s of another, as real ones are said to (EMCB-LIB)."""
 
@@ -99,9 +117,9 @@ async def _run(given: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        names: Mapping[str, str] = {}
+        demo: _Demo | None = None
         if given.demo:
-            config, names = await stack.enter_async_context(_demo(given))
+            config, demo = await stack.enter_async_context(_demo(given))
         else:
             config = _load(given)
         # Imported here, so that a wrong option or configuration is answered at once.
@@ -111,8 +129,9 @@ async def _run(given: argparse.Namespace) -> int:
         hub = await stack.enter_async_context(Hub(config))
         server = await stack.enter_async_context(serve(hub))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        naming = tasks.create_task(_name_devices(hub, names), name="demo names")
-        stack.callback(naming.cancel)
+        if demo is not None:
+            for work, label in ((_name_devices(hub, demo.names), "names"), (_join_devices(hub, demo.stick), "joining")):
+                stack.callback(tasks.create_task(work, name=f"demo {label}").cancel)
         _welcome(config, server.login_url(), server.token, demo=given.demo)
         await stop.wait()
         logging.getLogger(__name__).info("stopping")
@@ -137,7 +156,9 @@ def _welcome(config: Config, login_url: str, token: str | None, *, demo: bool) -
     settings = f"HEH_DATA_DIR={shlex.quote(str(config.data_dir))} " if config.data_dir != default_data_dir({}) else ""
     if (host, port) != ("127.0.0.1", 8080):
         settings += f"HEH_URL={login_url.partition('/login')[0]} "
-    what = f"demo with {len(DEMO_HOME)} emulated breakers" if demo else f"{len(config.radios)} radio(s)"
+    what = f"{len(config.radios)} radio(s)"
+    if demo:
+        what = f"demo with {len(DEMO_HOME)} emulated breakers and {len(DEMO_ZIGBEE)} Zigbee devices"
     lines = [
         f"home-energy-hub {VERSION}: {what}, data in {config.data_dir}",
         "",
@@ -163,15 +184,29 @@ def _shortest(program: str) -> str:
 # -- demo ------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """What the demo does by itself once the hub runs."""
+
+    names: Mapping[str, str]
+    """Device id -> what it is called."""
+    stick: ZigateEmulator
+
+
 @asynccontextmanager
-async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, Mapping[str, str]]]:
-    """Emulated breakers on loopback UDP: the configuration to connect to them as to real ones, and their names."""
+async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, _Demo]]:
+    """Emulated breakers on loopback UDP and an emulated ZiGate on a pseudo terminal.
+
+    Gives the configuration to connect to them as to real ones, and what to do with them.
+    """
     import tomllib
 
     from hub.config import parse
     from radios.emulators.emcb import EmcbConfig, EmcbEmulator
     from radios.emulators.errors import EmulatorError
+    from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 
+    zigbee = ZigateConfig(devices=tuple(DEMO_ZIGBEE), speed=DEMO_ZIGBEE_SPEED, start_of_day_s=DEMO_START_S)
     home = EmcbConfig(
         count=len(DEMO_HOME),
         loads=tuple(DEMO_HOME),
@@ -182,20 +217,22 @@ async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, Mappin
         used_before=False,  # each start of the demo is new breakers to the eye; the hub's own totals go on
     )
     try:
-        async with EmcbEmulator(home) as emulator:
+        async with EmcbEmulator(home) as emulator, ZigateEmulator(zigbee) as stick:
             table = tomllib.loads(emulator.toml())
+            table["radio"] += tomllib.loads(stick.toml(DEMO_RADIO))["radio"]
             table["hub"] = {"name": "demo home"}
             data_dir = given.data_dir or default_data_dir() / "demo"
             if given.config is not None:
                 raise ConfigError("--config", "does not go with --demo, which brings its own")
             names = {f"emcb-{breaker.device_id}": DEMO_HOME[breaker.load] for breaker in emulator.breakers}
-            yield _with_options(parse(table, data_dir=data_dir), given), names
+            names |= {f"zigbee-{device.ieee:016x}": DEMO_ZIGBEE[device.kind] for device in stick.devices}
+            yield _with_options(parse(table, data_dir=data_dir), given), _Demo(names, stick)
     except EmulatorError as error:
         raise ConfigError("--demo", str(error)) from None
 
 
 async def _name_devices(hub: Hub, names: Mapping[str, str]) -> None:
-    """Call the emulated breakers what they feed, unless the visitor has called them something else."""
+    """Call the emulated devices what they feed, unless the visitor has called them something else."""
     from hub.events import DeviceAdded
 
     async with hub.bus.subscribe(DeviceAdded) as events:
@@ -205,10 +242,41 @@ async def _name_devices(hub: Hub, names: Mapping[str, str]) -> None:
             await _name(hub, event.device, names)
 
 
+async def _join_devices(hub: Hub, stick: ZigateEmulator) -> None:
+    """Have the Zigbee devices join one after the other; the last one when the visitor opens joining, or after a while.
+
+    Their network is as new as the emulated stick: what a demo before this one knew of them comes back as it was.
+    """
+    from hub.errors import HubError
+    from hub.events import NetworkChanged
+
+    *first, last = stick.devices
+    try:
+        async with hub.bus.subscribe(NetworkChanged) as events:
+            while hub.networks.get(DEMO_RADIO).state != "up":
+                await events.get()
+            await hub.networks.permit_join(DEMO_RADIO, 60)
+            for device in first:
+                stick.press(device)
+                await asyncio.sleep(DEMO_PRESS_S)
+            await hub.networks.permit_join(DEMO_RADIO, 0)
+            events.drain()
+            try:
+                async with asyncio.timeout(DEMO_WAIT_S):
+                    while hub.networks.get(DEMO_RADIO).joining_until is None:
+                        await events.get()
+            except TimeoutError:
+                await hub.networks.permit_join(DEMO_RADIO, 60)
+        await asyncio.sleep(DEMO_PRESS_S)
+        stick.press(last)
+    except HubError as error:
+        logging.getLogger(__name__).info("the demo's devices do not join: %s", error)
+
+
 async def _name(hub: Hub, device: Device, names: Mapping[str, str]) -> None:
     from hub.errors import HubError
 
-    if device.name.startswith("Breaker ") and device.id in names:
+    if device.id in names and re.fullmatch(DEFAULT_NAME, device.name):
         try:
             await hub.devices.update(device.id, name=names[device.id])
         except HubError as error:
