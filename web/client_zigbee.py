@@ -10,7 +10,16 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from web.client_model import Command
-from web.client_zigbee_model import Attribute, EnergyScan, Network, Reporting, Topology, Written, ZigbeeDevice
+from web.client_zigbee_model import (
+    Attribute,
+    EnergyScan,
+    Network,
+    RegistryEntry,
+    Reporting,
+    Topology,
+    Written,
+    ZigbeeDevice,
+)
 
 ANSWER_TIMEOUT_S = 30.0
 """For an answer to a question; a year of history takes a Raspberry Pi some seconds."""
@@ -29,6 +38,10 @@ class _Networks(Struct, frozen=True):
 
 class _Attributes(Struct, frozen=True):
     attributes: tuple[Attribute, ...]
+
+
+class _Registry(Struct, frozen=True):
+    entries: tuple[RegistryEntry, ...]
 
 
 class ZigbeeCalls(ABC):
@@ -114,6 +127,17 @@ class ZigbeeCalls(ABC):
         """Erase the stick's memory: its network is gone. `confirm` is the radio's name."""
         path = _network(radio, "erase")
         return await self._call("POST", path, Network, body={"confirm": confirm}, timeout_s=COMMAND_TIMEOUT_S)
+
+    # -- registry --------------------------------------------------------------------------------------------------
+
+    async def registry(self) -> tuple[RegistryEntry, ...]:
+        """The settings of the gateway's registry."""
+        return (await self._call("GET", "/api/v1/registry", _Registry)).entries
+
+    async def set_registry(self, name: str, value: bool | int) -> RegistryEntry:
+        """Change a setting."""
+        path = f"/api/v1/registry/{segment(name)}"
+        return await self._call("PUT", path, RegistryEntry, body={"value": value})
 
     # -- Zigbee devices --------------------------------------------------------------------------------------------
 

@@ -155,6 +155,16 @@ class ZigbeeDevice(Struct, frozen=True):
         )
 
 
+class RegistryEntry(Struct, frozen=True):
+    """A setting of the gateway's registry."""
+
+    name: str
+    value: bool | int
+    default: bool | int
+    meaning: str = ""
+    unit: str = ""
+
+
 class Written(Struct, frozen=True):
     """How a write of one attribute ended."""
 

@@ -70,8 +70,8 @@ class Hubd:
     def wait_for_breakers(self, number: int = 4) -> list[dict]:  # type: ignore[type-arg]
         deadline = time.monotonic() + LONGEST_START_S
         while True:
-            _, answer = self.get("/api/v1/devices", self.token)
-            ready = [d for d in answer["devices"] if d["availability"] == "available" and d["readings"].get("total")]
+            _, answer = self.get("/api/v1/breakers", self.token)
+            ready = [d for d in answer["breakers"] if d["availability"] == "available" and d["readings"].get("total")]
             if len(ready) == number:
                 return ready
             assert time.monotonic() < deadline
@@ -116,6 +116,32 @@ def test_the_demo_prints_where_to_click_and_shows_live_breakers(tmp_path: Path) 
         status, command = hubd.get(f"/api/v1/breakers/{breakers[0]['id']}/open", hubd.token, "POST")
         assert (status, command["outcome"], command["position"]) == (200, "confirmed", "open")
         assert hubd.get("/api/v1/devices")[0] == 401
+
+
+def test_the_demo_has_zigbee_devices_and_one_joins_when_joining_is_opened(tmp_path: Path) -> None:
+    with demo(tmp_path) as hubd:
+        deadline = time.monotonic() + 3 * LONGEST_START_S
+
+        def wait_for(*kinds: str) -> dict:  # type: ignore[type-arg]
+            while True:
+                _, answer = hubd.get("/api/v1/devices", hubd.token)
+                found = {d["kind"]: d for d in answer["devices"] if d["availability"] == "available"}
+                if set(kinds) <= set(found):
+                    return found
+                assert time.monotonic() < deadline, found
+                time.sleep(0.1)
+
+        found = wait_for("plug", "meter", "thermostat")
+        assert "remote" not in found
+        while hubd.get("/api/v1/networks/zigbee", hubd.token)[1].get("joining_s") is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        status, network = hubd.get("/api/v1/networks/zigbee/permit-join", hubd.token, "POST")
+        assert (status, network["joining_s"]) == (200, 254)
+        cube = wait_for("remote")["remote"]
+        assert (cube["manufacturer"], cube["model"]) == ("LUMI", "lumi.sensor_cube")
+        status, command = hubd.get(f"/api/v1/devices/{found['plug']['id']}/off", hubd.token, "POST")
+        assert (status, command["outcome"]) == (200, "confirmed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

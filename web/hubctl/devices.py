@@ -99,13 +99,14 @@ def set_(app: App, device: str, name: str | None, area: str | None, protected: b
 
 @click.command()
 @click.argument("device", shell_complete=complete_device)
+@click.option("--force", is_flag=True, help="Although a Zigbee device does not answer that it leaves its network.")
 @pass_app
-def remove(app: App, device: str) -> None:
-    """Forget a device; if it still answers it is found again."""
+def remove(app: App, device: str, force: bool) -> None:
+    """Forget a device; if it still answers it is found again. A Zigbee device leaves its network first."""
 
     async def work(hub: HubClient) -> None:
         found = await find_device(hub, device)
-        await hub.remove_device(found.id)
+        await hub.remove_device(found.id, force=force)
         line(f"{found.name} ({found.id}): removed")
 
     app.run(work)

@@ -20,6 +20,17 @@ COMMANDS = {
     "devices": Entry("devices:devices", "All devices and what they say now."),
     "device": Entry("root:device", "One device: show, name, protect, remove."),
     "breaker": Entry("root:breaker", "Smart breakers: list, open, close, lights, keys."),
+    "on": Entry("controls:on", "Switch a plug, switch or light on."),
+    "off": Entry("controls:off", "Switch a plug, switch or light off."),
+    "toggle": Entry("controls:toggle", "Switch it over; sent once and never again."),
+    "level": Entry("controls:level", "Dim a light to so many percent."),
+    "setpoint": Entry("controls:setpoint", "The temperature that a thermostat holds."),
+    "mode": Entry("controls:mode", "What a thermostat does: off, heat, cool, auto."),
+    "identify": Entry("controls:identify", "Make a device show itself."),
+    "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
+    "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
+    "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
+    "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
     "readings": Entry("readings:readings", "What a device measured over time."),
     "energy": Entry("energy:energy", "Power and energy of the whole house."),
@@ -32,7 +43,31 @@ COMMANDS = {
 DEVICE_COMMANDS = {
     "show": Entry("devices:show", "Everything about one device."),
     "set": Entry("devices:set_", "Give it a name, an area, protection."),
+    "inside": Entry("attributes:list_", "Endpoints, clusters and attributes of a Zigbee device."),
+    "interview": Entry("attributes:interview", "Ask a Zigbee device everything again."),
     "remove": Entry("devices:remove", "Forget it; if it still answers it is found again."),
+}
+NETWORK_COMMANDS = {
+    "list": Entry("networks:list_", "All Zigbee networks."),
+    "show": Entry("networks:show_", "Where it is, what its stick is and can do."),
+    "permit": Entry("networks:permit", "Let devices join for a while."),
+    "add": Entry("networks:add", "List a device before it joins."),
+    "scan": Entry("networks:scan", "Who hears whom, and how well."),
+    "energy": Entry("networks:energy", "How much is going on on each channel."),
+    "channel": Entry("networks:channel", "Move it to another channel."),
+    "set": Entry("networks:set_", "The stick's light, power, certification."),
+    "erase": Entry("networks:erase", "Make the stick forget its network."),
+}
+ATTR_COMMANDS = {
+    "list": Entry("attributes:list_", "Everything that is known of a device."),
+    "read": Entry("attributes:read", "Read attributes now."),
+    "write": Entry("attributes:write", "Write one attribute."),
+    "discover": Entry("attributes:discover", "Which attributes a cluster has."),
+    "report": Entry("attributes:report", "Have an attribute reported, or not any more."),
+}
+REGISTRY_COMMANDS = {
+    "list": Entry("networks:registry_list", "All settings."),
+    "set": Entry("networks:registry_set", "Change one."),
 }
 BREAKER_COMMANDS = {
     "list": Entry("breakers:list_", "All breakers: position, power, voltage."),
@@ -90,6 +125,21 @@ def device() -> None:
 @click.group(cls=LazyGroup, table=BREAKER_COMMANDS, no_args_is_help=True)
 def breaker() -> None:
     """Smart breakers. A breaker takes one command in ten seconds, so an answer may take twenty."""
+
+
+@click.group(cls=LazyGroup, table=NETWORK_COMMANDS, no_args_is_help=True)
+def network() -> None:
+    """Zigbee networks, by the names of their radios; the name may be left out where there is only one."""
+
+
+@click.group(cls=LazyGroup, table=ATTR_COMMANDS, no_args_is_help=True)
+def attr() -> None:
+    """The attributes of a Zigbee device's clusters, by name or number."""
+
+
+@click.group(cls=LazyGroup, table=REGISTRY_COMMANDS, no_args_is_help=True)
+def registry() -> None:
+    """Settings of the gateway's registry."""
 
 
 @click.group(cls=LazyGroup, table=TOKEN_COMMANDS, no_args_is_help=True)

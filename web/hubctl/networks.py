@@ -1,0 +1,335 @@
+"""`hubctl network ...` and `hubctl registry ...`: Zigbee networks, their sticks, and the hub's settings for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from web.hubctl.context import App, json_option, pass_app
+from web.hubctl.exits import Exit, HubctlError
+from web.hubctl.find import complete_device, find_device
+from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show
+from web.hubctl.progress import waiting
+from web.hubctl.units import UNKNOWN, bar, span
+
+if TYPE_CHECKING:
+    from web.client import HubClient
+    from web.client_model import Device
+    from web.client_zigbee_model import Network, Topology
+
+STATE_STYLES = {"up": "green", "down": "red", "starting": "yellow"}
+ENERGY_WIDTH = 24
+GREATEST_ENERGY = 255.0
+LQI_STYLES = ((170, "green"), (90, "yellow"), (0, "red"))
+"""Least link quality of each colour: above 170 nothing is lost, below 90 much is."""
+
+radio_argument = click.argument("radio", required=False)
+
+
+async def the_radio(hub: HubClient, said: str | None) -> str:
+    """The network that is meant: the only one where none was named. Raises `HubctlError`."""
+    found = await hub.networks()
+    names = [network.radio for network in found]
+    if said is not None:
+        if said in names:
+            return said
+        known = f"there are {', '.join(names)}" if names else "no radio of this hub carries Zigbee"
+        raise HubctlError(f"there is no Zigbee network {clean(said)!r}; {known}", Exit.NOT_FOUND)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise HubctlError("no radio of this hub carries Zigbee; hub.toml names radios", Exit.NOT_FOUND)
+    raise HubctlError(f"which network? there are {', '.join(names)}", Exit.USAGE)
+
+
+@click.command("list")
+@json_option
+@pass_app
+def list_(app: App, as_json: bool) -> None:
+    """All Zigbee networks."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.networks()
+        if as_json:
+            print_json({"networks": found})
+            return
+        columns = (
+            Column("Network"),
+            Column("State"),
+            Column("Channel", right=True),
+            Column("PAN", rank=2),
+            Column("Stick", rank=1),
+            Column("Devices", right=True),
+            Column("Joining"),
+            Column("Detail"),
+        )
+        rows = [
+            (
+                Cell(network.radio, "bold"),
+                Cell(network.state, STATE_STYLES.get(network.state, "")),
+                UNKNOWN if network.channel is None else str(network.channel),
+                network.pan_id or UNKNOWN,
+                f"{network.model} {network.firmware}".strip() or network.driver,
+                str(network.devices),
+                joining(network),
+                network.detail,
+            )
+            for network in found
+        ]
+        show(Table(columns, rows, "no radio of this hub carries Zigbee; hub.toml names radios"))
+
+    app.run(work)
+
+
+def joining(network: Network) -> str:
+    """Whether devices may join, and how."""
+    if network.joining_s is not None:
+        return f"open, {span(network.joining_s)} left"
+    return "closed" + (", only devices that were added" if network.explicit_add else "")
+
+
+@click.command("show")
+@radio_argument
+@json_option
+@pass_app
+def show_(app: App, radio: str | None, as_json: bool) -> None:
+    """One network: where it is, what its stick is and can do."""
+
+    async def work(hub: HubClient) -> None:
+        network = await hub.network(await the_radio(hub, radio))
+        if as_json:
+            print_json(network)
+        else:
+            _show(network)
+
+    app.run(work)
+
+
+def _show(network: Network) -> None:
+    pieces((network.radio, "bold"), (f"  {network.driver}", "dim"))
+    can = [name.replace("_", " ") for name in network.can.__struct_fields__ if getattr(network.can, name)]
+    facts = (
+        ("state", f"{network.state}{': ' + network.detail if network.detail else ''}"),
+        ("stick", " ".join(word for word in (network.model, network.firmware) if word) or UNKNOWN),
+        ("used as", network.mode or UNKNOWN),
+        ("channel", UNKNOWN if network.channel is None else str(network.channel)),
+        ("PAN id", f"{network.pan_id or UNKNOWN}  extended {network.extended_pan_id or UNKNOWN}"),
+        ("address", f"{network.short or UNKNOWN}  {network.ieee or UNKNOWN}"),
+        ("joining", joining(network)),
+        ("devices", str(network.devices)),
+        ("pending", str(network.pending)),
+        ("can", ", ".join(can)),
+    )
+    for title, told in facts:
+        pieces((f"  {title:<9}", "dim"), (told, ""))
+
+
+@click.command()
+@radio_argument
+@click.option("--seconds", type=click.IntRange(1, 3600), default=254, show_default=True, help="For how long.")
+@click.option("--close", is_flag=True, help="Close it.")
+@click.option("--via", metavar="DEVICE", shell_complete=complete_device, help="Only at this router.")
+@json_option
+@pass_app
+def permit(app: App, radio: str | None, seconds: int, close: bool, via: str | None, as_json: bool) -> None:
+    """Let devices join for a while (hubctl join shows them as they do)."""
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        router = None if via is None else (await find_device(hub, via)).id
+        network = await hub.permit_join(name, 0 if close else seconds, router)
+        if as_json:
+            print_json(network)
+        else:
+            line(f"{name}: joining {joining(network)}")
+
+    app.run(work)
+
+
+@click.command()
+@radio_argument
+@json_option
+@pass_app
+def scan(app: App, radio: str | None, as_json: bool) -> None:
+    """Who hears whom, and how well: asks every router."""
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        with waiting(f"{name}: asking every router whom it hears"):
+            found = await hub.scan_topology(name)
+        if as_json:
+            print_json(found)
+        else:
+            _show_map(found, await hub.devices())
+
+    app.run(work)
+
+
+def _show_map(found: Topology, devices: Sequence[Device]) -> None:
+    names = {device.id: device.name for device in devices}
+
+    def called(device_id: str | None, kind: str, ieee: str) -> str:
+        if device_id is not None:
+            return names.get(device_id, device_id)
+        return "the hub's stick" if kind == "coordinator" else ieee
+
+    for router in found.devices:
+        silent = "" if router.answered else "  does not answer"
+        name = called(router.device_id, router.logical_type, router.ieee)
+        pieces((name, "bold"), (f"  {router.short}", "dim"), (silent, "yellow"))
+        for near in sorted(router.neighbours, key=lambda one: -one.lqi):
+            style = next(colour for least, colour in LQI_STYLES if near.lqi >= least)
+            pieces(
+                (f"  {bar(near.lqi, GREATEST_ENERGY, 8):<8} ", style),
+                (f"{near.lqi:>3}  ", style),
+                (called(near.device_id, near.logical_type, near.ieee), ""),
+                (f"  {near.relationship}", "dim"),
+            )
+    line(f"{found.asked} of {found.total} routers asked")
+
+
+@click.command()
+@radio_argument
+@json_option
+@pass_app
+def energy(app: App, radio: str | None, as_json: bool) -> None:
+    """How much is going on on each channel."""
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        with waiting(f"{name}: listening on every channel"):
+            found = await hub.energy_scan(name)
+        if as_json:
+            print_json(found)
+            return
+        here = (await hub.network(name)).channel
+        for channel in sorted(found.channels, key=int):
+            value = found.channels[channel]
+            mark = "  <- here" if here == int(channel) else ""
+            pieces(
+                (f"  {channel:>2}  ", "dim"), (f"{bar(value, GREATEST_ENERGY, ENERGY_WIDTH):<24} {value:>3}{mark}", "")
+            )
+
+    app.run(work)
+
+
+@click.command()
+@click.argument("radio")
+@click.argument("number", type=click.IntRange(11, 26))
+@pass_app
+def channel(app: App, radio: str, number: int) -> None:
+    """Move a network to another channel, 11 to 26; devices follow, sleepy ones when they wake."""
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        with waiting(f"{name}: moving to channel {number}"):
+            network = await hub.set_channel(name, number)
+        line(f"{name}: on channel {network.channel}")
+
+    app.run(work)
+
+
+@click.command("set")
+@click.argument("radio")
+@click.option("--led/--no-led", default=None, help="The stick's own light.")
+@click.option("--tx-power", type=click.IntRange(0, 255), help="In the stick's own steps.")
+@click.option("--certification", type=click.Choice(("CE", "FCC")), help="Europe or North America.")
+@pass_app
+def set_(app: App, radio: str, led: bool | None, tx_power: int | None, certification: str | None) -> None:
+    """Set up the stick itself."""
+    if led is None and tx_power is None and certification is None:
+        raise HubctlError("nothing to set; say --led, --no-led, --tx-power or --certification", Exit.USAGE)
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        await hub.configure_radio(name, led=led, tx_power=tx_power, certification=certification)
+        line(f"{name}: set")
+
+    app.run(work)
+
+
+@click.command()
+@click.argument("radio")
+@click.option("--confirm", metavar="RADIO", required=True, help="The radio's name once more: every device is lost.")
+@pass_app
+def erase(app: App, radio: str, confirm: str) -> None:
+    """Make the stick forget its network; every device has to be joined again."""
+
+    async def work(hub: HubClient) -> None:
+        name = await the_radio(hub, radio)
+        with waiting(f"{name}: erasing"):
+            network = await hub.erase(name, confirm)
+        line(f"{name}: erased; its new network is on channel {network.channel}")
+
+    app.run(work)
+
+
+@click.command()
+@click.argument("radio")
+@click.argument("eui64")
+@click.option("--name", metavar="TEXT", help="What people call it.")
+@click.option("--install-code", is_flag=True, help="Ask for the installation code, which is not shown.")
+@click.option("--link-key", is_flag=True, help="Ask for the link key, which is not shown.")
+@json_option
+@pass_app
+def add(app: App, radio: str, eui64: str, name: str | None, install_code: bool, link_key: bool, as_json: bool) -> None:
+    """List a device before it joins, by the 16 hex digits on its label."""
+    code = click.prompt("Installation code", hide_input=True, err=True) if install_code else None
+    key = click.prompt("Link key", hide_input=True, err=True) if link_key else None
+
+    async def work(hub: HubClient) -> None:
+        device = await hub.add_device(await the_radio(hub, radio), eui64, name=name, install_code=code, link_key=key)
+        if as_json:
+            print_json(device)
+        else:
+            line(f"{device.device_id}: expected on {radio}; open joining (hubctl join {radio}) and switch it on")
+
+    app.run(work)
+
+
+@click.command("list")
+@json_option
+@pass_app
+def registry_list(app: App, as_json: bool) -> None:
+    """All settings of the gateway's registry."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.registry()
+        if as_json:
+            print_json({"entries": found})
+            return
+        columns = (Column("Setting"), Column("Value", right=True), Column("Default", right=True), Column("Meaning"))
+        rows = [
+            (Cell(one.name, "bold"), _told(one.value, one.unit), _told(one.default, ""), one.meaning) for one in found
+        ]
+        show(Table(columns, rows))
+
+    app.run(work)
+
+
+@click.command("set")
+@click.argument("name")
+@click.argument("value")
+@pass_app
+def registry_set(app: App, name: str, value: str) -> None:
+    """Change a setting: true, false or a number."""
+    given: bool | int
+    if value.lower() in ("true", "false"):
+        given = value.lower() == "true"
+    elif value.isdecimal():
+        given = int(value)
+    else:
+        raise HubctlError(f"{clean(value)!r} is no value; allowed: true, false or a number", Exit.USAGE)
+
+    async def work(hub: HubClient) -> None:
+        entry = await hub.set_registry(name, given)
+        line(f"{entry.name} = {_told(entry.value, entry.unit)}")
+
+    app.run(work)
+
+
+def _told(value: bool | int, unit: str) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{text} {unit}".rstrip()
