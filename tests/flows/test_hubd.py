@@ -138,7 +138,9 @@ def test_the_demo_has_zigbee_devices_and_one_joins_when_joining_is_opened(tmp_pa
             time.sleep(0.1)
         status, network = hubd.get("/api/v1/networks/zigbee/permit-join", hubd.token, "POST")
         assert (status, network["joining_s"]) == (200, 254)
-        cube = wait_for("remote")["remote"]
+        while not (cube := wait_for("remote")["remote"])["manufacturer"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         assert (cube["manufacturer"], cube["model"]) == ("LUMI", "lumi.sensor_cube")
         status, command = hubd.get(f"/api/v1/devices/{found['plug']['id']}/off", hubd.token, "POST")
         assert (status, command["outcome"]) == (200, "confirmed")
