@@ -14,6 +14,14 @@ export type Key = Schemas['Key'];
 export type Point = Schemas['Point'];
 export type Readings = Device['readings'];
 export type Channel = Schemas['Channel'];
+export type Network = Schemas['Network'];
+export type ZigbeeDevice = Schemas['ZigbeeDevice'];
+export type Attribute = Schemas['Attribute'];
+export type PlacedAttribute = Schemas['PlacedAttribute'];
+export type Reporting = Schemas['Reporting'];
+export type Topology = Schemas['Topology'];
+export type EnergyScan = Schemas['EnergyScan'];
+export type Progress = Schemas['InterviewProgressMessage'];
 export type Event =
   | Schemas['Snapshot']
   | Schemas['ReadingsTakenMessage']
@@ -25,7 +33,15 @@ export type Event =
   | Schemas['CommandChangedMessage']
   | Schemas['KeyChangedMessage']
   | Schemas['RadioChangedMessage']
-  | Schemas['StorageChangedMessage'];
+  | Schemas['StorageChangedMessage']
+  | Schemas['NetworkChangedMessage']
+  | Schemas['DeviceAnnouncedMessage']
+  | Schemas['InterviewProgressMessage']
+  | Schemas['AttributesReportedMessage']
+  | Schemas['GestureMadeMessage']
+  | Schemas['DeviceLeftMessage']
+  | Schemas['TopologyScannedMessage']
+  | Schemas['IdentifyRequestedMessage'];
 
 /** An answer that is not what was asked for: problem+json (RFC 9457). */
 export class Problem extends Error {
@@ -78,6 +94,28 @@ export const api = {
     call<Device>('PATCH', `/api/v1/devices/${device(id)}`, change),
   commands: (id: string) =>
     call<{ commands: Command[] }>('GET', `/api/v1/commands?device=${device(id)}&limit=8`).then((a) => a.commands),
+  switch: (id: string, action: 'on' | 'off' | 'toggle') => call<Command>('POST', `/api/v1/devices/${device(id)}/${action}`),
+  level: (id: string, level_percent: number) => call<Command>('PUT', `/api/v1/devices/${device(id)}/level`, { level_percent, transition_s: 0.5 }),
+  setpoint: (id: string, change: { heating_c?: number; cooling_c?: number }) => call<Command>('PUT', `/api/v1/devices/${device(id)}/setpoint`, change),
+  mode: (id: string, mode: string) => call<Command>('PUT', `/api/v1/devices/${device(id)}/mode`, { mode }),
+  identify: (id: string, duration_s: number) => call<Command>('POST', `/api/v1/devices/${device(id)}/identify`, { duration_s }),
+  remove: (id: string, force: boolean) => call<void>('DELETE', `/api/v1/devices/${device(id)}${force ? '?force=true' : ''}`),
+  zigbee: (id: string) => call<ZigbeeDevice>('GET', `/api/v1/devices/${device(id)}/zigbee`),
+  interview: (id: string) => call<void>('POST', `/api/v1/devices/${device(id)}/interview`),
+  read: (id: string, place: { endpoint: number; cluster: number; side: string }, attributes: number[], manufacturer?: number) =>
+    call<{ attributes: Attribute[] }>('POST', `/api/v1/devices/${device(id)}/attributes/read`, { ...place, attributes, ...(manufacturer === undefined ? {} : { manufacturer }) }),
+  write: (id: string, place: { endpoint: number; cluster: number; side: string }, attribute: number, value: unknown, manufacturer?: number) =>
+    call<unknown>('POST', `/api/v1/devices/${device(id)}/attributes/write`, { ...place, attribute, value, ...(manufacturer === undefined ? {} : { manufacturer }) }),
+  discover: (id: string, place: { endpoint: number; cluster: number; side: string }) =>
+    call<{ attributes: Attribute[] }>('POST', `/api/v1/devices/${device(id)}/attributes/discover`, place),
+  report: (id: string, row: { endpoint: number; cluster: number; attribute: number; min_s: number; max_s: number; change?: number; pseudo?: boolean }) =>
+    call<Reporting>('PUT', `/api/v1/devices/${device(id)}/reporting`, row),
+  unreport: (id: string, row: { endpoint: number; cluster: number; attribute: number }) =>
+    call<void>('DELETE', `/api/v1/devices/${device(id)}/reporting?endpoint=${row.endpoint}&cluster=${row.cluster}&attribute=${row.attribute}`),
+  permit: (radio: string, duration_s: number) => call<Network>('POST', `/api/v1/networks/${device(radio)}/permit-join`, { duration_s }),
+  topology: (radio: string) => call<Topology>('GET', `/api/v1/networks/${device(radio)}/topology`),
+  scan: (radio: string) => call<Topology>('POST', `/api/v1/networks/${device(radio)}/topology`),
+  energy: (radio: string) => call<EnergyScan>('POST', `/api/v1/networks/${device(radio)}/energy-scan`),
   power: (id: string, from: Date) =>
     call<{ points: Point[] }>(
       'GET',

@@ -5,7 +5,7 @@
  * of the page per frame and not two hundred. A gap in `seq` means that something was missed: connect again.
  */
 
-import type { Command, Device, Event, House, Key, Radio, Readings, Storage } from './api';
+import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, Storage, Topology } from './api';
 import { api, Problem } from './api';
 import { Ring } from './ring';
 
@@ -35,6 +35,22 @@ const EMPTY_HOUSE: House = {
 
 type Listener = (deviceId: string, time: number, watts: number) => void;
 
+/** One device on its way in: what it was asked, and how far that is. */
+export interface Joining {
+  id: string;
+  radio: string;
+  short: string;
+  isNew: boolean;
+  accepted: boolean;
+  steps: readonly Progress[];
+}
+export interface Gesture {
+  gesture: string;
+  value: number | null;
+  time: string;
+}
+const JOININGS = 12;
+
 class Live {
   link = $state<Link>('connecting');
   everConnected = $state(false);
@@ -47,6 +63,13 @@ class Live {
   keys = $state.raw<readonly Key[]>([]);
   pending = $state.raw<ReadonlyMap<string, Command>>(new Map());
   notices = $state.raw<readonly Notice[]>([]);
+  networks = $state.raw<readonly Network[]>([]);
+  /** Devices that announced themselves since the page was opened, newest first. */
+  joinings = $state.raw<readonly Joining[]>([]);
+  gestures = $state.raw<ReadonlyMap<string, Gesture>>(new Map());
+  topologies = $state.raw<ReadonlyMap<string, Topology>>(new Map());
+  /** The attributes that were told last, for an open device page. */
+  told = $state.raw<{ id: string; attributes: readonly PlacedAttribute[] } | null>(null);
   role = $state('viewer');
   now = $state(Date.now());
 
@@ -174,6 +197,7 @@ class Live {
           this.storage = event.storage;
           this.keys = event.keys;
           this.pending = new Map(event.commands.map((command) => [command.device_id, command]));
+          this.networks = event.networks;
           this.link = 'connected';
           this.everConnected = true;
           this.#pause = FIRST_PAUSE_MS;
@@ -227,6 +251,35 @@ class Live {
         case 'storage_changed':
           this.storage = event.storage;
           break;
+        case 'network_changed':
+          this.networks = this.networks.map((network) => (network.radio === event.network.radio ? event.network : network));
+          break;
+        case 'device_announced': {
+          const { device_id: id, radio, short, is_new: isNew, accepted } = event;
+          const joining = { id, radio, short, isNew, accepted, steps: [] };
+          this.joinings = [joining, ...this.joinings.filter((one) => one.id !== id)].slice(0, JOININGS);
+          break;
+        }
+        case 'interview_progress':
+          this.joinings = this.joinings.map((one) => (one.id === event.device_id ? { ...one, steps: advanced(one.steps, event) } : one));
+          break;
+        case 'attributes_reported':
+          this.told = { id: event.device_id, attributes: event.attributes };
+          break;
+        case 'gesture_made':
+          this.gestures = new Map(this.gestures).set(event.device_id, { gesture: event.gesture, value: event.value, time: event.time });
+          break;
+        case 'device_left': {
+          const name = (devices ?? this.devices).get(event.device_id)?.name ?? event.device_id;
+          this.say('warn', event.rejoin ? `${name} left its network and will come back.` : `${name} left its network. Join it again, or remove it.`);
+          break;
+        }
+        case 'topology_scanned':
+          this.topologies = new Map(this.topologies).set(event.topology.radio, event.topology);
+          break;
+        case 'identify_requested':
+          if (event.duration_s > 0) this.say('warn', `Somebody on ${event.radio} asks this hub to show itself: it is here.`);
+          break;
       }
     }
     if (devices) this.devices = devices;
@@ -241,6 +294,13 @@ class Live {
     ring.push(at, watts);
     for (const listener of this.#listeners) listener(id, at, watts);
   }
+}
+
+/** Each step once, with its newest state; the endpoints' descriptors each by their own detail. */
+function advanced(steps: readonly Progress[], event: Progress): readonly Progress[] {
+  const last = steps.at(-1);
+  const replaces = last !== undefined && last.step === event.step && last.state !== 'done';
+  return [...(replaces ? steps.slice(0, -1) : steps), event];
 }
 
 function merged(before: Readings, after: Readings): Readings {

@@ -22,6 +22,45 @@ export const AVAILABILITY: Record<Availability, string> = {
   key_expired: 'Key expired',
 };
 
+export const KIND: Record<Device['kind'], string> = {
+  breaker: 'Breaker',
+  plug: 'Plug',
+  switch: 'Switch',
+  light: 'Light',
+  meter: 'Meter',
+  thermostat: 'Thermostat',
+  sensor: 'Sensor',
+  remote: 'Remote',
+  router: 'Router',
+  display: 'Display',
+  other: 'Other device',
+};
+
+export const STEP: Record<string, string> = {
+  announce: 'Announced itself',
+  match_descriptor: 'Smart Energy?',
+  node_descriptor: 'What it is',
+  power_descriptor: 'How it is powered',
+  active_endpoints: 'Its endpoints',
+  simple_descriptor: 'What an endpoint can do',
+  basic: 'Maker and model',
+  attributes: 'What it measures',
+  reporting: 'What it will report',
+  done: 'Ready',
+};
+
+/** Link quality, 0 to 255, in words. */
+export function quality(lqi: number | undefined): string {
+  if (lqi === undefined) return '';
+  return lqi >= 170 ? 'strong' : lqi >= 90 ? 'fair' : 'weak';
+}
+
+export function gestureWords(gesture: string, value: number | null): string {
+  const name = gesture.replaceAll('_', ' ');
+  if (value === null) return name;
+  return gesture.startsWith('rotate') ? `${name} ${Math.round(value)}°` : gesture === 'level' || gesture.startsWith('step') ? `${name} ${value} %` : `${name} ${value}`;
+}
+
 export function positionOf(device: Device): Position {
   return device.breaker?.position ?? 'unknown';
 }
