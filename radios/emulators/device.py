@@ -206,6 +206,11 @@ class EmulatedDevice:
             records += struct.pack("<HB", attribute, row.type) + zcl.pack(row.type, row.get())
         self.say(endpoint, cluster, zcl.frame(self.next_tsn(), zcl.REPORT, records, manufacturer=manufacturer))
 
+    def changed(self) -> None:
+        """Something changed that a device tells at once, not with the next second."""
+        if self.air is not None and self.air.places[self.ieee].power:
+            self._send_reports()
+
     def _cluster(self, endpoint: int, cluster: int) -> Cluster:
         return self.endpoints[endpoint].servers[cluster]
 

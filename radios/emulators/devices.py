@@ -258,7 +258,7 @@ class Plug(EmulatedDevice):
     def build(self) -> None:
         """One endpoint."""
         self.load = Refrigerator(self.seed)
-        self._switch = on_off(True, lambda _: self.meter.tick())
+        self._switch = on_off(True, self._switched)
         self.meter = Meter(self, self._watts, 12_000 + self.seed % 900)
         volts = A(
             zcl.UINT16, lambda: round(2300 + 40 * (drift(self.seed, self.model_time(), 45.0) - 0.5)), reportable=True
@@ -297,6 +297,10 @@ class Plug(EmulatedDevice):
                 (0x000A, 0x0019),
             )
         }
+
+    def _switched(self, _: bool) -> None:
+        self.meter.tick()
+        self.changed()
 
     @property
     def is_on(self) -> bool:
@@ -423,7 +427,7 @@ class Lamp(EmulatedDevice):
 
     def build(self) -> None:
         """One endpoint."""
-        self._switch = on_off(False)
+        self._switch = on_off(False, lambda _: self.changed())
         self._level = A(zcl.UINT8, 200, reportable=True)
         level = Cluster(
             {0x0000: self._level, 0x0001: A(zcl.UINT16, 0), 0x0010: A(zcl.UINT16, 5, writable=True)},

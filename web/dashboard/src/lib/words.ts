@@ -38,7 +38,7 @@ export const KIND: Record<Device['kind'], string> = {
 
 export const STEP: Record<string, string> = {
   announce: 'Announced itself',
-  match_descriptor: 'Smart Energy?',
+  match_descriptor: 'Asked for Smart Energy',
   node_descriptor: 'What it is',
   power_descriptor: 'How it is powered',
   active_endpoints: 'Its endpoints',
