@@ -242,7 +242,8 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | N
         checks.no_body(raw)
         return None
     kind = request.headers.get(hdrs.CONTENT_TYPE)
-    if kind is not None and not _is_json(kind):
+    # Clients name a type for no body at all, too.
+    if raw and kind is not None and not _is_json(kind):
         raise MediaTypeError(kind)
     return checks.body(raw, route.body)
 
