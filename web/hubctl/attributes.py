@@ -1,4 +1,4 @@
-"""`hubctl attr ...` and `hubctl device endpoints|interview`: the inside of a Zigbee device."""
+"""`hubctl attr ...` and `hubctl device inside|interview`: the inside of a Zigbee device."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ async def _place(
         raise HubctlError(f"there is no cluster {clean(cluster)!r}: {error}", Exit.USAGE) from None
     if endpoint is not None:
         return device.id, endpoint, number
-    inside = await hub.zigbee_device(device.id)
+    known = await hub.zigbee_device(device.id)
     found = [
         one.endpoint
-        for one in inside.endpoints
+        for one in known.endpoints
         if any(having.cluster == number and having.side == side for having in one.clusters)
     ]
     name = cluster_name(number)
@@ -89,8 +89,8 @@ async def _place(
     if found:
         places = ", ".join(map(str, found))
         raise HubctlError(f"{device.name} has {name} on endpoints {places}; say --endpoint", Exit.USAGE)
-    known = sorted({having.name for one in inside.endpoints for having in one.clusters if having.side == side})
-    raise HubctlError(f"{device.name} has no {name}; it has {', '.join(known) or 'told none yet'}", Exit.NOT_FOUND)
+    names = sorted({having.name for one in known.endpoints for having in one.clusters if having.side == side})
+    raise HubctlError(f"{device.name} has no {name}; it has {', '.join(names) or 'told none yet'}", Exit.NOT_FOUND)
 
 
 @click.command()
@@ -135,6 +135,7 @@ def read(
 @endpoint_option
 @manufacturer_option
 @client_option
+@json_option
 @pass_app
 def write(
     app: App,
@@ -146,6 +147,7 @@ def write(
     endpoint: int | None,
     manufacturer: str | None,
     client: bool,
+    as_json: bool,
 ) -> None:
     """Write one attribute; the value is JSON, or text."""
     code, side = _code(manufacturer), "client" if client else "server"
@@ -160,7 +162,10 @@ def write(
             written = await hub.write_attribute(
                 device_id, where, number, _said(attribute), given, data_type=data_type, manufacturer=code, side=side
             )
-        line(f"{written.name}: {written.status}")
+        if as_json:
+            print_json(written)
+        else:
+            line(f"{written.name}: {written.status}")
 
     app.run(work)
 
@@ -272,14 +277,26 @@ def _often(row: Reporting) -> str:
 @pass_app
 def list_(app: App, device: str, as_json: bool) -> None:
     """Everything that is known of a device: endpoints, clusters, attributes, reports."""
+    _list(app, device, as_json)
 
+
+@click.command()
+@device_argument
+@json_option
+@pass_app
+def inside(app: App, device: str, as_json: bool) -> None:
+    """Endpoints, clusters, attributes and reports of a Zigbee device."""
+    _list(app, device, as_json)
+
+
+def _list(app: App, device: str, as_json: bool) -> None:
     async def work(hub: HubClient) -> None:
         found = await find_device(hub, device)
-        inside = await hub.zigbee_device(found.id)
+        known = await hub.zigbee_device(found.id)
         if as_json:
-            print_json(inside)
+            print_json(known)
         else:
-            _show(inside, found.name)
+            _show(known, found.name)
 
     app.run(work)
 

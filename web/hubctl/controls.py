@@ -58,7 +58,7 @@ def _tell(command: Command, name: str, done: str) -> None:
     if command.outcome == "confirmed":
         pieces((f"{name}: ", "bold"), (done, ""), (" (confirmed)", style))
     elif command.outcome == "unknown":
-        detail = command.detail or f"nobody knows whether it was {done}"
+        detail = command.detail or "nobody knows whether it did"
         pieces((f"{name}: ", "bold"), ("unknown: ", style), (f"{detail.rstrip('.')} - look at the device", ""))
     else:
         pieces((f"{name}: ", "bold"), (f"{words(command.outcome)}: ", style), (command.detail or "no reason given", ""))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from web import client_model as told
+from web import client_zigbee_model as zigbee
 from web.hubctl.output import words
 from web.hubctl.units import number
 
@@ -120,6 +121,24 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             )
         case told.RadioChanged():
             return f"radio {event.radio.name}", f"{words(event.radio.state)}{_after(event.radio.detail)}"
+        case zigbee.NetworkChanged():
+            network = event.network
+            left = f", joining is open for {network.joining_s} s" if network.joining_s is not None else ""
+            return f"network {network.radio}", f"{words(network.state)}{left}{_after(network.detail)}"
+        case zigbee.DeviceAnnounced():
+            what = "a new device" if event.is_new else "it is back"
+            note = what if event.accepted else "left alone, since it was not added before"
+            return names.get(event.device_id, event.device_id), f"announces itself: {note}"
+        case zigbee.InterviewProgress() if event.state != "started":
+            step = f"{words(event.step)} {words(event.state)} ({event.done} of {event.total})"
+            return names.get(event.device_id, event.device_id), f"{step}{_after(event.detail)}"
+        case zigbee.GestureMade():
+            value = "" if event.value is None else f" {event.value:g}"
+            return names.get(event.device_id, event.device_id), f"{words(event.gesture)}{value}"
+        case zigbee.DeviceLeft():
+            return names.get(event.device_id, event.device_id), "left its network" + (
+                " and will come back" if event.rejoin else ""
+            )
         case told.StorageChanged():
             return "database", f"{words(event.storage.state)}{_after(event.storage.detail)}"
         case _:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from web.client_model import Event, Snapshot
     from web.client_zigbee_model import InterviewProgress
 
-COUNTDOWN_EVERY_S = 1.0
 LAST_INTERVIEWS_S = 120.0
 """After the window closed, interviews that are going on may take so long."""
 STATE_STYLES = {"done": "green", "failed": "red", "waiting": "yellow", "started": "dim"}
@@ -66,15 +65,19 @@ class _Session:
         """Until the window closes and the last interview has ended."""
         import asyncio
 
-        async with asyncio.timeout(seconds + LAST_INTERVIEWS_S):
-            stream = self._hub.events()
-            try:
+        stream = self._hub.events()
+        try:
+            async with asyncio.timeout(seconds + LAST_INTERVIEWS_S):
                 async for event in stream:
                     await self._take(event, seconds)
                     if self._is_over():
                         break
-            finally:
-                await stream.aclose()
+        except TimeoutError:
+            for device_id in self._going_on:
+                name = self._names.get(device_id, device_id)
+                self._say(f"{name}: its interview is not over; wake it, and see: hubctl device inside {device_id}")
+        finally:
+            await stream.aclose()
         self._sum_up()
         return Exit.OK if self._done or not self._count else Exit.FAILED
 

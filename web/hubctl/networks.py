@@ -218,15 +218,19 @@ def energy(app: App, radio: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("radio")
 @click.argument("number", type=click.IntRange(11, 26))
+@json_option
 @pass_app
-def channel(app: App, radio: str, number: int) -> None:
+def channel(app: App, radio: str, number: int, as_json: bool) -> None:
     """Move a network to another channel, 11 to 26; devices follow, sleepy ones when they wake."""
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
         with waiting(f"{name}: moving to channel {number}"):
             network = await hub.set_channel(name, number)
-        line(f"{name}: on channel {network.channel}")
+        if as_json:
+            print_json(network)
+        else:
+            line(f"{name}: on channel {network.channel}")
 
     app.run(work)
 
@@ -236,16 +240,22 @@ def channel(app: App, radio: str, number: int) -> None:
 @click.option("--led/--no-led", default=None, help="The stick's own light.")
 @click.option("--tx-power", type=click.IntRange(0, 255), help="In the stick's own steps.")
 @click.option("--certification", type=click.Choice(("CE", "FCC")), help="Europe or North America.")
+@json_option
 @pass_app
-def set_(app: App, radio: str, led: bool | None, tx_power: int | None, certification: str | None) -> None:
+def set_(
+    app: App, radio: str, led: bool | None, tx_power: int | None, certification: str | None, as_json: bool
+) -> None:
     """Set up the stick itself."""
     if led is None and tx_power is None and certification is None:
         raise HubctlError("nothing to set; say --led, --no-led, --tx-power or --certification", Exit.USAGE)
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
-        await hub.configure_radio(name, led=led, tx_power=tx_power, certification=certification)
-        line(f"{name}: set")
+        network = await hub.configure_radio(name, led=led, tx_power=tx_power, certification=certification)
+        if as_json:
+            print_json(network)
+        else:
+            line(f"{name}: set")
 
     app.run(work)
 
@@ -253,15 +263,19 @@ def set_(app: App, radio: str, led: bool | None, tx_power: int | None, certifica
 @click.command()
 @click.argument("radio")
 @click.option("--confirm", metavar="RADIO", required=True, help="The radio's name once more: every device is lost.")
+@json_option
 @pass_app
-def erase(app: App, radio: str, confirm: str) -> None:
+def erase(app: App, radio: str, confirm: str, as_json: bool) -> None:
     """Make the stick forget its network; every device has to be joined again."""
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
         with waiting(f"{name}: erasing"):
             network = await hub.erase(name, confirm)
-        line(f"{name}: erased; its new network is on channel {network.channel}")
+        if as_json:
+            print_json(network)
+        else:
+            line(f"{name}: erased; its new network is on channel {network.channel}")
 
     app.run(work)
 
@@ -312,8 +326,9 @@ def registry_list(app: App, as_json: bool) -> None:
 @click.command("set")
 @click.argument("name")
 @click.argument("value")
+@json_option
 @pass_app
-def registry_set(app: App, name: str, value: str) -> None:
+def registry_set(app: App, name: str, value: str, as_json: bool) -> None:
     """Change a setting: true, false or a number."""
     given: bool | int
     if value.lower() in ("true", "false"):
@@ -325,7 +340,10 @@ def registry_set(app: App, name: str, value: str) -> None:
 
     async def work(hub: HubClient) -> None:
         entry = await hub.set_registry(name, given)
-        line(f"{entry.name} = {_told(entry.value, entry.unit)}")
+        if as_json:
+            print_json(entry)
+        else:
+            line(f"{entry.name} = {_told(entry.value, entry.unit)}")
 
     app.run(work)
 

@@ -43,7 +43,7 @@ COMMANDS = {
 DEVICE_COMMANDS = {
     "show": Entry("devices:show", "Everything about one device."),
     "set": Entry("devices:set_", "Give it a name, an area, protection."),
-    "inside": Entry("attributes:list_", "Endpoints, clusters and attributes of a Zigbee device."),
+    "inside": Entry("attributes:inside", "Endpoints, clusters and attributes of a Zigbee device."),
     "interview": Entry("attributes:interview", "Ask a Zigbee device everything again."),
     "remove": Entry("devices:remove", "Forget it; if it still answers it is found again."),
 }
