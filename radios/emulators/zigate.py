@@ -24,6 +24,7 @@ from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
 from radios.emulators.stream import StreamEnd, StreamFaults
 from radios.emulators.zigate_line import Reader, write
+from radios.emulators.zigate_object import device_object
 
 IEEE = 0x00158D0000FE0001
 BOOT_S = 0.3
@@ -503,7 +504,7 @@ class ZigateEmulator:
         """The host asks the stick's own device object."""
         if frame.profile != 0 or frame.destination_endpoint != 0:
             return
-        answer = self._own_object(frame.cluster, frame.payload[1:])
+        answer = device_object(self.air, self.ieee, frame.cluster, frame.payload[1:])
         if answer is not None:
             own = AirFrame(
                 source=0,
@@ -565,7 +566,7 @@ class ZigateEmulator:
 
     def _asked(self, frame: AirFrame) -> None:
         """A device asks the stick's device object: the firmware answers."""
-        answer = self._own_object(frame.cluster, frame.payload[1:])
+        answer = device_object(self.air, self.ieee, frame.cluster, frame.payload[1:])
         if answer is None:
             return
         self._reply(frame, frame.cluster | 0x8000, frame.payload[:1] + answer)
@@ -603,36 +604,6 @@ class ZigateEmulator:
             return
         body = bytes(((control & 0x0C) ^ 0x08 | 0x10,)) + frame.payload[1 : at + 1] + bytes((0x0B, command, 0))
         self._reply(frame, frame.cluster, body)
-
-    def _own_object(self, cluster: int, body: bytes) -> bytes | None:
-        zero = b"\x00\x00"
-        match cluster:
-            case 0x0000 | 0x0001:
-                return b"\x00" + self.ieee.to_bytes(8, "little") + zero
-            case 0x0002:
-                return b"\x00" + zero + struct.pack("<BBBHBHHHB", 0, 0x40, 0x8F, 0x1037, 127, 100, 0x2C00, 100, 0)
-            case 0x0005:
-                return b"\x00" + zero + b"\x01\x01"
-            case 0x0004:
-                descriptor = struct.pack("<BHHBBHHBHH", 1, 0x0104, 0x0840, 1, 2, 0, 3, 2, 6, 8)
-                return b"\x00" + zero + bytes((len(descriptor),)) + descriptor
-            case 0x0006:
-                return b"\x00" + zero + b"\x00"
-            case 0x0031:
-                rows = [
-                    struct.pack(
-                        "<QQHBBBB", self.air.extended_pan_id, ieee, short, _flags(kind, relation), 2, depth, lqi
-                    )
-                    for ieee, short, kind, relation, depth, lqi in self.air.neighbours(0)
-                ]
-                start = body[0] if body else 0
-                shown = rows[start : start + 3]
-                return bytes((0, len(rows), start, len(shown))) + b"".join(shown)
-        return None
-
-
-def _flags(kind: int, relation: int) -> int:
-    return kind | (4 if kind != 2 else 0) | relation << 4
 
 
 def _to_all(frame: AirFrame) -> AirFrame:

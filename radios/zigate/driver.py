@@ -11,10 +11,9 @@ from typing import Self
 
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.errors import CodecError
-from protocols.ids import FIRST_BROADCAST, Eui64, Profile
+from protocols.ids import Eui64, Profile
 from protocols.packet import Packet
 from protocols.zdo import DeviceAnnounce, MgmtNwkUpdateNotify, decode_zdo
-from protocols.zigate.address import Address, AddressMode
 from protocols.zigate.commands import (
     Certification,
     ErasePersistentData,
@@ -57,7 +56,6 @@ from radios.api import (
     DeliveryError,
     DeviceJoined,
     DeviceLeft,
-    FixedEndpoint,
     FrameReceived,
     NetworkChanged,
     NetworkInfo,
@@ -67,6 +65,7 @@ from radios.api import (
     RadioLostError,
     ZigbeeEvent,
 )
+from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_of, frame_of
 from radios.zigate.delivery import Flight, Flights
 from radios.zigate.firmware import Firmware, firmware_of
 from radios.zigate.link import ZigateLink
@@ -94,21 +93,10 @@ SAME_FRAME_S = 1.0
 FRAMES_REMEMBERED = 256
 SAME_JOINING_S = 5.0
 """Each joining is told twice or thrice: by the network layer, by the device, and in raw mode as an APS frame."""
-MAX_ASDU = 80
-"""Bytes of a frame's payload that fit one radio packet without fragmentation, which the stick does not do."""
 NO_NETWORK = 0xFFFF
 ALL_ROUTERS = 0xFFFC
-OUR_ENDPOINT = 1
 _OUT_OF_BUFFERS = frozenset((0x03, 0x15, 0x80))
 """Statuses of 0x0530 with which nothing was sent: busy, out of resources, no free NPDU."""
-_ENDPOINT = FixedEndpoint(
-    endpoint=OUR_ENDPOINT,
-    profile=Profile.HOME_AUTOMATION,
-    device_type=0x0840,
-    server_clusters=(0x0000, 0x0003, 0x0004, 0x0019, 0x000A),
-    client_clusters=(0x0000, 0x0003, 0x0004, 0x0005, 0x0006, 0x0008, 0x0101, 0x0300, 0x0201, 0x0402, 0x0702),
-)
-"""What the firmware's endpoint 1 is on the air (ZIGATE, control bridge)."""
 
 
 class ZigateRadio:
@@ -261,26 +249,7 @@ class ZigateRadio:
     @property
     def capabilities(self) -> Capabilities:
         """See `ZigbeeRadio`."""
-        firmware = self._need_firmware()
-        return Capabilities(
-            answers_zdo=True,
-            answers_default_response=firmware.has_confirms,
-            aps_encryption=False,
-            install_codes=False,
-            link_keys=False,
-            router=False,
-            group_send=firmware.has_groups_and_broadcasts,
-            broadcast_send=firmware.has_groups_and_broadcasts,
-            acks=firmware.has_confirms,
-            endpoints=(_ENDPOINT,),
-            max_payload=MAX_ASDU,
-            energy_scan=True,
-            channel_change=True,
-            led=True,
-            tx_power=True,
-            certification=True,
-            erase=True,
-        )
+        return capabilities_of(self._need_firmware())
 
     def _need_firmware(self) -> Firmware:
         if self._firmware is None:
@@ -352,24 +321,7 @@ class ZigateRadio:
             return
         if frame.profile == Profile.ZDO and self._is_news(frame, lqi):
             return
-        destination = frame.destination
-        self._tell(
-            FrameReceived(
-                ApsFrame(
-                    profile=frame.profile,
-                    cluster=frame.cluster,
-                    source_endpoint=frame.source_endpoint,
-                    destination_endpoint=frame.destination_endpoint,
-                    payload=frame.data,
-                    source=None if source.is_ieee else source.value,
-                    source_ieee=Eui64(source.value) if source.is_ieee else None,
-                    destination=None if destination.is_ieee else destination.value,
-                    destination_ieee=Eui64(destination.value) if destination.is_ieee else None,
-                    delivery=_delivery(destination),
-                    lqi=lqi or None,
-                )
-            )
-        )
+        self._tell(FrameReceived(frame_of(frame, lqi)))
 
     def _is_news(self, frame: ApsIndication, lqi: int) -> bool:
         """Device announces and scan results come as ZDO frames too, by firmware."""
@@ -448,7 +400,7 @@ class ZigateRadio:
             raise NotSupportedError(f"a ZiGate carries {MAX_ASDU} bytes, not {len(frame.payload)}")
         if frame.security is Security.LINK_KEY:
             raise NotSupportedError("a ZiGate cannot encrypt single frames with a link key")
-        address, acknowledged = _address(frame, firmware)
+        address, acknowledged = address_of(frame, firmware)
         endpoint = 0 if frame.profile == Profile.ZDO else OUR_ENDPOINT
         command = SendAps(
             destination=address,
@@ -601,33 +553,6 @@ class ZigateRadio:
 
 
 _NAMED = frozenset(int(status) for status in SerialStatus)
-
-
-def _delivery(destination: Address) -> Delivery:
-    if destination.mode is AddressMode.GROUP:
-        return Delivery.GROUP
-    if not destination.is_ieee and destination.value >= FIRST_BROADCAST:
-        return Delivery.BROADCAST
-    return Delivery.UNICAST
-
-
-def _address(frame: ApsFrame, firmware: Firmware) -> tuple[Address, bool]:
-    """Address and mode of 0x0530 by what the firmware really sends, and whether an acknowledgement comes."""
-    if frame.delivery is not Delivery.UNICAST:
-        if not firmware.has_groups_and_broadcasts:
-            raise NotSupportedError(f"firmware {firmware.name} sends no groups and broadcasts; 3.23 does")
-        mode = AddressMode.GROUP if frame.delivery is Delivery.GROUP else AddressMode.BROADCAST
-        return Address(mode, frame.destination or 0), False
-    acknowledged = frame.ack and firmware.has_confirms
-    if frame.destination is not None:
-        # Older firmware knows the mode without acknowledgement, and does not send with it.
-        with_ack = frame.ack or not firmware.has_confirms
-        return Address(AddressMode.SHORT if with_ack else AddressMode.SHORT_NO_ACK, frame.destination), acknowledged
-    if frame.destination_ieee is None:
-        raise NotSupportedError("a frame needs an address")
-    if not firmware.has_confirms:
-        raise NotSupportedError(f"firmware {firmware.name} sends to network addresses only; 3.1e to extended ones too")
-    return Address(AddressMode.IEEE if frame.ack else AddressMode.IEEE_NO_ACK, frame.destination_ieee), acknowledged
 
 
 class ZigateDriver:
