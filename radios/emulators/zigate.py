@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -23,7 +25,9 @@ from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
 from radios.emulators.stream import StreamEnd, StreamFaults
+from radios.emulators.zcl import BadFrameError
 from radios.emulators.zigate_line import Reader, write
+from radios.emulators.zigate_native import NativeCommands
 from radios.emulators.zigate_object import device_object
 
 IEEE = 0x00158D0000FE0001
@@ -129,7 +133,10 @@ class ZigateEmulator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._booting = False
+        self._native = NativeCommands(self._put, self._say)
+        self._native.short_of = self._short_of
         self._handlers: Mapping[int, Callable[[bytes], int | None]] = {
+            **{code: partial(self._native.carry_out, code) for code in NativeCommands.CODES},
             0x0002: self._set_raw,
             0x0003: lambda _: OK,
             0x0008: lambda _: OK if self.firmware.is_v2 else UNHANDLED,
@@ -532,8 +539,23 @@ class ZigateEmulator:
             self._default_response(frame)
         self._indicate(frame, lqi)
 
+    def _put(self, frame: AirFrame) -> None:
+        """A frame that the firmware made of a command of its own."""
+        if frame.destination == 0:
+            self._to_self(frame)
+            return
+        task = asyncio.get_running_loop().create_task(self._quietly(frame))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _short_of(self, ieee: int) -> int:
+        place = self.air.places.get(ieee)
+        return place.short if place is not None else 0xFFFE
+
     def _indicate(self, frame: AirFrame, lqi: int) -> None:
         if not self._raw:
+            with suppress(BadFrameError, struct.error, IndexError):
+                self._native.tell(frame, lqi)
             return
         body = struct.pack(
             ">BHHBBBHBH",

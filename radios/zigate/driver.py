@@ -69,6 +69,7 @@ from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_o
 from radios.zigate.delivery import Flight, Flights
 from radios.zigate.firmware import Firmware, firmware_of
 from radios.zigate.link import ZigateLink
+from radios.zigate.native import Native
 from radios.zigate.options import ZigateOptions, parse_options
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class ZigateRadio:
         self._woken = asyncio.Event()
         self._lost: str | None = None
         self._flights = Flights()
+        self._native = Native(lambda frame: self._tell(FrameReceived(frame)))
         self._firmware: Firmware | None = None
         self._network: NetworkInfo | None = None
         self._window = asyncio.Semaphore(1)
@@ -137,9 +139,10 @@ class ZigateRadio:
         try:
             self._firmware = firmware_of(await self._version())
             if not self._firmware.has_raw:
-                raise RadioLostError(
-                    f"firmware {self._firmware.name} has no raw mode, and is too old to be used: flash 3.1e or newer "
-                    "(3.23 is best), which keeps the network"
+                log.warning(
+                    "%s: firmware %s has no raw mode, so only what it has commands for can be sent; 3.23 can do all",
+                    self.name,
+                    self._firmware.name,
                 )
             self._window = asyncio.Semaphore(self._firmware.in_flight)
             await self._set_up()
@@ -178,7 +181,8 @@ class ZigateRadio:
 
     async def _set_up(self) -> None:
         """What the stick forgets with a restart or an erasure, and where it is. The hub sets its clock."""
-        await self._link.command(SetRawMode(RawMode.RAW))
+        if self._need_firmware().has_raw:
+            await self._link.command(SetRawMode(RawMode.RAW))
         if self._options.certification is not None:
             await self._link.command(SetCertification(self._options.certification))
         if self._options.led is not None:
@@ -243,6 +247,7 @@ class ZigateRadio:
 
     def _lose(self, reason: str) -> None:
         self._lost = self._lost or reason
+        self._native.close()
         self._flights.fail_all(self._lost)
         self._woken.set()
 
@@ -307,6 +312,8 @@ class ZigateRadio:
                 self._restarted()
             case StackError():
                 self._stack_error(frame)
+            case Packet() if self._firmware is not None and not self._firmware.has_raw:
+                self._native.take(frame, lqi)
 
     def _indication(self, frame: ApsIndication, lqi: int) -> None:
         source = frame.source
@@ -400,6 +407,9 @@ class ZigateRadio:
             raise NotSupportedError(f"a ZiGate carries {MAX_ASDU} bytes, not {len(frame.payload)}")
         if frame.security is Security.LINK_KEY:
             raise NotSupportedError("a ZiGate cannot encrypt single frames with a link key")
+        if not firmware.has_raw:
+            await self._send_native(frame)
+            return
         address, acknowledged = address_of(frame, firmware)
         endpoint = 0 if frame.profile == Profile.ZDO else OUR_ENDPOINT
         command = SendAps(
@@ -414,6 +424,29 @@ class ZigateRadio:
         )
         async with self._window:
             await self._fly(command, frame, acknowledged, firmware)
+
+    async def _send_native(self, frame: ApsFrame) -> None:
+        """By the firmware's own command; it tells nothing of the frame's way."""
+        if frame.delivery is not Delivery.UNICAST:
+            raise NotSupportedError("firmware without raw mode sends no groups and broadcasts; 3.23 does")
+        try:
+            asking = self._native.ask(frame)
+        except CodecError as error:
+            raise NotSupportedError(f"firmware without raw mode sends no such frame: {error}") from None
+        if asking is None:
+            return
+        command, asked = asking
+        try:
+            async with self._window:
+                status = await self._link.command(command, attempts=1)
+        except BaseException:
+            self._native.forget(asked)
+            raise
+        if status.status is not SerialStatus.SUCCESS:
+            self._native.forget(asked)
+            code = int(status.status)
+            name = status.status.name if code in _NAMED else StackStatus(code).name
+            raise DeliveryError("the stick did not send it", name, code)
 
     async def _fly(self, command: SendAps, frame: ApsFrame, acknowledged: bool, firmware: Firmware) -> None:
         flight = Flight(

@@ -89,8 +89,10 @@ async def test_the_pairing_story_of_four_devices(tmp_path: Path, line: str) -> N
         await eventually(lambda: (Channel.TOTAL, Quantity.TEMPERATURE) in latest(name_of(stick, "thermostat")).values)
 
 
-async def test_a_plug_and_a_thermostat_do_what_they_are_told(tmp_path: Path) -> None:
-    async with home(tmp_path, ZigateConfig(devices=("plug", "thermostat"), joined=(), speed=5.0)) as (hub, stick):
+@pytest.mark.parametrize("firmware", ["3.0f", "3.1a", "3.23"])
+async def test_a_plug_and_a_thermostat_do_what_they_are_told(tmp_path: Path, firmware: str) -> None:
+    config = ZigateConfig(devices=("plug", "thermostat"), joined=(), speed=5.0, firmware=firmware)
+    async with home(tmp_path, config) as (hub, stick):
         await join_all(hub, stick)
         plug = stick.device("plug")
         assert isinstance(plug, Plug)

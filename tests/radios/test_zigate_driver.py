@@ -6,14 +6,17 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from zigbee_contract import Far, ZigbeeContract, read_model
 
+from protocols.aps import ApsFrame
+from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zigate.address import Address, AddressMode
 from protocols.zigate.responses import ApsAck, ApsConfirm, ApsConfirmFailed, Version
 from protocols.zigate.status import StackStatus
-from radios.api import DeliveryError, OptionError, PipeError, RadioConfig, RadioLostError
+from radios.api import DeliveryError, NotSupportedError, OptionError, PipeError, RadioConfig, RadioLostError
 from radios.emulators.stream import StreamFaults
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.zigate import driver as zigate
@@ -30,6 +33,7 @@ WIRES = {
     "delay": ZigateConfig(faults=StreamFaults(delay=0.05)),
     "lossy": ZigateConfig(faults=StreamFaults(loss=0.2)),
     "lost statuses": ZigateConfig(lost_status=0.3),
+    "3.0f": ZigateConfig(firmware="3.0f"),
     "3.1a": ZigateConfig(firmware="3.1a"),
     "3.1d": ZigateConfig(firmware="3.1d"),
     "3.1e": ZigateConfig(firmware="3.1e"),
@@ -103,11 +107,25 @@ async def test_settings_of_the_stick_reach_it() -> None:
         assert (stick.led, stick.region) == (True, 1)
 
 
-async def test_firmware_without_raw_mode_is_told_what_to_flash() -> None:
-    async with ZigateEmulator(ZigateConfig(firmware="3.0f")) as stick:
-        with pytest.raises(RadioLostError, match=r"3\.0f.*flash"):
-            async with opened_on(stick):
-                pass
+async def test_firmware_without_raw_mode_refuses_by_name_what_it_has_no_command_for() -> None:
+    async with ZigateEmulator(ZigateConfig(firmware="3.0f", devices=("plug",))) as stick, opened_on(stick) as radio:
+        before = len(stick.commands)
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 1, 0x01, True)
+        frame = ApsFrame(
+            profile=0x0104,
+            cluster=0x0502,
+            source_endpoint=1,
+            destination_endpoint=1,
+            payload=header.encode(),
+            destination=0x1234,
+        )
+        with pytest.raises(NotSupportedError, match=r"command 0x01 of cluster 0x0502"):
+            await radio.send(frame)
+        with pytest.raises(NotSupportedError, match="10 attributes"):
+            await radio.send(replace(frame, payload=b"\x00\x02\x00" + bytes(range(22))))
+        with pytest.raises(NotSupportedError, match="no such frame"):
+            await radio.send(replace(frame, payload=b"\x00"))
+        assert len(stick.commands) == before
 
 
 async def test_a_port_where_nobody_answers_is_said_to_be_the_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
