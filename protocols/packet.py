@@ -30,6 +30,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
+from functools import lru_cache
 from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, Union, cast, get_args, get_origin, get_type_hints
 
@@ -37,8 +38,21 @@ from protocols.errors import RangeError, TruncatedError
 from protocols.fields import U8, Int, Members, Octets
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The shape that a `Wire` has nearly always: a tag of one byte, then an integer. Read with the fields around it."""
+
+    tag: int
+    value: Int
+    make: Callable[[int], Any]
+    """The value that `read` gives for that tag and integer."""
+
+
 class Wire(Protocol):
-    """A type of its own on the wire: what `Annotated` may carry beside the types of this module."""
+    """A type of its own on the wire: what `Annotated` may carry beside the types of this module.
+
+    One with an attribute `usual` is read in one step with the fields before it where that is its shape.
+    """
 
     def read(self, data: bytes, offset: int, order: str) -> tuple[Any, int]:
         """The value at `offset` and the offset behind it. Raises `IndexError` when the bytes end, or a `CodecError`."""
@@ -70,6 +84,8 @@ class Odd:
         except OverflowError:
             raise ValueError(f"{8 * self.size} bits") from None
 
+
+_struct = lru_cache(maxsize=256)(struct.Struct)
 
 _ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 
@@ -164,7 +180,7 @@ class Counted:
         number, offset = _read_int(self.count, data, offset, order)
         item = self.item
         if isinstance(item, Int):
-            reader = struct.Struct(f"{order}{number}{item.letter}")
+            reader = _struct(f"{order}{number}{item.letter}")
             if offset + reader.size > len(data):
                 raise IndexError
             return reader.unpack_from(data, offset), offset + reader.size
@@ -184,7 +200,7 @@ class Counted:
 
 
 def _read_int(wire: Int, data: bytes, offset: int, order: str) -> tuple[int, int]:
-    reader = struct.Struct(order + wire.letter)
+    reader = _struct(order + wire.letter)
     end = offset + reader.size
     if end > len(data):
         raise IndexError
@@ -325,7 +341,15 @@ def _compile(cls: type[Packet]) -> None:
         minimum += code.size
         run.clear()
 
+    usual_end = _usual_end(described)
+    tail_start = _tail_start(described)
     for number, field in enumerate(described):
+        if number and number == usual_end:
+            flush()
+            reading[2:] = _read_usual(scope, described[:usual_end], order, reading[2:])
+        if number == tail_start:
+            flush()
+            stepwise = len(reading)
         fixed = isinstance(field.wire, Int | Octets)
         if fixed and not field.optional:
             run.append((number, field))
@@ -367,6 +391,10 @@ def _compile(cls: type[Packet]) -> None:
             f"{indent}except (ValueError, TypeError, AttributeError) as e: raise bad(self, f{number}, e) from None"
         )
     flush()
+    if usual_end and usual_end == len(described):
+        reading[2:] = _read_usual(scope, described, order, reading[2:])
+    if tail_start < len(described):
+        reading[stepwise:] = _read_tail(scope, tail_start, described[tail_start:], order, reading[stepwise:])
     reading.append("self = new(twin)")
     for number, field in enumerate(described):
         value = _converter(scope, number, field, f"v{number}")
@@ -382,6 +410,73 @@ def _compile(cls: type[Packet]) -> None:
     cls.MINIMUM = minimum
     cls._read = staticmethod(cast("Callable[[bytes, int], tuple[Packet, int]]", scope["read"]))
     cls._write = staticmethod(cast("Callable[[Packet], bytes]", scope["write"]))
+
+
+def _usual_end(described: list[_Field]) -> int:
+    """How many of the first fields are of fixed size or have a usual shape; 0 if none of them has one."""
+    end = found = 0
+    for number, field in enumerate(described, 1):
+        is_usual = getattr(field.wire, "usual", None) is not None
+        if field.optional or not (is_usual or isinstance(field.wire, Int)):
+            break
+        if is_usual:
+            end = found = number
+        elif found:
+            end = number
+    return end
+
+
+def _tail_start(described: list[_Field]) -> int:
+    """Where the optional integers begin that end a frame; its length if they are fewer than two."""
+    start = len(described)
+    while start and described[start - 1].optional and isinstance(described[start - 1].wire, Int):
+        start -= 1
+    return start if len(described) - start > 1 else len(described)
+
+
+def _read_usual(scope: dict[str, object], described: list[_Field], order: str, stepwise: list[str]) -> list[str]:
+    """One struct call for the usual shape, and the steps of before for every other."""
+    letters, variables, tests, values = "", [], [], []
+    for number, field in enumerate(described):
+        usual: Usual | None = getattr(field.wire, "usual", None)
+        if usual is None:
+            letters += field.wire.letter
+        else:
+            letters += "B" + usual.value.letter
+            variables.append(f"g{number}")
+            tests.append(f"g{number} == {usual.tag}")
+            values.append(f"v{number} = u{number}(v{number})")
+            scope[f"u{number}"] = usual.make
+        variables.append(f"v{number}")
+    code = struct.Struct(order + letters)
+    scope["usual"] = code.unpack_from
+    first = variables.index(tests[0].split(" ")[0])
+    absent = f"{variables[first]} = None"
+    return [
+        f"if n - o >= {code.size}: {', '.join(variables)} = usual(data, o)",
+        f"else: {absent}",
+        f"if {' and '.join(tests)}:",
+        *(f"    {value}" for value in values),
+        f"    o += {code.size}",
+        "else:",
+        *(f"    {line}" for line in stepwise),
+    ]
+
+
+def _read_tail(
+    scope: dict[str, object], first: int, described: list[_Field], order: str, stepwise: list[str]
+) -> list[str]:
+    """One struct call for optional integers that are all there, and the steps of before otherwise."""
+    code = struct.Struct(order + "".join(field.wire.letter for field in described))
+    scope["tail"] = code.unpack_from
+    variables = ", ".join(f"v{first + number}" for number in range(len(described)))
+    return [
+        f"if n - o >= {code.size}:",
+        f"    {variables} = tail(data, o)",
+        f"    o += {code.size}",
+        "else:",
+        *(f"    {line}" for line in stepwise),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Annotated
 
 from protocols.errors import RangeError
-from protocols.fields import U64, OpenEnum
+from protocols.fields import U16, U64, OpenEnum
 from protocols.ids import Eui64
+from protocols.packet import Usual
 
 ieee = Annotated[Eui64, U64]
 """An extended address, most significant byte first."""
@@ -65,6 +66,7 @@ class AddressWire:
     """
 
     always_long: bool = False
+    usual: Usual | None = None
 
     def read(self, data: bytes, offset: int, order: str) -> tuple[Address, int]:
         """See `protocols.packet.Wire`."""
@@ -94,5 +96,5 @@ class AddressWire:
             raise RangeError("Address.value", value.value, f"{8 * size} bits") from None
 
 
-ADDRESS = AddressWire()
+ADDRESS = AddressWire(usual=Usual(_SHORT, U16, _short))
 FAILED_ADDRESS = AddressWire(always_long=True)
