@@ -27,7 +27,7 @@ Bytes behind the last field are ignored on receipt: so these standards grow. `de
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
 from functools import lru_cache
@@ -44,8 +44,8 @@ class Usual:
 
     tag: int
     value: Int
-    make: Callable[[int], Any]
-    """The value that `read` gives for that tag and integer."""
+    values: Mapping[int, Any]
+    """What `read` gives for that tag, by the integer."""
 
 
 class Wire(Protocol):
@@ -403,12 +403,18 @@ def _compile(cls: type[Packet]) -> None:
         reading.append(f"self.{field.name} = {value}")
     reading.append("self.__class__ = cls")
     reading.append("return self, o")
-    source = "def read(data, offset):\n    {}\ndef write(self):\n    b = b''\n    {}\n    return b\n".format(
-        "\n    ".join(reading), "\n    ".join(writing) or "pass"
-    )
+    source = (
+        "def read(data, offset):\n    {}\n"
+        "def decode(data):\n    return read(data, 0)[0]\n"
+        "def write(self):\n    b = b''\n    {}\n    return b\n"
+    ).format("\n    ".join(reading), "\n    ".join(writing) or "pass")
     exec(source, scope)
     cls.MINIMUM = minimum
     cls._read = staticmethod(cast("Callable[[bytes, int], tuple[Packet, int]]", scope["read"]))
+    owner = next(base for base in cls.__mro__ if "decode" in base.__dict__)
+    if owner is Packet or isinstance(owner.__dict__["decode"], staticmethod):
+        decode = staticmethod(cast("Callable[[bytes], Packet]", scope["decode"]))
+        setattr(cls, "decode", decode)  # noqa: B010 - the same with a call less; no assignment to a method
     cls._write = staticmethod(cast("Callable[[Packet], bytes]", scope["write"]))
 
 
@@ -445,8 +451,8 @@ def _read_usual(scope: dict[str, object], described: list[_Field], order: str, s
             letters += "B" + usual.value.letter
             variables.append(f"g{number}")
             tests.append(f"g{number} == {usual.tag}")
-            values.append(f"v{number} = u{number}(v{number})")
-            scope[f"u{number}"] = usual.make
+            values.append(f"v{number} = u{number}[v{number}]")
+            scope[f"u{number}"] = usual.values
         variables.append(f"v{number}")
     code = struct.Struct(order + letters)
     scope["usual"] = code.unpack_from

@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from web.errors import BadRequestError, FieldError, shown
 
-SECRET_FIELDS = frozenset(("token", "broadcast_key", "unicast_keys"))
+SECRET_FIELDS = frozenset(("token", "broadcast_key", "unicast_keys", "install_code", "link_key"))
 """Fields whose values are never shown back."""
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)

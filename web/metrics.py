@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hub.hub import Hub
 from hub.model import Availability, Outcome, Position, Quantity, RadioState, StorageState
+from hub.zigbee.model import NetworkState
 from web.ws import Fanout
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class _Collector:
         """Every family."""
         yield from self._of_hub()
         yield from self._of_radios()
+        yield from self._of_networks()
         yield from self._of_devices()
 
     def _of_hub(self) -> Iterator[Metric]:
@@ -90,6 +92,23 @@ class _Collector:
                 expires.add_metric([key.radio, key.device_id or ""], (key.expires_at - now).total_seconds())
         yield expires
 
+    def _of_networks(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        up = GaugeMetricFamily("hub_zigbee_network_up", "Whether the network is up", labels=["radio"])
+        devices = GaugeMetricFamily("hub_zigbee_devices", "Devices of the network", labels=["radio"])
+        pending = GaugeMetricFamily(
+            "hub_zigbee_pending_requests", "Requests that wait for an answer or for their turn", labels=["radio"]
+        )
+        joining = GaugeMetricFamily("hub_zigbee_joining", "1 while devices may join", labels=["radio"])
+        for network in self._hub.networks.all():
+            labels = [network.radio]
+            up.add_metric(labels, float(network.state is NetworkState.UP))
+            devices.add_metric(labels, network.devices)
+            pending.add_metric(labels, network.pending)
+            joining.add_metric(labels, float(network.joining_until is not None))
+        yield from (up, devices, pending, joining)
+
     def _of_devices(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -103,6 +122,7 @@ class _Collector:
         energy = CounterMetricFamily(
             "hub_device_energy_joules", "Energy since the hub first saw it", labels=["device", "name", "direction"]
         )
+        lqi = GaugeMetricFamily("hub_device_lqi", "Link quality of its last frame, 0 to 255", labels=["device", "name"])
         directions = {Quantity.ENERGY_DELIVERED: "delivered", Quantity.ENERGY_RECEIVED: "received"}
         for device in self._hub.devices.all():
             available.add_metric([device.id, device.name], float(device.availability is Availability.AVAILABLE))
@@ -113,7 +133,9 @@ class _Collector:
                     power.add_metric([device.id, device.name, channel.value], value)
                 elif quantity in directions and channel.value == "total":
                     energy.add_metric([device.id, device.name, directions[quantity]], value * JOULE_PER_WH)
-        yield from (available, closed, power, energy)
+            if device.lqi is not None:
+                lqi.add_metric([device.id, device.name], device.lqi)
+        yield from (available, closed, power, energy, lqi)
 
 
 async def exposition(hub: Hub, fanout: Fanout) -> bytes:

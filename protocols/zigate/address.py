@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated
 
 from protocols.errors import RangeError
@@ -34,6 +33,8 @@ class AddressMode(OpenEnum):
 
 _MODES = {int(mode): mode for mode in AddressMode}
 _SHORT = int(AddressMode.SHORT)
+ADDRESSES_KEPT = 1024
+"""`Address` objects that are used again."""
 _EIGHT_BYTES = frozenset({AddressMode.IEEE, AddressMode.IEEE_NO_ACK})
 
 
@@ -51,10 +52,17 @@ class Address:
         return self.mode in _EIGHT_BYTES
 
 
-@lru_cache(maxsize=1024)
-def _short(value: int) -> Address:
-    """A network address: there are as many as devices, and two in every frame that arrives."""
-    return Address(AddressMode.SHORT, value)
+class _Shorts(dict[int, Address]):
+    """Network addresses: there are as many as devices, and two in every frame that arrives."""
+
+    def __missing__(self, value: int) -> Address:
+        if len(self) >= ADDRESSES_KEPT:
+            self.clear()
+        self[value] = found = Address(AddressMode.SHORT, value)
+        return found
+
+
+_shorts = _Shorts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class AddressWire:
         """See `protocols.packet.Wire`."""
         start = offset + 1
         if data[offset] == _SHORT and start + 2 <= len(data) and not self.always_long:
-            return _short(data[start] << 8 | data[start + 1]), start + 2
+            return _shorts[data[start] << 8 | data[start + 1]], start + 2
         mode = _MODES.get(data[offset]) or AddressMode(data[offset])
         if mode in _EIGHT_BYTES:
             end = start + 8
@@ -96,5 +104,5 @@ class AddressWire:
             raise RangeError("Address.value", value.value, f"{8 * size} bits") from None
 
 
-ADDRESS = AddressWire(usual=Usual(_SHORT, U16, _short))
+ADDRESS = AddressWire(usual=Usual(_SHORT, U16, _shorts))
 FAILED_ADDRESS = AddressWire(always_long=True)

@@ -27,14 +27,16 @@ def _by_code(module: object, base: type[Packet]) -> dict[int, type[Packet]]:
 
 RESPONSES: dict[int, type[Packet]] = _by_code(responses, responses.Response)
 COMMANDS: dict[int, type[Packet]] = _by_code(commands, commands.Command)
+_DECODERS = {code: found.decode for code, found in RESPONSES.items()}
 
 
 def parse(raw: RawFrame) -> Packet | Unknown:
     """What the stick said. Raises `CodecError` when the payload is too short for its code."""
-    found = RESPONSES.get(raw.code)
-    if found is None:
+    code, payload, _ = raw
+    decode = _DECODERS.get(code)
+    if decode is None:
         return _rare(raw)
-    return found.decode(raw.payload)
+    return decode(payload)
 
 
 def parse_command(raw: RawFrame) -> Packet | Unknown:

@@ -46,6 +46,7 @@ class RawFrame(NamedTuple):
     """0 to 255; 0 for answers of the stick itself."""
 
 
+_from_bytes = int.from_bytes
 _new_frame = tuple.__new__
 """A `RawFrame` made so takes half the time."""
 
@@ -61,7 +62,7 @@ class Garbage:
 
 def checksum(data: bytes) -> int:
     """The xor of all bytes."""
-    return _fold(int.from_bytes(data, "big"), len(data))
+    return _fold(_from_bytes(data, "big"), len(data))
 
 
 def _fold(value: int, size: int) -> int:
@@ -96,14 +97,14 @@ def encode(code: int, payload: bytes) -> bytes:
 
 def unescape(data: bytes) -> bytes | None:
     """The bytes behind the escapes; None if the last one escapes nothing."""
-    return _unescaped(data, int.from_bytes(data, "big"))
+    return _unescaped(data, _from_bytes(data, "big"))
 
 
 def _unescaped(data: bytes, value: int) -> bytes | None:
     """`unescape`, of bytes that are at hand as an integer too."""
     # All at once: one xor of big integers flips the byte behind each escape, and makes each escape a byte that does not
     # occur here, which is then deleted; an escape itself may be what stands behind another.
-    marks = int.from_bytes(data.translate(_FLIPS), "big")
+    marks = _from_bytes(data.translate(_FLIPS), "big")
     if not marks:
         return data
     behind = marks >> 8
@@ -141,6 +142,7 @@ class Deframer:
     def feed(self, data: bytes) -> list[RawFrame | Garbage]:
         """What ends within `data`, in order."""
         found: list[RawFrame | Garbage] = []
+        has_lqi = self._has_lqi
         pieces = (self._pending + data).split(b"\x03")
         pending = pieces.pop()
         for piece in pieces:
@@ -152,7 +154,23 @@ class Deframer:
             if at:
                 noise = piece[:at]
                 found.append(Garbage(noise, "cut" if START in noise else "noise"))
-            found.append(self._frame(piece[at + 1 :]))
+            escaped = piece[at + 1 :]
+            size, value = len(escaped), _from_bytes(escaped, "big")
+            body = _unescaped(escaped, value)
+            if body is None or len(body) < _HEADER_SIZE:
+                found.append(Garbage(escaped, "escape" if body is None else "length"))
+                continue
+            code, length, _ = _read_header(body)
+            # The xor of the bytes with their escapes tells as much, and is at hand: it differs by what each escape
+            # changes.
+            if length + _HEADER_SIZE != len(body):
+                found.append(Garbage(escaped, "length"))
+            elif _fold(value, size) != (_ESCAPE_PAIR if (size - len(body)) & 1 else 0):
+                found.append(Garbage(escaped, "checksum"))
+            elif length and has_lqi and code != LOG_CODE:
+                found.append(_new_frame(RawFrame, (code, body[_HEADER_SIZE:-1], body[-1])))
+            else:
+                found.append(RawFrame(code, body[_HEADER_SIZE:]))
         if len(pending) > MAX_WIRE:
             _, start, rest = pending.rpartition(b"\x01")
             if start and len(rest) < MAX_WIRE:
@@ -163,21 +181,3 @@ class Deframer:
                 pending = b""
         self._pending = pending
         return found
-
-    def _frame(self, escaped: bytes) -> RawFrame | Garbage:
-        size, value = len(escaped), int.from_bytes(escaped, "big")
-        body = _unescaped(escaped, value)
-        if body is None:
-            return Garbage(escaped, "escape")
-        length = len(body) - _HEADER_SIZE
-        if length < 0:
-            return Garbage(escaped, "length")
-        code, told, _ = _read_header(body)
-        if told != length:
-            return Garbage(escaped, "length")
-        # The xor of the bytes with their escapes tells as much, and is at hand: it differs by what each escape changes.
-        if _fold(value, size) != ((size - len(body)) & 1) * _ESCAPE_PAIR:
-            return Garbage(escaped, "checksum")
-        if not length or not self._has_lqi or code == LOG_CODE:
-            return RawFrame(code, body[_HEADER_SIZE:])
-        return _new_frame(RawFrame, (code, body[_HEADER_SIZE:-1], body[-1]))

@@ -18,6 +18,7 @@ from hub.config import parse
 from hub.hub import Hub
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from web.client import HubClient, ProblemError
+from web.rest.networks import NewDevice
 from web.server import serve
 
 SECRET_CODE = "83FED3407A939723A5C639B26916D505C3B5"
@@ -144,6 +145,7 @@ async def test_every_mistake_is_named_with_what_is_possible(tmp_path: Path) -> N
             assert SECRET_CODE not in json.dumps(problem)
         refused = await home.ask("POST", f"{warm}/attributes/write", {**place, "attribute": 0x0000, "value": 1})
         assert refused[1]["zcl_status"] == "READ_ONLY"
+        assert refused[1]["detail"].count("READ_ONLY") == 1
 
 
 async def test_a_radio_that_is_down_is_said_for_what_it_is(tmp_path: Path) -> None:
@@ -178,3 +180,39 @@ async def test_the_websocket_tells_of_joining_step_by_step(tmp_path: Path) -> No
         await events.aclose()
         assert steps[:3] == ["announce", "match_descriptor", "node_descriptor"]
         assert steps.count("simple_descriptor") == 3
+
+
+@pytest.mark.parametrize("wrong", [SECRET_CODE * 3, [SECRET_CODE], {"code": SECRET_CODE}])
+@pytest.mark.parametrize("field", ["install_code", "link_key"])
+async def test_a_secret_of_the_wrong_form_is_not_shown_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, field: str, wrong: object
+) -> None:
+    async with service(tmp_path) as home:
+        status, problem = await home.ask("POST", "/networks/han/devices", {"eui64": "0013a20040000001", field: wrong})
+    assert status == 400
+    assert problem["errors"][0]["field"] == field
+    assert "0 to 64 characters" in problem["detail"]
+    assert SECRET_CODE not in json.dumps(problem)
+    assert SECRET_CODE not in caplog.text
+
+
+def test_a_device_to_be_added_does_not_print_its_secrets() -> None:
+    assert SECRET_CODE not in repr(NewDevice("0013a20040000001", install_code=SECRET_CODE, link_key=SECRET_CODE))
+
+
+async def test_metrics_tell_of_the_network_and_its_links(tmp_path: Path) -> None:
+    async with service(tmp_path, "plug") as home:
+        headers = {"Authorization": f"Bearer {home.token}"}
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(f"{home.url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        name = home.hub.devices.get(home.id("plug")).name
+    for line in (
+        'hub_zigbee_network_up{radio="han"} 1.0',
+        'hub_zigbee_devices{radio="han"} 1.0',
+        'hub_zigbee_joining{radio="han"} 1.0',
+    ):
+        assert line in lines
+    assert any(line.startswith('hub_zigbee_pending_requests{radio="han"} ') for line in lines)
+    start = f'hub_device_lqi{{device="{home.id("plug")}",name="{name}"}} '
+    [lqi] = [line for line in lines if line.startswith(start)]
+    assert 0 < float(lqi.removeprefix(start)) <= 255

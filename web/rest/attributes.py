@@ -166,7 +166,7 @@ async def write_attribute(call: Call[None, WriteRequest]) -> Written:
     name = _name(cluster, attribute, code, body.side)
     status = Status(result.status)
     if status is not Status.SUCCESS:
-        raise ZclStatusError(f"{device_id} refuses {cluster_name(cluster)}.{name}: {status.name}", status, status.name)
+        raise ZclStatusError(f"{device_id} refuses {cluster_name(cluster)}.{name}", status, status.name)
     return Written(attribute, name, status.name)
 
 

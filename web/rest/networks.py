@@ -43,6 +43,9 @@ class NewDevice(Struct, frozen=True, forbid_unknown_fields=True):
     install_code: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     link_key: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
 
+    def __repr__(self) -> str:
+        return "NewDevice(...)"
+
 
 class ChannelRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The channel to move to; devices follow, sleepy ones when they wake."""
