@@ -18,6 +18,7 @@ import socket
 import termios
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -138,6 +139,9 @@ class StreamPipe:
         if self._socket is not None:
             self._socket.close()
         else:
+            with suppress(OSError, termios.error):
+                # A pseudo terminal stays exclusive while its far side is open; a port that was pulled out has no say.
+                fcntl.ioctl(self._file, termios.TIOCNXCL)
             os.close(self._file)
         self._file = self._socket = None
         self._unsent.clear()
@@ -244,6 +248,8 @@ def _open_terminal(url: StreamUrl) -> int:
             "and log in again"
         ) from None
     except OSError as error:
+        if error.errno == errno.EBUSY:  # opened exclusively; root is let through, and meets the lock
+            raise PipeError(f"{url.path} is in use by another program") from None
         raise PipeError(f"{url.path} cannot be opened: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

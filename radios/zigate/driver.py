@@ -16,6 +16,7 @@ from protocols.packet import Packet
 from protocols.zdo import DeviceAnnounce, MgmtNwkUpdateNotify, decode_zdo
 from protocols.zigate.commands import (
     Certification,
+    Command,
     ErasePersistentData,
     GetNetworkState,
     GetVersion,
@@ -184,12 +185,18 @@ class ZigateRadio:
         if self._need_firmware().has_raw:
             await self._link.command(SetRawMode(RawMode.RAW))
         if self._options.certification is not None:
-            await self._link.command(SetCertification(self._options.certification))
+            await self._prefer(SetCertification(self._options.certification), "certification")
         if self._options.led is not None:
-            await self.set_led(self._options.led)
+            await self._prefer(SetLed(int(self._options.led)), "led")
         if self._options.tx_power is not None:
-            await self.set_tx_power(self._options.tx_power)
+            await self._prefer(SetTxPower(self._options.tx_power), "tx_power")
         await self._look()
+
+    async def _prefer(self, command: Command, option: str) -> None:
+        """A setting that this firmware may not know: a home goes on without it."""
+        status = await self._link.command(command)
+        if status.status is not SerialStatus.SUCCESS:
+            log.warning("%s: the stick refuses option %s: %s", self.name, option, status.status.name)
 
     async def _look(self) -> None:
         state = await self._link.ask(GetNetworkState(), NetworkState)
@@ -447,6 +454,7 @@ class ZigateRadio:
             code = int(status.status)
             name = status.status.name if code in _NAMED else StackStatus(code).name
             raise DeliveryError("the stick did not send it", name, code)
+        self._native.numbered(asked, status.sequence)
 
     async def _fly(self, command: SendAps, frame: ApsFrame, acknowledged: bool, firmware: Firmware) -> None:
         flight = Flight(

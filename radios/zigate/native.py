@@ -3,8 +3,10 @@
 What the firmware has a command for goes: device objects, reading and writing attributes, configuring reports, on/off,
 level, identify. The rest is refused by name. Integers of the serial line have their most significant byte first, values
 of attributes too; strings come without their length. Answers carry no number of ours, so they are matched by what they
-are and whom they are from, oldest first (the firmware's own numbers are 0 for most of them). Reads are answered by one
-message for each attribute, in 3.0f with the code of a report: they are put together again.
+are and whom they are from, oldest first, and by the firmware's own number where a status and its answer both give one.
+An answer may be lost, so questions that ask the same are all answered by one answer, and none waits for ever: else each
+later answer would be given to the question before it. Reads are answered by one message for each attribute, in 3.0f
+with the code of a report: they are put together again.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ READ_COLLECT_S = 1.5
 """For the attributes of one read to come one by one; what is missing then is asked for again by who wants it."""
 WAITING = 64
 """Questions that wait for an answer; the oldest is given up for one more."""
+WAIT_S = 30.0
+"""For an answer; by then whoever asked has given up, and its transaction number may be another's."""
 TO_DEVICE = 2
 """Address mode of the firmware's commands: a network address, with acknowledgement."""
 MOST_ATTRIBUTES = 10
@@ -58,12 +62,17 @@ class _Asked:
     answer: type[Packet]
     tsn: int
     short: int
+    question: object = None
+    """What was asked; equal ones are answered by the same answer."""
     endpoint: int = 0
     cluster: int = 0
     command: int = 0
     wanted: tuple[int, ...] = ()
     """Attributes of a read."""
-    records: list[ReadRecord] = field(default_factory=list)
+    records: dict[int, ReadRecord] = field(default_factory=dict)
+    number: int = 0
+    """The firmware's own, 0 where its status gave none."""
+    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     timer: asyncio.TimerHandle | None = None
 
 
@@ -92,6 +101,10 @@ class Native:
         command = self._command(frame)
         return None if command is None else (command, self._asked[-1])
 
+    def numbered(self, asked: _Asked, number: int) -> None:
+        """The status of its command gave the firmware's number."""
+        asked.number = number
+
     def forget(self, asked: _Asked) -> None:
         """The question was never sent."""
         self._end(asked)
@@ -107,9 +120,16 @@ class Native:
         return self._cluster(frame, frame.destination, header, payload)
 
     def _wait(self, asked: _Asked) -> None:
+        self._give_up()
         if len(self._asked) >= WAITING:
             self._end(self._asked[0])
         self._asked.append(asked)
+
+    def _give_up(self) -> None:
+        """Questions come in the order of their age."""
+        latest = asyncio.get_running_loop().time() - WAIT_S
+        while self._asked and self._asked[0].since < latest:
+            self._end(self._asked[0])
 
     def _end(self, asked: _Asked) -> None:
         if asked in self._asked:
@@ -152,7 +172,7 @@ class Native:
                 answer = responses.LeaveResponse
             case _:
                 raise NotSupportedError(f"firmware without raw mode has no command for ZDO 0x{frame.cluster:04x}")
-        self._wait(_Asked(answer, tsn, short))
+        self._wait(_Asked(answer, tsn, short, request))
         return command
 
     def _binding(self, tsn: int, short: int, request: zdo.BindRequest | zdo.UnbindRequest) -> commands.Command:
@@ -162,9 +182,9 @@ class Native:
         else:
             destination, endpoint = Address(AddressMode.GROUP, target.group or 0), None
         if isinstance(request, zdo.BindRequest):
-            self._wait(_Asked(responses.BindResponse, tsn, short))
+            self._wait(_Asked(responses.BindResponse, tsn, short, request))
             return commands.Bind(row.ieee, row.endpoint, row.cluster, destination, endpoint)
-        self._wait(_Asked(responses.UnbindResponse, tsn, short))
+        self._wait(_Asked(responses.UnbindResponse, tsn, short, request))
         return commands.Unbind(row.ieee, row.endpoint, row.cluster, destination, endpoint)
 
     def _general(self, frame: ApsFrame, short: int, header: ZclHeader, payload: bytes) -> commands.Command | None:
@@ -175,6 +195,7 @@ class Native:
             responses.ReadAttributeResponse,
             header.tsn,
             short,
+            (header.manufacturer, header.direction, payload),
             frame.destination_endpoint,
             frame.cluster,
             header.command,
@@ -224,26 +245,25 @@ class Native:
             raise NotSupportedError(
                 f"firmware without raw mode has no command 0x{header.command:02x} of cluster 0x{frame.cluster:04x}"
             )
-        endpoint = frame.destination_endpoint
-        self._wait(_Asked(responses.DefaultResponse, header.tsn, short, endpoint, frame.cluster, header.command))
+        place_there = (frame.destination_endpoint, frame.cluster, header.command)
+        self._wait(_Asked(responses.DefaultResponse, header.tsn, short, payload, *place_there))
         return command
 
     # -- in ------------------------------------------------------------------------------------------------------
 
     def take(self, frame: Packet, lqi: int) -> bool:
         """What the stick said; whether it was a frame of a device."""
+        self._give_up()
         match frame:
             case responses.AttributeRecord():
                 self._attribute(frame, lqi)
             case responses.ConfigureReportingResponse():
-                asked = self._find(type(frame), frame.short, frame.endpoint, frame.cluster)
-                if asked is not None:
+                for asked in self._find(frame, frame.short, frame.endpoint, frame.cluster):
                     failed = tuple(ReportingStatus(Status(frame.status), 0, one) for one in asked.wanted)
                     body = general.ConfigureReportingResponse(() if frame.status == 0 else failed)
                     self._zcl(asked, body, lqi)
             case responses.DefaultResponse():
-                asked = self._find_default(frame)
-                if asked is not None:
+                for asked in self._find_default(frame):
                     self._zcl(asked, general.DefaultResponse(frame.command, Status(frame.status)), lqi)
             case responses.OnOffCommand() | responses.LevelCommand():
                 self._remote(frame, lqi)
@@ -253,51 +273,62 @@ class Native:
                 return self._answered_object(frame, lqi)
         return True
 
-    def _find(self, answer: type[Packet], short: int | None, endpoint: int = 0, cluster: int = 0) -> _Asked | None:
+    def _find(self, frame: Packet, short: int | None, endpoint: int = 0, cluster: int = 0) -> list[_Asked]:
+        """The oldest question that this may answer, and those that ask the same: none of them waits any more."""
+        sequence = getattr(frame, "sequence", 0)
         for asked in self._asked:
             same = short is None or asked.short == short
-            if asked.answer is answer and same and (asked.endpoint, asked.cluster) == (endpoint, cluster):
-                self._end(asked)
-                return asked
-        return None
+            other = asked.number and sequence and asked.number != sequence
+            here = (asked.endpoint, asked.cluster) == (endpoint, cluster)
+            if asked.answer is type(frame) and same and here and not other:
+                return self._take_all(asked)
+        return []
 
-    def _find_default(self, frame: responses.DefaultResponse) -> _Asked | None:
-        """A default response names no device: the oldest question about that command of that cluster and endpoint."""
+    def _find_default(self, frame: responses.DefaultResponse) -> list[_Asked]:
+        """A default response names no device: the oldest question about that command of that cluster and endpoint.
+
+        Reads, writes and configurations have answers of their own: a default response to them tells of a failure.
+        General commands and a cluster's have the same numbers (0x00 is a read, and Off).
+        """
         for asked in self._asked:
             place = (asked.endpoint, asked.cluster, asked.command)
-            if place == (frame.endpoint, frame.cluster, frame.command) and asked.answer is not responses.LqiResponse:
-                self._end(asked)
-                return asked
-        return None
+            if asked.answer not in _BY_DEFAULT or (not frame.status and asked.answer is not responses.DefaultResponse):
+                continue
+            if place == (frame.endpoint, frame.cluster, frame.command):
+                return self._take_all(asked)
+        return []
+
+    def _take_all(self, first: _Asked) -> list[_Asked]:
+        found = [asked for asked in self._asked if _is_same(asked, first)]
+        for asked in found:
+            self._end(asked)
+        return found
 
     def _answered_object(self, frame: Packet, lqi: int) -> bool:
         told = _object(frame)
         if told is None:
             return False
         answer, about = told
-        asked = self._find(type(frame), about) or self._find(type(frame), None)
-        if asked is not None:
+        for asked in self._find(frame, about) or self._find(frame, None):
             self._say(0, answer.CLUSTER, zdo.encode_zdo(asked.tsn, answer), asked.short, lqi, profile=0)
         return True
 
     def _attribute(self, frame: responses.AttributeRecord, lqi: int) -> None:
         if isinstance(frame, responses.WriteAttributeResponse):
-            asked = self._find(responses.WriteAttributeResponse, frame.short, frame.endpoint, frame.cluster)
-            if asked is not None:
+            for asked in self._find(frame, frame.short, frame.endpoint, frame.cluster):
                 failed = (StatusRecord(Status(frame.status), frame.attribute),) if frame.status else ()
                 self._zcl(asked, general.WriteAttributesResponse(failed), lqi)
             return
         record = _read(frame)
-        for asked in self._asked:
-            here = (asked.short, asked.endpoint, asked.cluster) == (frame.short, frame.endpoint, frame.cluster)
-            if here and asked.answer is responses.ReadAttributeResponse and frame.attribute in asked.wanted:
-                asked.records.append(record)
-                if len(asked.records) >= len(asked.wanted):
-                    self._flush(asked, lqi)
-                elif asked.timer is None:
-                    loop = asyncio.get_running_loop()
-                    asked.timer = loop.call_later(READ_COLLECT_S, self._flush, asked, lqi)
-                return
+        waiting = [asked for asked in self._asked if _wants(asked, frame)]
+        for asked in waiting:
+            asked.records[frame.attribute] = record
+            if len(asked.records) >= len(asked.wanted):
+                self._flush(asked, lqi)
+            elif asked.timer is None:
+                asked.timer = asyncio.get_running_loop().call_later(READ_COLLECT_S, self._flush, asked, lqi)
+        if waiting:
+            return
         if record.status is Status.SUCCESS and record.type is not None:
             report = general.ReportAttributes((WriteRecord(record.attribute, record.type, record.value),))
             header = self._header(FrameType.GENERAL, general.General.REPORT_ATTRIBUTES)
@@ -305,7 +336,7 @@ class Native:
 
     def _flush(self, asked: _Asked, lqi: int) -> None:
         self._end(asked)
-        self._zcl(asked, general.ReadAttributesResponse(tuple(asked.records)), lqi)
+        self._zcl(asked, general.ReadAttributesResponse(tuple(asked.records.values())), lqi)
 
     def _zcl(self, asked: _Asked, body: general.GeneralCommand, lqi: int) -> None:
         header = ZclHeader(FrameType.GENERAL, Direction.TO_CLIENT, asked.tsn, body.COMMAND, True)
@@ -343,6 +374,35 @@ class Native:
                 lqi=lqi or None,
             )
         )
+
+
+_BY_DEFAULT = frozenset(
+    (
+        responses.DefaultResponse,
+        responses.ReadAttributeResponse,
+        responses.WriteAttributeResponse,
+        responses.ConfigureReportingResponse,
+    )
+)
+"""Answers of questions that a default response may answer too."""
+
+
+def _is_same(one: _Asked, other: _Asked) -> bool:
+    """Whether both ask the same of the same device."""
+    return (one.answer, one.short, one.endpoint, one.cluster, one.command, one.question) == (
+        other.answer,
+        other.short,
+        other.endpoint,
+        other.cluster,
+        other.command,
+        other.question,
+    )
+
+
+def _wants(asked: _Asked, frame: responses.AttributeRecord) -> bool:
+    here = (asked.short, asked.endpoint, asked.cluster) == (frame.short, frame.endpoint, frame.cluster)
+    is_open = frame.attribute in asked.wanted and frame.attribute not in asked.records
+    return here and is_open and asked.answer is responses.ReadAttributeResponse
 
 
 def _object(frame: Packet) -> tuple[zdo.ZdoResponse, int | None] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import pty
 import tty
@@ -136,3 +138,28 @@ async def test_two_programs_do_not_share_a_port() -> None:
                 pass
     os.close(slave)
     os.close(master)
+
+
+async def test_a_closed_port_may_be_opened_again_while_its_far_side_stays_open() -> None:
+    far, near = pty.openpty()
+    path = os.ttyname(near)
+    os.close(near)
+    try:
+        async with Ends().pipe(f"pty:{path}"):
+            assert is_exclusive(path)
+        assert not is_exclusive(path)
+    finally:
+        os.close(far)
+
+
+def is_exclusive(path: str) -> bool:
+    """Whether only root may open it (TIOCGEXCL, which termios does not name); who may not open it knows too."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    except OSError as error:
+        assert error.errno == errno.EBUSY
+        return True
+    try:
+        return fcntl.ioctl(file, 0x80045440, bytes(4)) != bytes(4)
+    finally:
+        os.close(file)

@@ -16,7 +16,15 @@ from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zigate.address import Address, AddressMode
 from protocols.zigate.responses import ApsAck, ApsConfirm, ApsConfirmFailed, Version
 from protocols.zigate.status import StackStatus
-from radios.api import DeliveryError, NotSupportedError, OptionError, PipeError, RadioConfig, RadioLostError
+from radios.api import (
+    DeliveryError,
+    NetworkChanged,
+    NotSupportedError,
+    OptionError,
+    PipeError,
+    RadioConfig,
+    RadioLostError,
+)
 from radios.emulators.stream import StreamFaults
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.zigate import driver as zigate
@@ -105,6 +113,20 @@ async def test_settings_of_the_stick_reach_it() -> None:
         assert await radio.set_tx_power(3) == 3
         await radio.set_time(800_000_000)
         assert (stick.led, stick.region) == (True, 1)
+
+
+async def test_a_setting_that_the_firmware_refuses_is_said_and_is_no_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("protocols.zigate.commands.SetLed.CODE", 0x0FFF)  # a command that no firmware knows
+    async with ZigateEmulator(ZigateConfig()) as stick, opened_on(stick, led=True) as radio:
+        assert "refuses option led: UNHANDLED_COMMAND" in caplog.text
+        stick.reset()
+        async with asyncio.timeout(10):
+            async for event in radio.events():
+                if isinstance(event, NetworkChanged):
+                    break
+        assert radio.network.channel == 20
 
 
 async def test_firmware_without_raw_mode_refuses_by_name_what_it_has_no_command_for() -> None:
