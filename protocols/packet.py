@@ -285,15 +285,18 @@ def _fields(cls: type[Packet]) -> Iterator[_Field]:
         assert optional or field.default is MISSING or isinstance(field.default, tuple | bytes | str | int)
 
 
-def _converter(scope: dict[str, object], number: int, field: _Field, variable: str) -> str:
-    """The expression that makes the field's Python value of its integer."""
+def _converted(scope: dict[str, object], number: int, field: _Field, *, is_there: bool = False) -> str:
+    """The expression that makes the field's Python value of what was read; `is_there`: it is not None."""
+    variable = f"v{number}"
     if field.python_type is int or not issubclass(field.python_type, int):
         return variable
     if issubclass(field.python_type, IntEnum):
         scope[f"m{number}"] = Members(field.python_type)
-        return f"m{number}[{variable}]"
-    scope[f"t{number}"] = field.python_type
-    return f"t{number}({variable})"
+        value = f"m{number}[{variable}]"
+    else:
+        scope[f"t{number}"] = field.python_type
+        value = f"t{number}({variable})"
+    return f"None if {variable} is None else {value}" if field.optional and not is_there else value
 
 
 def _compile(cls: type[Packet]) -> None:
@@ -310,7 +313,7 @@ def _compile(cls: type[Packet]) -> None:
         "order": order,
         "bad": _bad,
     }
-    reading = ["o = offset", "n = len(data)"]
+    reading = ["o = _at", "n = len(data)"]
     writing: list[str] = []
     run: list[tuple[int, _Field]] = []
     minimum = 0
@@ -329,7 +332,7 @@ def _compile(cls: type[Packet]) -> None:
         scope[f"f{first}"] = tuple(field for _, field in run)
         variables = "".join(f"v{number}, " for number, _ in run)
         reading.append(f"e = o + {code.size}")
-        reading.append(f"if e > n: raise TruncatedError({name!r}, e - offset, n - offset)")
+        reading.append(f"if e > n: raise TruncatedError({name!r}, e - _at, n - _at)")
         reading.append(f"({variables}) = s{first}(data, o)")
         reading.append("o = e")
         values = ", ".join(f"self.{field.name}" for _, field in run)
@@ -341,15 +344,7 @@ def _compile(cls: type[Packet]) -> None:
         minimum += code.size
         run.clear()
 
-    usual_end = _usual_end(described)
-    tail_start = _tail_start(described)
     for number, field in enumerate(described):
-        if number and number == usual_end:
-            flush()
-            reading[2:] = _read_usual(scope, described[:usual_end], order, reading[2:])
-        if number == tail_start:
-            flush()
-            stepwise = len(reading)
         fixed = isinstance(field.wire, Int | Octets)
         if fixed and not field.optional:
             run.append((number, field))
@@ -383,31 +378,20 @@ def _compile(cls: type[Packet]) -> None:
             )
             continue
         reading.append(f"{indent}try: v{number}, o = {read}")
-        reading.append(
-            f"{indent}except IndexError: raise TruncatedError({name!r}, n - offset + 1, n - offset) from None"
-        )
+        reading.append(f"{indent}except IndexError: raise TruncatedError({name!r}, n - _at + 1, n - _at) from None")
         writing.append(f"{indent}try: b += {write}")
         writing.append(
             f"{indent}except (ValueError, TypeError, AttributeError) as e: raise bad(self, f{number}, e) from None"
         )
     flush()
-    if usual_end and usual_end == len(described):
-        reading[2:] = _read_usual(scope, described, order, reading[2:])
-    if tail_start < len(described):
-        reading[stepwise:] = _read_tail(scope, tail_start, described[tail_start:], order, reading[stepwise:])
-    reading.append("self = new(twin)")
-    for number, field in enumerate(described):
-        value = _converter(scope, number, field, f"v{number}")
-        if field.optional and value != f"v{number}":
-            value = f"None if v{number} is None else {value}"
-        reading.append(f"self.{field.name} = {value}")
-    reading.append("self.__class__ = cls")
-    reading.append("return self, o")
-    source = (
-        "def read(data, offset):\n    {}\n"
-        "def decode(data):\n    return read(data, 0)[0]\n"
-        "def write(self):\n    b = b''\n    {}\n    return b\n"
-    ).format("\n    ".join(reading), "\n    ".join(writing) or "pass")
+    # Calling the class is quicker, where no base has an initializer of its own.
+    make = "self = twin()" if cls.__base__.__init__ is object.__init__ else "self = new(twin)"  # type: ignore[misc]
+    filling = [f"self.{field.name} = {_converted(scope, number, field)}" for number, field in enumerate(described)]
+    reading += [make, *filling, "self.__class__ = cls", "return self, o"]
+    whole = [*_read_whole(scope, described, order, make), "return read(data, 0)[0]"]
+    source = "def read(data, _at):\n    {}\ndef decode(data):\n    {}\ndef write(self):\n    {}\n".format(
+        *("\n    ".join(lines) for lines in (reading, whole, ["b = b''", *writing, "return b"]))
+    )
     exec(source, scope)
     cls.MINIMUM = minimum
     cls._read = staticmethod(cast("Callable[[bytes, int], tuple[Packet, int]]", scope["read"]))
@@ -418,71 +402,48 @@ def _compile(cls: type[Packet]) -> None:
     cls._write = staticmethod(cast("Callable[[Packet], bytes]", scope["write"]))
 
 
-def _usual_end(described: list[_Field]) -> int:
-    """How many of the first fields are of fixed size or have a usual shape; 0 if none of them has one."""
-    end = found = 0
-    for number, field in enumerate(described, 1):
-        is_usual = getattr(field.wire, "usual", None) is not None
-        if field.optional or not (is_usual or isinstance(field.wire, Int)):
-            break
-        if is_usual:
-            end = found = number
-        elif found:
-            end = number
-    return end
+def _read_whole(scope: dict[str, object], described: list[_Field], order: str, make: str) -> list[str]:
+    """`decode` of the usual frame in one struct call: its integers and usual shapes, with all optional ones or none.
+
+    Every other frame goes on behind these lines. Nothing for classes with other fields than these and a last `Rest`.
+    """
+    has_rest = bool(described) and isinstance(described[-1].wire, Rest) and not described[-1].optional
+    rest = len(described) - has_rest
+    if any(not isinstance(field.wire, Int) and _usual_of(field) is None for field in described[:rest]):
+        return []
+    must = next((number for number, field in enumerate(described[:rest]) if field.optional), rest)
+    lines = []
+    for end in sorted({rest, must} - {0}, reverse=True):
+        letters, variables, tests, filling = "", [], [], []
+        for number, field in enumerate(described[:end]):
+            usual = _usual_of(field)
+            if usual is None:
+                letters += field.wire.letter
+                filling.append(f"self.{field.name} = {_converted(scope, number, field, is_there=True)}")
+            else:
+                letters += "B" + usual.value.letter
+                variables.append(f"g{number}")
+                tests.append(f"g{number} == {usual.tag}")
+                filling.append(f"self.{field.name} = u{number}[v{number}]")
+                scope[f"u{number}"] = usual.values
+            variables.append(f"v{number}")
+        code = struct.Struct(order + letters)
+        scope[f"whole{end}"] = code.unpack_from
+        for field in described[end:rest]:
+            filling.append(f"self.{field.name} = None")
+        if has_rest:
+            filling.append(f"self.{described[-1].name} = data[{code.size}:]")
+        indent = "        " if tests else "    "
+        lines.append(f"if len(data) {'>=' if end == rest else '=='} {code.size}:")
+        lines.append(f"    {', '.join(variables)}, = whole{end}(data)")
+        if tests:
+            lines.append(f"    if {' and '.join(tests)}:")
+        lines += [indent + line for line in (make, *filling, "self.__class__ = cls", "return self")]
+    return lines
 
 
-def _tail_start(described: list[_Field]) -> int:
-    """Where the optional integers begin that end a frame; its length if they are fewer than two."""
-    start = len(described)
-    while start and described[start - 1].optional and isinstance(described[start - 1].wire, Int):
-        start -= 1
-    return start if len(described) - start > 1 else len(described)
-
-
-def _read_usual(scope: dict[str, object], described: list[_Field], order: str, stepwise: list[str]) -> list[str]:
-    """One struct call for the usual shape, and the steps of before for every other."""
-    letters, variables, tests, values = "", [], [], []
-    for number, field in enumerate(described):
-        usual: Usual | None = getattr(field.wire, "usual", None)
-        if usual is None:
-            letters += field.wire.letter
-        else:
-            letters += "B" + usual.value.letter
-            variables.append(f"g{number}")
-            tests.append(f"g{number} == {usual.tag}")
-            values.append(f"v{number} = u{number}[v{number}]")
-            scope[f"u{number}"] = usual.values
-        variables.append(f"v{number}")
-    code = struct.Struct(order + letters)
-    scope["usual"] = code.unpack_from
-    first = variables.index(tests[0].split(" ")[0])
-    absent = f"{variables[first]} = None"
-    return [
-        f"if n - o >= {code.size}: {', '.join(variables)} = usual(data, o)",
-        f"else: {absent}",
-        f"if {' and '.join(tests)}:",
-        *(f"    {value}" for value in values),
-        f"    o += {code.size}",
-        "else:",
-        *(f"    {line}" for line in stepwise),
-    ]
-
-
-def _read_tail(
-    scope: dict[str, object], first: int, described: list[_Field], order: str, stepwise: list[str]
-) -> list[str]:
-    """One struct call for optional integers that are all there, and the steps of before otherwise."""
-    code = struct.Struct(order + "".join(field.wire.letter for field in described))
-    scope["tail"] = code.unpack_from
-    variables = ", ".join(f"v{first + number}" for number in range(len(described)))
-    return [
-        f"if n - o >= {code.size}:",
-        f"    {variables} = tail(data, o)",
-        f"    o += {code.size}",
-        "else:",
-        *(f"    {line}" for line in stepwise),
-    ]
+def _usual_of(field: _Field) -> Usual | None:
+    return None if field.optional else getattr(field.wire, "usual", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,31 +27,33 @@ def _by_code(module: object, base: type[Packet]) -> dict[int, type[Packet]]:
 
 RESPONSES: dict[int, type[Packet]] = _by_code(responses, responses.Response)
 COMMANDS: dict[int, type[Packet]] = _by_code(commands, commands.Command)
-_DECODERS = {code: found.decode for code, found in RESPONSES.items()}
+_decoder = {code: found.decode for code, found in RESPONSES.items()}.get
+
+
+def read(code: int, payload: bytes, lqi: int) -> tuple[Packet | Unknown, int]:
+    """What the stick said, and its link quality. Raises `CodecError` when the payload is too short for its code."""
+    decode = _decoder(code)
+    return (decode(payload) if decode is not None else _rare(code, payload)), lqi
 
 
 def parse(raw: RawFrame) -> Packet | Unknown:
-    """What the stick said. Raises `CodecError` when the payload is too short for its code."""
-    code, payload, _ = raw
-    decode = _DECODERS.get(code)
-    if decode is None:
-        return _rare(raw)
-    return decode(payload)
+    """`read` of a frame that is at hand."""
+    return read(*raw)[0]
 
 
 def parse_command(raw: RawFrame) -> Packet | Unknown:
     """What a host said to the stick. Raises `CodecError`."""
     found = COMMANDS.get(raw.code)
     if found is None:
-        return _rare(raw)
+        return _rare(raw.code, raw.payload)
     return found.decode(raw.payload)
 
 
-def _rare(raw: RawFrame) -> Packet | Unknown:
+def _rare(code: int, payload: bytes) -> Packet | Unknown:
     from protocols.zigate.catalogue import frame_class
 
-    found = frame_class(raw.code)
-    return found.decode(raw.payload) if found is not None else Unknown(raw.code, raw.payload)
+    found = frame_class(code)
+    return found.decode(payload) if found is not None else Unknown(code, payload)
 
 
 def name_of(code: int) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from protocols.errors import CodecError
 from protocols.packet import Packet
 from protocols.zigate import frames
 from protocols.zigate.commands import Command, GetVersion
@@ -63,7 +62,7 @@ class ZigateLink:
         self._pipe = StreamPipe(url, self._received, self._closed)
         self._peer = url.peer
         self._on_frame, self._on_lost, self._trace, self.counters = on_frame, on_lost, trace, counters
-        self._deframer = Deframer()
+        self._deframer = Deframer(frames.read)
         self._lane = asyncio.Lock()
         self._status: asyncio.Future[Status] | None = None
         self._status_of = 0
@@ -229,21 +228,17 @@ class ZigateLink:
     def _received(self, data: bytes) -> None:
         if self._trace is not None:
             self._trace("rx", data, self._peer)
-        for raw in self._deframer.feed(data):
-            if isinstance(raw, Garbage):
-                self.counters[f"garbage_{raw.reason}"] += 1
+        for found in self._deframer.feed(data):
+            if isinstance(found, Garbage):
+                self.counters[f"garbage_{found.reason}"] += 1
+                if found.detail:
+                    log.debug("the stick sends what cannot be read: %s", found.detail)
                 continue
             self.counters["received"] += 1
-            try:
-                frame = frames.parse(raw)
-            except CodecError as error:
-                self.counters["unreadable"] += 1
-                log.debug("%s: %s", frames.name_of(raw.code), error)
-                continue
             self._heard = asyncio.get_running_loop().time()
-            self._take(frame, raw.lqi, raw.code)
+            self._take(*found)
 
-    def _take(self, frame: Packet | frames.Unknown, lqi: int, code: int) -> None:
+    def _take(self, frame: Packet | frames.Unknown, lqi: int) -> None:
         if isinstance(frame, Status):
             waiting = self._status
             if waiting is None or waiting.done() or frame.command != self._status_of:
@@ -255,9 +250,9 @@ class ZigateLink:
             log.debug("stick: %s", (frame.text or b"").decode("ascii", "replace"))
             return
         elif isinstance(frame, frames.Unknown):
-            if code not in self._strange:
-                self._strange.add(code)
-                log.info("the stick sends 0x%04X, which is not known", code)
+            if frame.code not in self._strange:
+                self._strange.add(frame.code)
+                log.info("the stick sends 0x%04X, which is not known", frame.code)
             self.counters["unknown"] += 1
             return
         answer = self._answer

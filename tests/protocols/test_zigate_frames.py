@@ -33,7 +33,7 @@ def plain(value: object) -> object:
 @pytest.mark.parametrize("frame", GUIDE, ids=lambda frame: frame["id"])
 def test_every_frame_of_the_guide_decodes_to_the_fields_that_it_prints(frame: dict[str, Any]) -> None:
     is_response = frame["kind"] == "response"
-    [raw] = Deframer(has_lqi=is_response).feed(bytes.fromhex(frame["wire"]))
+    [raw] = Deframer(RawFrame, has_lqi=is_response).feed(bytes.fromhex(frame["wire"]))
     assert isinstance(raw, RawFrame)
     found = parse(raw) if is_response else parse_command(raw)
     assert isinstance(found, Packet)

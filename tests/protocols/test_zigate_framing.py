@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import RangeError
+from protocols.zigate.frames import read
 from protocols.zigate.framing import MAX_PAYLOAD, MAX_WIRE, Deframer, Garbage, RawFrame, checksum, encode, unescape
+from protocols.zigate.responses import Version
 
 GUIDE = json.loads((Path(__file__).parent.parent / "golden" / "zigate_guide.json").read_text())["frames"]
 
@@ -22,7 +24,7 @@ def wire_of(code: int, payload: bytes, lqi: int = 0) -> bytes:
 
 
 def fed(data: bytes, size: int, **options: bool) -> list[RawFrame | Garbage]:
-    deframer = Deframer(**options)
+    deframer = Deframer(RawFrame, **options)
     found: list[RawFrame | Garbage] = []
     for start in range(0, len(data), size):
         found += deframer.feed(data[start : start + size])
@@ -32,12 +34,68 @@ def fed(data: bytes, size: int, **options: bool) -> list[RawFrame | Garbage]:
 @pytest.mark.parametrize("frame", GUIDE, ids=lambda frame: frame["id"])
 def test_every_frame_of_the_guide_has_the_right_length_and_checksum(frame: dict[str, Any]) -> None:
     is_response = frame["kind"] == "response"
-    [found] = Deframer(has_lqi=is_response).feed(bytes.fromhex(frame["wire"]))
+    [found] = Deframer(RawFrame, has_lqi=is_response).feed(bytes.fromhex(frame["wire"]))
     assert isinstance(found, RawFrame)
     assert found.code == frame["code"]
     assert found.lqi == frame["fields"].get("lqi", 0)
     if not is_response:
         assert encode(found.code, found.payload) == bytes.fromhex(frame["printed"].replace(" ", ""))
+
+
+TELLING = st.lists(
+    st.sampled_from([0x02, 0x02, 0x12, 0x22, 0x32, 0x42, 0x52, 0x82, 0x92, 0x00, 0x10, 0xC8]), max_size=90
+).map(bytes)
+"""Bytes with which taking escapes away all at once might go wrong."""
+
+
+def unescaped_one_by_one(data: bytes) -> bytes | None:
+    found, at = bytearray(), 0
+    while at < len(data):
+        if data[at] == 2:
+            at += 1
+            if at == len(data):
+                return None
+            found.append(data[at] ^ 0x10)
+        else:
+            found.append(data[at])
+        at += 1
+    return bytes(found)
+
+
+@given(TELLING)
+def test_escapes_taken_away_at_once_are_those_taken_away_one_by_one(data: bytes) -> None:
+    assert unescape(data) == unescaped_one_by_one(data)
+
+
+@given(TELLING, st.integers(0, 3), st.booleans())
+def test_a_frame_is_what_its_bytes_say_one_by_one(escaped: bytes, more: int, is_right: bool) -> None:
+    content = unescaped_one_by_one(escaped)
+    length = (len(content or b"") + more) & 0xFF
+    check = 0 if is_right else 0x44
+    for byte in (0x90, 0x32, 0, length, *(content or b"")):
+        check ^= byte
+    head = b"".join(bytes((byte,)) if byte >= 0x10 else bytes((2, byte ^ 0x10)) for byte in (0, length, check))
+    [found] = Deframer(RawFrame, has_lqi=False).feed(b"\x01\x90\x32" + head + escaped + b"\x03")
+    if content is None:
+        assert isinstance(found, Garbage)
+        assert found.reason == "escape"
+    elif more:
+        assert isinstance(found, Garbage)
+        assert found.reason == "length"
+    elif not is_right:
+        assert isinstance(found, Garbage)
+        assert found.reason == "checksum"
+    else:
+        assert found == RawFrame(0x9032, content)
+
+
+def test_a_frame_that_is_right_and_cannot_be_read_is_told_with_the_reason() -> None:
+    good = wire_of(0x8010, bytes.fromhex("0003031e"), 7)
+    bad, found = Deframer(read).feed(wire_of(0x8000, b"\x00") + good)
+    assert isinstance(bad, Garbage)
+    assert bad.reason == "payload"
+    assert bad.detail == "Status needs 4 bytes, got 1"
+    assert found == (Version(3, 0x031E), 7)
 
 
 @pytest.mark.parametrize("frame", [f for f in GUIDE if f["kind"] == "response"], ids=lambda frame: frame["id"])
@@ -62,7 +120,7 @@ def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(
 @given(st.binary(max_size=300), st.integers(1, 40))
 def test_random_bytes_never_raise_and_a_good_frame_after_them_comes_at_once(noise: bytes, size: int) -> None:
     good = wire_of(0x8010, bytes.fromhex("0003031e"), 7)
-    deframer = Deframer()
+    deframer = Deframer(RawFrame)
     for start in range(0, len(noise), size):
         deframer.feed(noise[start : start + size])
     assert deframer.feed(good)[-1] == RawFrame(0x8010, bytes.fromhex("0003031e"), 7)
@@ -73,13 +131,13 @@ def test_one_changed_bit_never_gives_another_frame_of_the_same_length(payload: b
     wire = bytearray(wire_of(0x8002, payload))
     bit = where % (8 * len(wire))
     wire[bit // 8] ^= 1 << (bit % 8)
-    for found in Deframer().feed(bytes(wire) + b"\x03"):
+    for found in Deframer(RawFrame).feed(bytes(wire) + b"\x03"):
         assert not (isinstance(found, RawFrame) and found.payload != payload and len(found.payload) == len(payload))
 
 
 def test_a_start_in_the_middle_drops_the_frame_that_was_cut() -> None:
     good = wire_of(0x8010, bytes.fromhex("0003031e"))
-    found = Deframer().feed(good[:5] + good)
+    found = Deframer(RawFrame).feed(good[:5] + good)
     assert found == [Garbage(good[:5], "cut"), RawFrame(0x8010, bytes.fromhex("0003031e"))]
 
 
@@ -95,7 +153,7 @@ def test_a_start_in_the_middle_drops_the_frame_that_was_cut() -> None:
 )
 def test_a_bad_frame_says_why_and_does_not_cost_the_next_one(wire: bytes, reason: str) -> None:
     good = wire_of(0x8000, bytes.fromhex("00010010"))
-    bad, found = Deframer().feed(wire + good)
+    bad, found = Deframer(RawFrame).feed(wire + good)
     assert isinstance(bad, Garbage)
     assert bad.reason == reason
     assert found == RawFrame(0x8000, bytes.fromhex("00010010"))
@@ -111,16 +169,16 @@ def test_bytes_may_be_escaped_that_need_not_be() -> None:
         + b"\x03"
     )
     assert needless != plain
-    assert Deframer().feed(needless) == Deframer().feed(plain)
+    assert Deframer(RawFrame).feed(needless) == Deframer(RawFrame).feed(plain)
 
 
 def test_a_log_message_has_no_link_quality_byte() -> None:
-    assert Deframer().feed(encode(0x8001, b"\x04hello")) == [RawFrame(0x8001, b"\x04hello", 0)]
-    assert Deframer().feed(encode(0x8001, b"")) == [RawFrame(0x8001, b"", 0)]
+    assert Deframer(RawFrame).feed(encode(0x8001, b"\x04hello")) == [RawFrame(0x8001, b"\x04hello", 0)]
+    assert Deframer(RawFrame).feed(encode(0x8001, b"")) == [RawFrame(0x8001, b"", 0)]
 
 
 def test_a_stream_without_an_end_does_not_grow_for_ever() -> None:
-    deframer = Deframer()
+    deframer = Deframer(RawFrame)
     kept = 0
     for _ in range(50):
         found = deframer.feed(b"\x01" + b"\x55" * 1000)
