@@ -27,13 +27,16 @@ def _by_code(module: object, base: type[Packet]) -> dict[int, type[Packet]]:
 
 RESPONSES: dict[int, type[Packet]] = _by_code(responses, responses.Response)
 COMMANDS: dict[int, type[Packet]] = _by_code(commands, commands.Command)
-_decoder = {code: found.decode for code, found in RESPONSES.items()}.get
+_DECODERS = {code: found.decode for code, found in RESPONSES.items()}
 
 
 def read(code: int, payload: bytes, lqi: int) -> tuple[Packet | Unknown, int]:
     """What the stick said, and its link quality. Raises `CodecError` when the payload is too short for its code."""
-    decode = _decoder(code)
-    return (decode(payload) if decode is not None else _rare(code, payload)), lqi
+    try:
+        decode = _DECODERS[code]
+    except KeyError:
+        return _rare(code, payload), lqi
+    return decode(payload), lqi
 
 
 def parse(raw: RawFrame) -> Packet | Unknown:

@@ -155,7 +155,10 @@ class Deframer(Generic[T]):
         found: list[T | Garbage] = []
         make, has_lqi = self._make, self._has_lqi
         pieces = (self._pending + data).split(b"\x03")
-        self._pending = pieces.pop()
+        self._pending = pending = pieces.pop()
+        if not pieces and len(pending) > MAX_WIRE:
+            self._pending = _overlong(pending, found)
+            return found
         for piece in pieces:
             if piece.rfind(b"\x01"):
                 piece = _cut(piece, found)
@@ -197,8 +200,6 @@ class Deframer(Generic[T]):
                     found.append(make(code, body[6:], 0))
             except CodecError as error:
                 found.append(Garbage(piece[1:], "payload", str(error)))
-        if len(self._pending) > MAX_WIRE:
-            self._pending = _overlong(self._pending, found)
         return found
 
 
