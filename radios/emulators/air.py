@@ -28,6 +28,8 @@ AWAKE_S, FAST_POLL_S = 3.0, 0.25
 """A child that has business polls so often for so long."""
 MAX_CHILD_FRAMES = 8
 """A parent has few buffers for children that sleep."""
+MAX_ON_AIR = 1024
+"""Frames on their way; more collide."""
 ROUTER_CAPABILITY, SLEEPY_CAPABILITY = 0x8E, 0x80
 
 
@@ -97,12 +99,10 @@ class Place:
     lqi: int
     power: bool = True
     poll_s: float = 0.0
-    """Of a sleepy child: it fetches its frames so often."""
-    """0: never by itself; only for a while after it has said something."""
+    """Of a sleepy child: it fetches its frames so often. 0: only for a while after it has said something."""
     awake_until: float = 0.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
-    timers: set[asyncio.TimerHandle] = field(default_factory=set)
 
     @property
     def is_sleepy(self) -> bool:
@@ -125,8 +125,8 @@ class Air:
         self.places: dict[int, Place] = {}
         """By extended address."""
         self._by_short: dict[int, Place] = {}
-        self._open_until = 0.0
-        self._open_everywhere = True
+        self._open: dict[int | None, float] = {}
+        """Until when, by whom a device may join through; None: anybody."""
         self.channel, self.pan_id, self.extended_pan_id = 0, 0xFFFF, 0
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -136,19 +136,32 @@ class Air:
         """A chip holds the network from now on."""
         self.coordinator = coordinator
 
-    def permit(self, seconds: float) -> None:
-        """Open joining, or close it with 0."""
-        self._open_until = asyncio.get_running_loop().time() + seconds
+    def permit(self, seconds: float, via: int | None = None) -> None:
+        """Open joining, or close it with 0. `via`: through one router only, by its extended address; 0: coordinator."""
+        if via is None:
+            self._open.clear()
+        self._open[via] = asyncio.get_running_loop().time() + seconds
 
     @property
     def is_open(self) -> bool:
-        """Whether devices may join."""
-        return asyncio.get_running_loop().time() < self._open_until
+        """Whether devices may join anywhere."""
+        now = asyncio.get_running_loop().time()
+        return any(now < until for until in self._open.values())
+
+    def _is_open_at(self, parent: int) -> bool:
+        return asyncio.get_running_loop().time() < self._open.get(parent, self._open.get(None, 0.0))
 
     def forget_all(self) -> None:
         """The network is gone: the coordinator has erased itself."""
         for ieee in list(self.places):
             self.drop(ieee)
+
+    def short_of(self, ieee: int) -> int | None:
+        """A station's network address; None: it is not here."""
+        if self.coordinator is not None and ieee == self.coordinator.ieee:
+            return COORDINATOR
+        place = self.places.get(ieee)
+        return place.short if place is not None else None
 
     def place_of(self, short: int) -> Place | None:
         """Who has a network address."""
@@ -167,8 +180,8 @@ class Air:
         short = self._free_short()
         if before is not None:
             self._by_short.pop(before.short, None)
-            self._cancel(before)
-        place = Place(station, short, self._parent_for(station), self.random.randint(90, 250))
+        parent = self._parent_for(station, anywhere=rejoin or quietly)
+        place = Place(station, short, parent, self.random.randint(90, 250))
         self.places[station.ieee] = place
         self._by_short[short] = place
         station.network_joined(self, short)
@@ -194,7 +207,6 @@ class Air:
         if place is None:
             return False
         self._by_short.pop(place.short, None)
-        self._cancel(place)
         place.station.network_left(rejoin=rejoin)
         if told and self.coordinator is not None:
             self.coordinator.left(ieee, rejoin=rejoin)
@@ -206,11 +218,12 @@ class Air:
             if short not in self._by_short:
                 return short
 
-    def _parent_for(self, station: Station) -> int:
-        routers = [place for place in self.places.values() if place.is_router and place.power]
-        if station.capability & 0x02 or not routers or self.random.random() < 0.5:
+    def _parent_for(self, station: Station, *, anywhere: bool) -> int:
+        routers = [place.station.ieee for place in self.places.values() if place.is_router and place.power]
+        parents = [0, *routers] if anywhere else [ieee for ieee in (0, *routers) if self._is_open_at(ieee)]
+        if 0 in parents and (station.capability & 0x02 or len(parents) == 1 or self.random.random() < 0.5):
             return 0
-        return self.random.choice(routers).station.ieee
+        return self.random.choice([ieee for ieee in parents if ieee])
 
     def energy(self, channel: int) -> int:
         """Energy on a channel: a WiFi access point nearby, and noise."""
@@ -237,7 +250,10 @@ class Air:
     # -- frames ------------------------------------------------------------------------------------------------------
 
     async def send(self, frame: AirFrame) -> int:
-        """From the coordinator to one device; the outcome, by the layers' numbers, when the stack knows it."""
+        """From the coordinator to one device; the outcome, by the layers' numbers, when the stack knows it.
+
+        An acknowledgement gets lost as easily as a frame; the device then hears the frame again.
+        """
         place = self._by_short.get(frame.destination)
         if place is None:
             await asyncio.sleep(self.delay_s)
@@ -250,12 +266,13 @@ class Air:
                 await asyncio.sleep(self.delay_s * (1 if place.parent == 0 else 2))
             if self._by_short.get(frame.destination) is not place:
                 return NO_ROUTE
-            if place.power and not self._is_lost():
-                self.wake(place)
-                place.station.receive(frame)
-                return DELIVERED
             if not place.power:
                 return NO_MAC_ACK
+            if not self._is_lost():
+                self.wake(place)
+                place.station.receive(frame)
+                if not (frame.ack and self._is_lost()):
+                    return DELIVERED
             if frame.ack:
                 await asyncio.sleep(APS_WAIT_S)
         return NO_APS_ACK if frame.ack else NO_MAC_ACK
@@ -275,7 +292,7 @@ class Air:
             async with asyncio.timeout(min(wait, CHILD_TIMEOUT_S)):
                 await place.woken.wait()
         except TimeoutError:
-            return wait <= CHILD_TIMEOUT_S
+            return wait <= CHILD_TIMEOUT_S and place.power
         finally:
             place.waiting -= 1
         return place.power
@@ -319,6 +336,9 @@ class Air:
         return self.loss > 0 and self.random.random() < self.loss
 
     def _later(self, delay: float, place: Place | None, frame: AirFrame, source: Place | None = None) -> None:
+        if len(self._timers) >= MAX_ON_AIR:
+            return
+
         def arrive() -> None:
             self._timers.discard(handle)
             if place is not None:
@@ -331,18 +351,12 @@ class Air:
         handle = asyncio.get_running_loop().call_later(delay, arrive)
         self._timers.add(handle)
 
-    def _cancel(self, place: Place) -> None:
-        for timer in place.timers:
-            timer.cancel()
-        place.timers.clear()
-
     def close(self) -> None:
         """Nothing is on its way any more."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
         for place in self.places.values():
-            self._cancel(place)
             place.station.network_left(rejoin=False)
         self.places.clear()
         self._by_short.clear()

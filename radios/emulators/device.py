@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from radios.emulators import zcl
 from radios.emulators.air import COORDINATOR, ROUTER_CAPABILITY, Air, AirFrame
+from radios.emulators.device_object import LEAVE, DeviceObject
 from radios.emulators.zcl import Value
 
 MAX_PAYLOAD = 76
 """Bytes of a ZCL payload that leave room for its header in one radio packet."""
 TICK_S = 1.0
 """Reports are looked at so often, in the device's own time."""
-MAX_BINDINGS, MAX_REPORTS = 16, 32
+MAX_REPORTS = 32
 """Of a small device; one more is refused, as theirs are."""
+DUPLICATES_KNOWN = 16
+"""Frames whose repetition is known."""
 HOME_AUTOMATION = 0x0104
 _GET, _SET_AT_MOST = 0, 1
 
@@ -97,6 +101,7 @@ class EmulatedDevice:
     capability = ROUTER_CAPABILITY
     power_source = 0x01
     poll_s = 0.0
+    """See `air.Place`."""
 
     def __init__(self, ieee: int, seed: int, model_time: Callable[[], float], speed: float = 1.0) -> None:
         """`model_time()` is the home's time in seconds, whose remainder by 86 400 is the time of day."""
@@ -108,11 +113,15 @@ class EmulatedDevice:
         self.bindings: list[tuple[int, int, int, int]] = []
         """Endpoint, cluster, target's extended address, target's endpoint."""
         self.reports: dict[ReportKey, Report] = {}
+        self.groups: dict[int, set[int]] = {}
+        """Groups that each endpoint is in."""
         self.identify_until = 0.0
         self.heard: list[AirFrame] = []
         """The last frames that reached it, for those who watch."""
         self._counter = self._tsn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._known: deque[tuple[int, int]] = deque(maxlen=DUPLICATES_KNOWN)
+        self._object = DeviceObject(self)
         self.build()
 
     def build(self) -> None:
@@ -144,6 +153,7 @@ class EmulatedDevice:
         if not rejoin:
             self.bindings.clear()
             self.reports.clear()
+            self.groups.clear()
 
     def set_power(self, on: bool) -> None:
         """Pull its plug, or put it back."""
@@ -247,17 +257,28 @@ class EmulatedDevice:
                 records += record
                 report.told, report.told_at, report.is_new = value, now, False
             body = zcl.frame(self.next_tsn(), zcl.REPORT, records, manufacturer=manufacturer)
-            for _, _, _, target_endpoint in targets:
-                self.say(endpoint, cluster, body, to_endpoint=target_endpoint)
+            for _, _, target, target_endpoint in targets:
+                short = self.air.short_of(target) if self.air is not None else None
+                if short is not None:
+                    self.say(endpoint, cluster, body, to=short, to_endpoint=target_endpoint)
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
     def receive(self, frame: AirFrame) -> None:
         """See `air.Station`. Whatever arrives, nothing breaks."""
+        if frame.ack:
+            number = frame.source, frame.counter
+            if number in self._known:
+                return
+            self._known.append(number)
         self.heard.append(frame)
         del self.heard[:-32]
         try:
-            if frame.profile == 0 and frame.destination_endpoint == 0:
+            if frame.group is not None:
+                for endpoint, groups in self.groups.items():
+                    if frame.group in groups:
+                        self._zcl(frame, endpoint)
+            elif frame.profile == 0 and frame.destination_endpoint == 0:
                 self._zdo(frame)
             elif frame.destination_endpoint == 0xFF:
                 for endpoint in self.endpoints:
@@ -271,6 +292,8 @@ class EmulatedDevice:
         header, payload = zcl.read_header(frame.payload)
         if header.to_client:
             return  # it has no clients that want anything
+        if not header.is_cluster and header.command == zcl.DEFAULT_RESPONSE:
+            return  # never answered, whatever it is about
         answer: bytes | None = None
         try:
             found = self.endpoints[endpoint].servers.get(frame.cluster)
@@ -323,7 +346,7 @@ class EmulatedDevice:
                 return back(zcl.READ_CONFIGURATION_RESPONSE, self._configuration(endpoint, cluster, code, payload))
             case zcl.DISCOVER | zcl.DISCOVER_EXTENDED:
                 return self._discover(found, header, payload)
-            case zcl.REPORT | zcl.DEFAULT_RESPONSE:
+            case zcl.REPORT:
                 return zcl.SUCCESS, b""
         return (zcl.UNSUP_GENERAL_COMMAND if code is None else zcl.UNSUP_MANUF_GENERAL), None
 
@@ -409,10 +432,10 @@ class EmulatedDevice:
 
     def _zdo(self, frame: AirFrame) -> None:
         tsn, body = frame.payload[0], frame.payload[1:]
-        answer = self._device_object(frame.cluster, body, is_broadcast=frame.destination >= 0xFFF8)
+        answer = self._object.answer(frame.cluster, body, is_broadcast=frame.destination >= 0xFFF8)
         if answer is not None:
             self._send(0, 0, 0, frame.cluster | 0x8000, bytes((tsn,)) + answer, frame.source)
-            if frame.cluster == 0x0034 and answer[0] == 0:
+            if frame.cluster == LEAVE and answer[0] == 0:
                 self._leave(rejoin=bool(body[8] & 0x80) if len(body) > 8 else False)
 
     def _leave(self, *, rejoin: bool) -> None:
@@ -428,113 +451,6 @@ class EmulatedDevice:
         air.drop(self.ieee, rejoin=rejoin, told=True)
         if rejoin:
             air.join(self, rejoin=True)
-
-    def _device_object(self, cluster: int, body: bytes, *, is_broadcast: bool) -> bytes | None:
-        short = struct.pack("<H", self.short)
-        if cluster == 0x0000:
-            if int.from_bytes(body[:8], "little") != self.ieee:
-                return None if is_broadcast else b"\x81" + body[:8]
-            return b"\x00" + self.ieee.to_bytes(8, "little") + short
-        if cluster in (0x0021, 0x0022):
-            return bytes((self._bind(body, undo=cluster == 0x0022),))
-        if cluster in (0x0031, 0x0033):
-            return self._table(cluster, body[0])
-        if cluster == 0x0034:
-            ieee = int.from_bytes(body[:8], "little")
-            return bytes((0x00 if ieee in (0, self.ieee) else 0x81,))
-        if cluster == 0x0036:
-            return None if is_broadcast else b"\x00"
-        if cluster not in (0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x0006):
-            return None if is_broadcast else b"\x84"
-        about = struct.unpack_from("<H", body)[0]
-        if about != self.short and not (cluster == 0x0006 and about >= 0xFFF8):
-            return None if is_broadcast else b"\x80" + body[:2]
-        match cluster:
-            case 0x0001:
-                return b"\x00" + self.ieee.to_bytes(8, "little") + short
-            case 0x0002:
-                logical = 1 if self.capability & 2 else 2
-                return (
-                    b"\x00"
-                    + short
-                    + struct.pack(
-                        "<BBBHBHHHB", logical, 0x40, self.capability, self.manufacturer_code, 82, 82, 0, 82, 0
-                    )
-                )
-            case 0x0003:
-                mains = bool(self.capability & 4)
-                return b"\x00" + short + bytes((0x10 if mains else 0x42, 0xC1 if mains else 0xC4))
-            case 0x0004:
-                return self._simple(short, body[2])
-            case 0x0005:
-                return b"\x00" + short + bytes((len(self.endpoints), *self.endpoints))
-        return self._match(short, body, is_broadcast=is_broadcast)
-
-    def _simple(self, short: bytes, number: int) -> bytes:
-        found = self.endpoints.get(number)
-        if found is None:
-            return (b"\x82" if not 0 < number < 0xF1 else b"\x83") + short + b"\x00"
-        descriptor = struct.pack("<BHHB", number, found.profile, found.device_type, 1)
-        for clusters in (found.listed, found.clients):
-            descriptor += bytes((len(clusters),)) + b"".join(struct.pack("<H", cluster) for cluster in clusters)
-        return b"\x00" + short + bytes((len(descriptor),)) + descriptor
-
-    def _match(self, short: bytes, body: bytes, *, is_broadcast: bool) -> bytes | None:
-        profile, servers = struct.unpack_from("<HB", body, 2)
-        at = 5
-        wanted = set(struct.unpack_from(f"<{servers}H", body, at))
-        at += 2 * servers
-        clients = set(struct.unpack_from(f"<{body[at]}H", body, at + 1))
-        found = [
-            number
-            for number, endpoint in self.endpoints.items()
-            if profile in (endpoint.profile, 0xFFFF)
-            and (wanted & set(endpoint.listed) or clients & set(endpoint.clients))
-        ]
-        if not found and is_broadcast:
-            return None
-        return b"\x00" + short + bytes((len(found), *found))
-
-    def _bind(self, body: bytes, *, undo: bool) -> int:
-        source, endpoint, cluster, mode = struct.unpack_from("<QBHB", body)
-        if source != self.ieee or endpoint not in self.endpoints:
-            return 0x82
-        if mode != 3:
-            return 0x84
-        target, target_endpoint = struct.unpack_from("<QB", body, 12)
-        row = (endpoint, cluster, target, target_endpoint)
-        if undo:
-            if row not in self.bindings:
-                return 0x88
-            self.bindings.remove(row)
-            return 0x00
-        if row not in self.bindings:
-            if len(self.bindings) >= MAX_BINDINGS:
-                return 0x8C
-            self.bindings.append(row)
-        return 0x00
-
-    def _table(self, cluster: int, start: int) -> bytes:
-        if cluster == 0x0031:
-            if not self.capability & 2 or self.air is None:
-                return b"\x84"
-            rows = [
-                struct.pack("<QQHBBBB", self.air.extended_pan_id, ieee, short, _flags(kind, relation), 2, depth, lqi)
-                for ieee, short, kind, relation, depth, lqi in self.air.neighbours(self.ieee)
-            ]
-            at_once = 3
-        else:
-            rows = [
-                struct.pack("<QBHBQB", self.ieee, endpoint, number, 3, target, target_endpoint)
-                for endpoint, number, target, target_endpoint in self.bindings
-            ]
-            at_once = 3
-        shown = rows[start : start + at_once]
-        return bytes((0, len(rows), start, len(shown))) + b"".join(shown)
-
-
-def _flags(kind: int, relation: int) -> int:
-    return kind | (1 << 2 if kind != 2 else 0) | relation << 4
 
 
 def _differs(report: Report, value: Value | None) -> bool:

@@ -4,165 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import floor
 
 from radios.emulators import zcl
 from radios.emulators.air import SLEEPY_CAPABILITY, Air
 from radios.emulators.device import Attribute, Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Lighting, Load, Refrigerator, Solar, WaterHeater, drift, noise
+from radios.emulators.servers import Meter, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
 LUMI = 0x115F
-JOULES_PER_WH = 3600.0
+CUBE_BATTERY_S = 3000.0
+"""Between two of a cube's reports of its battery."""
 LUMI_FIRST = 0x00158D0001000000
 """Extended addresses of the cube's maker; other devices have those of `OTHERS_FIRST`."""
 OTHERS_FIRST = 0x00124B0014D90000
-
-
-def basic(device: EmulatedDevice) -> Cluster:
-    """What every device says of itself."""
-    return Cluster(
-        {
-            0x0000: A(zcl.UINT8, 3),
-            0x0001: A(zcl.UINT8, 1),
-            0x0003: A(zcl.UINT8, 2),
-            0x0004: A(zcl.STRING, device.manufacturer),
-            0x0005: A(zcl.STRING, device.model),
-            0x0006: A(zcl.STRING, "20260301"),
-            0x0007: A(zcl.ENUM8, device.power_source),
-            0x0010: A(zcl.STRING, "", writable=True),
-            0x4000: A(zcl.STRING, "1.4.2"),
-            0xFFFD: A(zcl.UINT16, 2),
-        },
-        {0x00: lambda _: zcl.SUCCESS},
-    )
-
-
-def identify(device: EmulatedDevice) -> Cluster:
-    """Shows itself for some seconds."""
-
-    def left() -> int:
-        return max(0, round(device.identify_until - asyncio.get_running_loop().time()))
-
-    def begin(payload: bytes) -> int:
-        set_time(struct.unpack_from("<H", payload)[0])
-        return zcl.SUCCESS
-
-    def set_time(seconds: zcl.Value) -> None:
-        device.identify_until = asyncio.get_running_loop().time() + float(seconds)
-
-    def query(_: bytes) -> int | tuple[int, bytes]:
-        return (0x00, struct.pack("<H", left())) if left() else zcl.SUCCESS
-
-    return Cluster(
-        {0x0000: A(zcl.UINT16, left, writable=True, written=set_time), 0xFFFD: A(zcl.UINT16, 1)},
-        {0x00: begin, 0x01: query, 0x40: lambda _: zcl.SUCCESS},
-    )
-
-
-def groups() -> Cluster:
-    """Membership in groups."""
-    members: dict[int, None] = {}
-
-    def add(payload: bytes) -> tuple[int, bytes]:
-        group = struct.unpack_from("<H", payload)[0]
-        members[group] = None
-        return 0x00, struct.pack("<BH", 0, group)
-
-    def view(payload: bytes) -> tuple[int, bytes]:
-        group = struct.unpack_from("<H", payload)[0]
-        return 0x01, struct.pack("<BHB", 0 if group in members else zcl.NOT_FOUND, group, 0)
-
-    def which(payload: bytes) -> tuple[int, bytes]:
-        asked = struct.unpack_from(f"<{payload[0]}H", payload, 1)
-        found = [group for group in members if not asked or group in asked]
-        return 0x02, bytes((0xFE, len(found))) + struct.pack(f"<{len(found)}H", *found)
-
-    def remove(payload: bytes) -> tuple[int, bytes]:
-        group = struct.unpack_from("<H", payload)[0]
-        status = 0 if group in members else zcl.NOT_FOUND
-        members.pop(group, None)
-        return 0x03, struct.pack("<BH", status, group)
-
-    def remove_all(_: bytes) -> int:
-        members.clear()
-        return zcl.SUCCESS
-
-    return Cluster({0x0000: A(zcl.MAP8, 0)}, {0: add, 1: view, 2: which, 3: remove, 4: remove_all})
-
-
-def on_off(initial: bool, changed: Callable[[bool], None] | None = None) -> Cluster:
-    """A switch."""
-    state = A(zcl.BOOL, initial, reportable=True)
-
-    def to(value: bool | None) -> Callable[[bytes], int]:
-        def act(_: bytes) -> int:
-            state.value = (not state.value) if value is None else value
-            if changed is not None:
-                changed(bool(state.value))
-            return zcl.SUCCESS
-
-        return act
-
-    return Cluster(
-        {0x0000: state, 0x4003: A(zcl.ENUM8, 0xFF, writable=True), 0xFFFD: A(zcl.UINT16, 2)},
-        {0x00: to(False), 0x01: to(True), 0x02: to(None)},
-    )
-
-
-def power_configuration(device: EmulatedDevice, full_mv: int = 3000) -> Cluster:
-    """A battery that empties over a year."""
-
-    def percent() -> int:
-        days = device.model_time() / 86_400
-        return max(0, 200 - floor(days / 365 * 200) - device.seed % 20)
-
-    return Cluster(
-        {
-            0x0020: A(zcl.UINT8, lambda: round(full_mv / 100 - (200 - percent()) / 40), reportable=True),
-            0x0021: A(zcl.UINT8, percent, reportable=True),
-        }
-    )
-
-
-class Meter:
-    """Watt-hours both ways, counted from what flows."""
-
-    def __init__(self, device: EmulatedDevice, watts: Callable[[], float], start_wh: int) -> None:
-        self._device, self._watts = device, watts
-        self.delivered_wh, self.received_wh = float(start_wh), 0.0
-        self.power_w = 0.0
-        self._at: float | None = None
-
-    def tick(self) -> None:
-        """Count what flowed since the last one."""
-        now = self._device.model_time()
-        elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
-        self._at = now
-        energy = self.power_w * elapsed / JOULES_PER_WH
-        if energy >= 0:
-            self.delivered_wh += energy
-        else:
-            self.received_wh -= energy
-        self.power_w = self._watts()
-
-    def cluster(self, *, both_ways: bool = False, kind: int = 0x00) -> Cluster:
-        """The Metering server: counts of 1 Wh, demand in W."""
-        attributes = {
-            0x0000: A(zcl.UINT48, lambda: floor(self.delivered_wh), reportable=True),
-            0x0200: A(zcl.MAP8, 0, reportable=True),
-            0x0300: A(zcl.ENUM8, 0x00),
-            0x0301: A(zcl.UINT24, 1),
-            0x0302: A(zcl.UINT24, 1000),
-            0x0303: A(zcl.MAP8, 0b0_0110_011),
-            0x0304: A(zcl.MAP8, 0b0_0100_011),
-            0x0306: A(zcl.MAP8, kind),
-            0x0400: A(zcl.INT24, lambda: round(self.power_w), reportable=True),
-        }
-        if both_ways:
-            attributes[0x0001] = A(zcl.UINT48, lambda: floor(self.received_wh), reportable=True)
-        return Cluster(attributes)
 
 
 class Cube(EmulatedDevice):
@@ -228,23 +85,22 @@ class Cube(EmulatedDevice):
         """It tells its model at once, as the real one does."""
         super().network_joined(air, short)
         self._next = self.model_time() + 1.0
-        self._told = False
+        self._told_at: float | None = None
 
     def tick(self) -> None:
         """It is played with now and then, and tells its battery every fifty minutes."""
         now = self.model_time()
         if now < self._next:
             return
-        if not self._told:
-            self._told = True
+        if self._told_at is None:
             self.report_now(1, 0x0000, 0x0005)
+        if self._told_at is None or now - self._told_at >= CUBE_BATTERY_S:
+            self._told_at = now
             self.report_now(1, 0x0000, 0xFF01, manufacturer=LUMI)
         else:
             step = floor(now)
             names = ("shake", "flip90", "slide", "tap", "rotate", "flip180")
             self.gesture(names[floor(noise(self.seed, step) * len(names))], 1 + step % 6)
-            if step % 50 == 0:
-                self.report_now(1, 0x0000, 0xFF01, manufacturer=LUMI)
         self._next = now + 60.0 + 120.0 * noise(self.seed, floor(now))
 
 
@@ -289,7 +145,7 @@ class Plug(EmulatedDevice):
                 {
                     0x0000: basic(self),
                     0x0003: identify(self),
-                    0x0004: groups(),
+                    0x0004: groups(self, 1),
                     0x0006: self._switch,
                     0x0702: self.meter.cluster(),
                     0x0B04: measured,
@@ -375,8 +231,8 @@ class Thermostat(EmulatedDevice):
                 0x0004: A(zcl.INT16, 3000),
                 0x0008: A(zcl.UINT8, lambda: self._demand, reportable=True),
                 0x0012: self._setpoint,
-                0x0015: A(zcl.INT16, 500, writable=True),
-                0x0016: A(zcl.INT16, 3000, writable=True),
+                0x0015: A(zcl.INT16, 500, writable=True, minimum=500, maximum=3000, written=self._at_least),
+                0x0016: A(zcl.INT16, 3000, writable=True, minimum=500, maximum=3000, written=self._at_most),
                 0x001B: A(zcl.ENUM8, 0x02),
                 0x001C: self._mode,
                 0x0029: A(zcl.MAP16, lambda: 1 if self._demand else 0, reportable=True),
@@ -387,7 +243,13 @@ class Thermostat(EmulatedDevice):
         self.endpoints = {
             1: Endpoint(
                 0x0301,
-                {0x0000: basic(self), 0x0003: identify(self), 0x0004: groups(), 0x0201: thermostat, 0x0204: face},
+                {
+                    0x0000: basic(self),
+                    0x0003: identify(self),
+                    0x0004: groups(self, 1),
+                    0x0201: thermostat,
+                    0x0204: face,
+                },
                 (0x000A, 0x0019),
             )
         }
@@ -398,9 +260,25 @@ class Thermostat(EmulatedDevice):
             return zcl.INVALID_FIELD
         known = self._setpoint.value
         assert isinstance(known, int)
-        self._setpoint.value = max(500, min(3000, known + 10 * amount))
-        self._decide()
+        self._set(known + 10 * amount)
         return zcl.SUCCESS
+
+    def _set(self, setpoint: zcl.Value) -> None:
+        """Within the limits that somebody may have written."""
+        least, most = self._setpoint.minimum, self._setpoint.maximum
+        assert isinstance(setpoint, int)
+        assert least is not None
+        assert most is not None
+        self._setpoint.value = int(max(least, min(most, setpoint)))
+        self._decide()
+
+    def _at_least(self, limit: zcl.Value) -> None:
+        self._setpoint.minimum = float(limit)
+        self._set(self._setpoint.get() or 0)
+
+    def _at_most(self, limit: zcl.Value) -> None:
+        self._setpoint.maximum = float(limit)
+        self._set(self._setpoint.get() or 0)
 
     def _decide(self) -> None:
         wanted = self._setpoint.value
@@ -439,7 +317,13 @@ class Lamp(EmulatedDevice):
         self.endpoints = {
             1: Endpoint(
                 0x0101,
-                {0x0000: basic(self), 0x0003: identify(self), 0x0004: groups(), 0x0006: self._switch, 0x0008: level},
+                {
+                    0x0000: basic(self),
+                    0x0003: identify(self),
+                    0x0004: groups(self, 1),
+                    0x0006: self._switch,
+                    0x0008: level,
+                },
                 (0x0019,),
             )
         }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,9 +26,10 @@ from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
 from radios.emulators.stream import StreamEnd, StreamFaults
 from radios.emulators.zcl import BadFrameError
+from radios.emulators.zigate_firmware import FIRMWARES
 from radios.emulators.zigate_line import Reader, write
 from radios.emulators.zigate_native import NativeCommands
-from radios.emulators.zigate_object import device_object
+from radios.emulators.zigate_object import default_response, device_object
 
 IEEE = 0x00158D0000FE0001
 BOOT_S = 0.3
@@ -38,38 +39,6 @@ MOVE_S = 0.5
 MAX_ASDU = 100
 OK, BAD_PARAMETERS, UNHANDLED, BUSY, STARTED, NO_ROOM = 0, 1, 2, 3, 4, 0x15
 NO_APS_ACK_SLOT = 0x83
-
-
-@dataclass(frozen=True, slots=True)
-class Firmware:
-    """A row of `FIRMWARES`: what a version does."""
-
-    major: int
-    installer: int
-    has_raw: bool
-    status_size: int
-    has_confirms: bool
-    """0x8012, acknowledged sending, counters to be trusted."""
-    has_groups: bool
-    """0x0530 sends groups and broadcasts; between 3.1e and 3.21 it only says so."""
-    filters_announces: bool
-    """In raw mode a device announce comes as 0x004D only."""
-    slots: int
-    """Acknowledged frames at once."""
-    says_a6: bool = False
-    """Sends, and answers that the parameters are wrong."""
-    is_v2: bool = False
-
-
-FIRMWARES: Mapping[str, Firmware] = {
-    "3.0f": Firmware(3, 0x030F, False, 4, False, False, False, 3),
-    "3.1a": Firmware(3, 0x031A, True, 4, False, False, False, 3),
-    "3.1d": Firmware(3, 0x031D, True, 6, False, False, False, 3, says_a6=True),
-    "3.1e": Firmware(3, 0x031E, True, 8, True, False, False, 7),
-    "3.21": Firmware(3, 0x0321, True, 8, True, False, True, 7),
-    "3.23": Firmware(3, 0x0323, True, 8, True, True, True, 7),
-    "v2-3.22": Firmware(5, 0x0322, True, 8, True, True, True, 3, is_v2=True),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +98,6 @@ class ZigateEmulator:
         self._power = 0
         self.led = True
         self.region = 1
-        self._permit_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self._booting = False
@@ -252,6 +220,11 @@ class ZigateEmulator:
 
         handle = asyncio.get_running_loop().call_later(seconds, run)
         self._timers.add(handle)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -387,13 +360,19 @@ class ZigateEmulator:
 
     def _permit(self, payload: bytes) -> int:
         target, seconds, _ = struct.unpack(">HBB", payload)
-        if target in (0x0000, 0xFFFC) or self.air.place_of(target) is not None:
+        place = self.air.place_of(target)
+        if target == 0xFFFC:
             self.air.permit(seconds)
             press = self.config.press_when_open_s
-            if seconds and press is not None and target == 0xFFFC:
+            if seconds and press is not None:
                 self._after(press, self._press_all)
-            return OK
-        return 0xD0
+        elif target == 0x0000:
+            self.air.permit(seconds, via=0)
+        elif place is not None and place.is_router:
+            self.air.permit(seconds, via=place.station.ieee)
+        else:
+            return 0xD0
+        return OK
 
     def _press_all(self) -> None:
         for found in self.devices:
@@ -459,7 +438,8 @@ class ZigateEmulator:
         self._status(0x0530, 0xA6 if firmware.says_a6 else OK, counter, 2 if is_zdo else 1)
         if mode in (1, 4):
             if firmware.has_groups:
-                self.air.broadcast(frame if mode == 4 else _to_all(frame))
+                to_all = replace(frame, destination=BROADCAST_ALL, destination_endpoint=0xFF)
+                self.air.broadcast(frame if mode == 4 else to_all)  # members of a group know themselves
                 self._confirm(0x8012, OK, frame, mode)
             return None
         if address == 0:
@@ -471,9 +451,7 @@ class ZigateEmulator:
             return None
         if acknowledged:
             self._in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._carry(frame, mode))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._carry(frame, mode))
         return None
 
     async def _carry(self, frame: AirFrame, mode: int) -> None:
@@ -536,7 +514,9 @@ class ZigateEmulator:
                 self._asked(frame)
                 return
         elif self.firmware.has_confirms:
-            self._default_response(frame)
+            answer = default_response(frame)
+            if answer is not None:
+                self._reply(frame, frame.cluster, answer)
         self._indicate(frame, lqi)
 
     def _put(self, frame: AirFrame) -> None:
@@ -544,9 +524,7 @@ class ZigateEmulator:
         if frame.destination == 0:
             self._to_self(frame)
             return
-        task = asyncio.get_running_loop().create_task(self._quietly(frame))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._quietly(frame))
 
     def _short_of(self, ieee: int) -> int:
         place = self.air.places.get(ieee)
@@ -605,39 +583,7 @@ class ZigateEmulator:
             payload=payload,
             counter=self._counter,
         )
-        task = asyncio.get_running_loop().create_task(self._quietly(back))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._quietly(back))
 
     async def _quietly(self, frame: AirFrame) -> None:
         await self.air.send(frame)
-
-    def _default_response(self, frame: AirFrame) -> None:
-        """The firmware confirms what devices report and command, where they want it."""
-        if len(frame.payload) < 3 or frame.destination >= 0xFFF8:
-            return
-        control = frame.payload[0]
-        at = 3 if control & 4 else 1
-        if control & 0x10 or len(frame.payload) < at + 2:
-            return
-        command = frame.payload[at + 1]
-        is_response = control & 3 == 0 and command in (0x01, 0x04, 0x07, 0x09, 0x0B, 0x0D, 0x10, 0x12, 0x14, 0x16)
-        if is_response or (control & 3 == 0 and command != 0x0A):
-            return
-        body = bytes(((control & 0x0C) ^ 0x08 | 0x10,)) + frame.payload[1 : at + 1] + bytes((0x0B, command, 0))
-        self._reply(frame, frame.cluster, body)
-
-
-def _to_all(frame: AirFrame) -> AirFrame:
-    """A group frame travels as a broadcast; members know themselves."""
-    return AirFrame(
-        source=frame.source,
-        destination=BROADCAST_ALL,
-        source_endpoint=frame.source_endpoint,
-        destination_endpoint=0xFF,
-        profile=frame.profile,
-        cluster=frame.cluster,
-        payload=frame.payload,
-        counter=frame.counter,
-        group=frame.group,
-    )

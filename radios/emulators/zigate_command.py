@@ -18,7 +18,8 @@ from radios.emulators.devices import DEVICES, Contact, Cube, Plug
 from radios.emulators.emcb_command import READY, STDERR, USAGE_ERROR, print_line, read_lines
 from radios.emulators.errors import EmulatorError
 from radios.emulators.stream import STREAM_FAULT_NAMES, StreamFaults
-from radios.emulators.zigate import FIRMWARES, ZigateConfig, ZigateEmulator
+from radios.emulators.zigate import ZigateConfig, ZigateEmulator
+from radios.emulators.zigate_firmware import FIRMWARES
 
 GESTURES = ("shake", "wake", "fall", "flip90", "flip180", "slide", "tap", "rotate")
 

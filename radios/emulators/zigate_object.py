@@ -1,14 +1,11 @@
-"""The stick's own device object: the firmware answers, not the host."""
+"""What the firmware answers by itself: the stick's own device object, and default responses."""
 
 from __future__ import annotations
 
 import struct
 
-from radios.emulators.air import Air
-
-
-def _flags(kind: int, relation: int) -> int:
-    return kind | (4 if kind != 2 else 0) | relation << 4
+from radios.emulators.air import Air, AirFrame
+from radios.emulators.device_object import neighbour_rows, table
 
 
 def device_object(air: Air, ieee: int, cluster: int, body: bytes) -> bytes | None:
@@ -27,11 +24,19 @@ def device_object(air: Air, ieee: int, cluster: int, body: bytes) -> bytes | Non
         case 0x0006:
             return b"\x00" + zero + b"\x00"
         case 0x0031:
-            rows = [
-                struct.pack("<QQHBBBB", air.extended_pan_id, ieee, short, _flags(kind, relation), 2, depth, lqi)
-                for ieee, short, kind, relation, depth, lqi in air.neighbours(0)
-            ]
-            start = body[0] if body else 0
-            shown = rows[start : start + 3]
-            return bytes((0, len(rows), start, len(shown))) + b"".join(shown)
+            return table(neighbour_rows(air, 0), body[0] if body else 0)
     return None
+
+
+def default_response(frame: AirFrame) -> bytes | None:
+    """The firmware confirms what devices report and command, where they want it."""
+    if len(frame.payload) < 3 or frame.destination >= 0xFFF8:
+        return None
+    control = frame.payload[0]
+    at = 3 if control & 4 else 1
+    if control & 0x10 or len(frame.payload) < at + 2:
+        return None
+    command = frame.payload[at + 1]
+    if control & 3 == 0 and command != 0x0A:
+        return None
+    return bytes(((control & 0x0C) ^ 0x08 | 0x10,)) + frame.payload[1 : at + 1] + bytes((0x0B, command, 0))

@@ -11,13 +11,20 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from protocols.zigate.responses import ApsAck, ApsConfirm, ApsConfirmFailed
-from protocols.zigate.status import StackStatus
+from protocols.zigate.status import SerialStatus, StackStatus
 from radios.api import DeliveryError, RadioLostError
 
 EARLY_KEPT = 32
 """Confirmations that came before their frame's counter was known."""
 
 Confirmation = ApsAck | ApsConfirm | ApsConfirmFailed
+_SERIAL = frozenset(int(status) for status in SerialStatus)
+
+
+def not_sent(code: int) -> DeliveryError:
+    """The error for a frame that the stick refuses, by the status of the command."""
+    name = SerialStatus(code).name if code in _SERIAL else StackStatus(code).name
+    return DeliveryError("the stick did not send it", name, code)
 
 
 @dataclass(slots=True, eq=False)

@@ -67,7 +67,7 @@ from radios.api import (
     ZigbeeEvent,
 )
 from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_of, frame_of
-from radios.zigate.delivery import Flight, Flights
+from radios.zigate.delivery import Flight, Flights, not_sent
 from radios.zigate.firmware import Firmware, firmware_of
 from radios.zigate.link import ZigateLink
 from radios.zigate.native import Native
@@ -415,7 +415,8 @@ class ZigateRadio:
         if frame.security is Security.LINK_KEY:
             raise NotSupportedError("a ZiGate cannot encrypt single frames with a link key")
         if not firmware.has_raw:
-            await self._send_native(frame)
+            async with self._window:
+                await self._native.send(frame, self._link)
             return
         address, acknowledged = address_of(frame, firmware)
         endpoint = 0 if frame.profile == Profile.ZDO else OUR_ENDPOINT
@@ -431,30 +432,6 @@ class ZigateRadio:
         )
         async with self._window:
             await self._fly(command, frame, acknowledged, firmware)
-
-    async def _send_native(self, frame: ApsFrame) -> None:
-        """By the firmware's own command; it tells nothing of the frame's way."""
-        if frame.delivery is not Delivery.UNICAST:
-            raise NotSupportedError("firmware without raw mode sends no groups and broadcasts; 3.23 does")
-        try:
-            asking = self._native.ask(frame)
-        except CodecError as error:
-            raise NotSupportedError(f"firmware without raw mode sends no such frame: {error}") from None
-        if asking is None:
-            return
-        command, asked = asking
-        try:
-            async with self._window:
-                status = await self._link.command(command, attempts=1)
-        except BaseException:
-            self._native.forget(asked)
-            raise
-        if status.status is not SerialStatus.SUCCESS:
-            self._native.forget(asked)
-            code = int(status.status)
-            name = status.status.name if code in _NAMED else StackStatus(code).name
-            raise DeliveryError("the stick did not send it", name, code)
-        self._native.numbered(asked, status.sequence)
 
     async def _fly(self, command: SendAps, frame: ApsFrame, acknowledged: bool, firmware: Firmware) -> None:
         flight = Flight(
@@ -503,8 +480,7 @@ class ZigateRadio:
                     )
                 return
             if code not in _OUT_OF_BUFFERS or pause is None:
-                name = status.status.name if code in _NAMED else StackStatus(code).name
-                raise DeliveryError("the stick did not send it", name, code)
+                raise not_sent(code)
             self._counters["backed_off"] += 1
             await asyncio.sleep(pause)
 
@@ -591,9 +567,6 @@ class ZigateRadio:
         finally:
             self._restarting = None
         self._tell(NetworkChanged(self.network))
-
-
-_NAMED = frozenset(int(status) for status in SerialStatus)
 
 
 class ZigateDriver:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from protocols import zdo
-from protocols.aps import ApsFrame
+from protocols.aps import ApsFrame, Delivery
 from protocols.errors import CodecError
 from protocols.ids import Eui64, Profile
 from protocols.packet import Packet
@@ -38,8 +38,11 @@ from protocols.zcl.status import Status
 from protocols.zdo import ZdoStatus
 from protocols.zigate import commands, responses
 from protocols.zigate.address import Address, AddressMode
+from protocols.zigate.status import SerialStatus
 from radios.api import NotSupportedError
 from radios.zigate.aps import OUR_ENDPOINT
+from radios.zigate.delivery import not_sent
+from radios.zigate.link import ZigateLink
 
 ON_OFF, LEVEL, IDENTIFY, IAS_ZONE = 0x0006, 0x0008, 0x0003, 0x0500
 READ_COLLECT_S = 1.5
@@ -92,6 +95,30 @@ class Native:
         self._asked.clear()
 
     # -- out -----------------------------------------------------------------------------------------------------
+
+    async def send(self, frame: ApsFrame, link: ZigateLink) -> None:
+        """Send it by the firmware's own command, which tells nothing of the frame's way.
+
+        Raises `NotSupportedError` for what there is no command for, and what `ZigateLink.command` raises.
+        """
+        if frame.delivery is not Delivery.UNICAST:
+            raise NotSupportedError("firmware without raw mode sends no groups and broadcasts; 3.23 does")
+        try:
+            asking = self.ask(frame)
+        except CodecError as error:
+            raise NotSupportedError(f"firmware without raw mode sends no such frame: {error}") from None
+        if asking is None:
+            return
+        command, asked = asking
+        try:
+            status = await link.command(command, attempts=1)
+        except BaseException:
+            self.forget(asked)
+            raise
+        if status.status is not SerialStatus.SUCCESS:
+            self.forget(asked)
+            raise not_sent(int(status.status))
+        self.numbered(asked, status.sequence)
 
     def ask(self, frame: ApsFrame) -> tuple[commands.Command, _Asked] | None:
         """The command for what a frame does, and what waits for its answer; None: the firmware does it by itself.

@@ -8,20 +8,13 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from radios.emulators import zcl
-from radios.emulators.air import Air, AirFrame
-from radios.emulators.device import EmulatedDevice
-from radios.emulators.devices import DEVICES, Cube, make
 from radios.emulators.errors import EmulatorError
-from radios.emulators.home import Home
-from radios.emulators.zigate import FIRMWARES, ZigateConfig, ZigateEmulator
+from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.emulators.zigate_command import Console
+from radios.emulators.zigate_firmware import FIRMWARES
 from radios.emulators.zigate_line import Reader, write
 
 
@@ -159,120 +152,3 @@ def test_what_cannot_be_emulated_is_refused_by_name() -> None:
         ZigateEmulator(ZigateConfig(devices=("toaster",)))
     with pytest.raises(EmulatorError, match=r"3\.1e"):
         ZigateEmulator(ZigateConfig(firmware="9.9"))
-
-
-# -- devices -----------------------------------------------------------------------------------------------------------
-
-
-class Listener:
-    """A coordinator that only listens."""
-
-    ieee = 0x00158D00000000FE
-
-    def __init__(self) -> None:
-        self.heard: list[AirFrame] = []
-
-    def receive(self, frame: AirFrame, lqi: int) -> None:
-        assert 1 <= lqi <= 255
-        self.heard.append(frame)
-
-    def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:
-        return None
-
-    def left(self, ieee: int, *, rejoin: bool) -> None:
-        return None
-
-
-def room(kind: str) -> tuple[Air, Listener, EmulatedDevice]:
-    air, listener = Air(Random(1), delay_s=0.0), Listener()
-    air.attach(listener)
-    air.channel = 15
-    device = make(kind, 1, 1, Home(1, 0.0, 1.0, 0.0))
-    assert air.join(device, quietly=True)
-    return air, listener, device
-
-
-def say(device: EmulatedDevice, cluster: int, payload: bytes, *, profile: int = 0x0104, endpoint: int = 1) -> None:
-    device.receive(
-        AirFrame(
-            source=0,
-            destination=device.short,
-            source_endpoint=1 if profile else 0,
-            destination_endpoint=endpoint if profile else 0,
-            profile=profile,
-            cluster=cluster,
-            payload=payload,
-        )
-    )
-
-
-async def answers(listener: Listener) -> list[bytes]:
-    await asyncio.sleep(0.01)
-    found = [frame.payload for frame in listener.heard if frame.profile]
-    listener.heard.clear()
-    return found
-
-
-async def test_a_device_is_a_zcl_server() -> None:
-    air, listener, _ = room("thermostat")
-    device = air.places[next(iter(air.places))].station
-    assert isinstance(device, EmulatedDevice)
-    read = zcl.frame(5, zcl.READ, struct.pack("<HH", 0x0012, 0x0099), to_client=False)
-    say(device, 0x0201, read)
-    assert await answers(listener) == [bytes.fromhex("180501120000290208990086")]
-    for value, type_id, status in ((2200, 0x29, b"\x00"), (9000, 0x29, b"\x87\x12\x00"), (5, 0x20, b"\x8d\x12\x00")):
-        body = struct.pack("<HB", 0x0012, type_id) + zcl.pack(type_id, value)
-        say(device, 0x0201, zcl.frame(6, zcl.WRITE, body, to_client=False))
-        assert await answers(listener) == [bytes((0x18, 6, zcl.WRITE_RESPONSE)) + status]
-    say(device, 0x0201, zcl.frame(7, 0x55, b"", to_client=False, is_cluster=True))
-    assert await answers(listener) == [bytes((0x18, 7, 0x0B, 0x55, zcl.UNSUP_CLUSTER_COMMAND))]
-    say(device, 0x0702, zcl.frame(8, zcl.READ, b"\x00\x00", to_client=False))
-    assert await answers(listener) == [bytes((0x18, 8, 0x0B, 0x00, zcl.UNSUPPORTED_CLUSTER))]
-    air.close()
-
-
-async def test_reports_need_a_binding_and_keep_their_least_change() -> None:
-    air, listener, device = room("lamp")
-    body = struct.pack("<BHBHHB", 0, 0, 0x20, 0, 60, 10)
-    say(device, 8, zcl.frame(1, zcl.CONFIGURE, body, to_client=False))
-    assert await answers(listener) == [b"\x18\x01\x07\x00"]
-    device.changed()
-    assert await answers(listener) == []
-    bind = b"\x01" + struct.pack("<QBHBQB", device.ieee, 1, 8, 3, listener.ieee, 1)
-    say(device, 0x0021, bind, profile=0)
-    device.changed()
-    assert [payload[2] for payload in await answers(listener)] == [zcl.REPORT]
-    for level, told in ((205, 0), (215, 1)):
-        device.endpoints[1].servers[8].attributes[0].value = level
-        device.changed()
-        assert len(await answers(listener)) == told
-    air.close()
-
-
-async def test_a_sleeping_child_gets_its_frames_when_it_is_awake() -> None:
-    air, _, device = room("cube")
-    frame = AirFrame(
-        source=0, destination=device.short, source_endpoint=1, destination_endpoint=1, profile=0x0104, cluster=0,
-        payload=b"\x00\x01\x00\x05\x00",
-    )  # fmt: skip
-    assert isinstance(device, Cube)
-    task = asyncio.ensure_future(air.send(frame))
-    await asyncio.sleep(0.05)
-    assert not task.done()
-    device.gesture("shake")
-    assert await asyncio.wait_for(task, 5) == 0x00
-    assert device.heard
-    air.close()
-
-
-@pytest.mark.parametrize("kind", DEVICES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(cluster=st.integers(0, 0x0B10), payload=st.binary(max_size=40), profile=st.sampled_from((0, 0x0104)))
-def test_no_frame_breaks_a_device(kind: str, cluster: int, payload: bytes, profile: int) -> None:
-    async def hear() -> None:
-        air, _, device = room(kind)
-        for found in (cluster, *device.endpoints[1].servers):
-            say(device, found, payload, profile=profile)
-        air.close()
-
-    asyncio.run(hear())
