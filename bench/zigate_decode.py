@@ -34,28 +34,26 @@ def _sent(number: int) -> list[tuple[int, bytes]]:
     ]
 
 
-def _answers(number: int) -> list[tuple[int, bytes]]:
-    """What a meter measures in and who made a plug; or who hears whom, and the switch of a lamp."""
-    if number % 80:
-        return [
-            _report(number, 1, 0x0702, "18 nn 01 0003 00 30 00 0103 00 22 010000 0203 00 22 e80300 0303 00 18 33"),
-            _report(number, 1, 0x0000, "18 nn 01 0400 00 42 07 4578616d706c65 0500 00 42 0a 736d6172742d706c7567"),
-        ]
+def _answer(number: int) -> tuple[int, bytes]:
+    """In turn: what a meter measures in, who made a plug, who hears whom."""
+    match number // 40 % 3:
+        case 0:
+            units = "18 nn 01 0003 00 30 00 0103 00 22 010000 0203 00 22 e80300 0303 00 18 33"
+            return _report(number, 1, 0x0702, units)
+        case 1:
+            return _report(number, 1, 0, "18 nn 01 0400 00 42 07 4578616d706c65 0500 00 42 0a 736d6172742d706c7567")
     neighbour = "d2a3b4c5d6e7f809 22b4c5d6e7f8a900 nn12 25 02 01 c8"
     zdo = bytes.fromhex(f"nn00 050003 {neighbour * 3}".replace("nn", f"{number & 0xFF:02x}"))
-    return [
-        (0x8002, bytes.fromhex("00 0000 8031 0000 021234 020000") + zdo),
-        _report(number, 1, 0x0006, "18 nn 01 0000 00 10 01"),
-    ]
+    return 0x8002, bytes.fromhex("00 0000 8031 0000 021234 020000") + zdo
 
 
 def _forty(number: int) -> list[tuple[int, bytes]]:
-    """Forty frames of a home with meters, plugs and sensors: 32 told unasked, and two questions with their answers.
+    """Forty frames of a home with meters, plugs and sensors: 36 told unasked, and a question with all that it brings.
 
-    `hubd --demo` sends rather less: of what its ZiGate says in an hour, nineteen of twenty frames are told unasked.
+    Of what the ZiGate of `hubd --demo` says in a quarter of an hour, 1,099 of 1,103 frames are told unasked.
     """
     found = []
-    for at in range(number, number + 4):
+    for at in range(number, number + 5):
         # A meter and a plug's: summation and demand. Voltage, current and power. A room. A thermostat. A switch.
         found.append(_report(at, 1, 0x0702, "18 nn 0a 0000 25 nnnnnn000000 0004 2a nnnnnn"))
         found.append(_report(at + 9, 1, 0x0702, "18 nn 0a 0000 25 nnnnnn000000 0004 2a nnnnnn"))
@@ -64,15 +62,10 @@ def _forty(number: int) -> list[tuple[int, bytes]]:
         found.append(_report(at, 1, 0x0402, "18 nn 0a 0000 29 66nn"))
         found.append(_report(at, 1, 0x0201, "18 nn 0a 0000 29 66nn 0800 20 nn"))
         found.append(_report(at, 1, 0x0006, "18 nn 0a 0000 10 01"))
-    for at in range(number, number + 3):
-        # Of Xiaomi: 0xFF01 with battery, temperature and counters.
-        found.append(
-            _report(at, 1, 0x0000, "1c 5f11 nn 0a 01ff 42 19 0121d10b 0328nn 0421a813 0521nn00 0624nnnnnn0000 0a21nnnn")
-        )
-    found.append((0x004D, bytes.fromhex("279b00158d0001a2b3c48e")))
-    for at, answer in enumerate(_answers(number)):
-        found += [*_sent(number + at), answer]
-    return found
+    # Of Xiaomi: 0xFF01 with battery, temperature and counters.
+    xiaomi = "1c 5f11 nn 0a 01ff 42 19 0121d10b 0328nn 0421a813 0521nn00 0624nnnnnn0000 0a21nnnn"
+    found.append(_report(number, 1, 0x0000, xiaomi))
+    return [*found, *_sent(number), _answer(number)]
 
 
 def stream() -> bytes:
@@ -111,8 +104,7 @@ def run() -> list[Result]:
         deframer, seen = Deframer(frames.read), 0
         started = time.perf_counter()
         for chunk in chunks:
-            for found in deframer.feed(chunk):
-                assert found.__class__ is tuple  # a frame that was read, and no garbage
+            for _packet, _lqi in deframer.feed(chunk):  # type: ignore[misc] # garbage would be no pair
                 seen += 1
         elapsed = time.perf_counter() - started
         assert seen == FRAMES, seen

@@ -103,18 +103,22 @@ class OpenEnum(IntEnum):
         return not self.name.startswith("UNKNOWN_")
 
 
-_E = TypeVar("_E", bound=IntEnum)
+_I = TypeVar("_I", bound=int)
+MEMBERS_KEPT = 4096
 
 
-class Members(dict[int, _E]):
-    """Members of an enum by value: a look-up in place of a call to the enum, which costs ten times as much."""
+class Members(dict[int, _I]):
+    """Members of an enum, flags or addresses by value: a look-up costs a tenth of a call to the class."""
 
-    def __init__(self, enum: type[_E]) -> None:
-        super().__init__({member.value: member for member in enum})
-        self._enum = enum
+    def __init__(self, made: type[_I]) -> None:
+        super().__init__({member.value: member for member in made} if issubclass(made, IntEnum) else {})
+        self._made = made
 
-    def __missing__(self, value: int) -> _E:
-        return self._enum(value)
+    def __missing__(self, value: int) -> _I:
+        if len(self) >= MEMBERS_KEPT:
+            self.clear()
+        self[value] = made = self._made(value)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
-from enum import IntEnum
 from functools import lru_cache
 from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, Union, cast, get_args, get_origin, get_type_hints
@@ -290,12 +289,8 @@ def _converted(scope: dict[str, object], number: int, field: _Field, *, is_there
     variable = f"v{number}"
     if field.python_type is int or not issubclass(field.python_type, int):
         return variable
-    if issubclass(field.python_type, IntEnum):
-        scope[f"m{number}"] = Members(field.python_type)
-        value = f"m{number}[{variable}]"
-    else:
-        scope[f"t{number}"] = field.python_type
-        value = f"t{number}({variable})"
+    scope[f"m{number}"] = Members(field.python_type)
+    value = f"m{number}[{variable}]"
     return f"None if {variable} is None else {value}" if field.optional and not is_there else value
 
 

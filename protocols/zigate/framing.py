@@ -10,11 +10,11 @@ counts as payload; only its log messages have none (ZIGATE firmware, SerialLink)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Generic, NamedTuple, TypeVar
 
 from protocols.errors import CodecError, RangeError
+from protocols.garbage import Garbage
 
 START, ESCAPE, END = 0x01, 0x02, 0x03
 ESCAPE_MASK = 0x10
@@ -51,17 +51,6 @@ class RawFrame(NamedTuple):
 
 
 _from_bytes = int.from_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """Bytes that are no frame."""
-
-    data: bytes
-    reason: str
-    """"noise", "cut", "checksum", "length", "escape", "overlong"; "payload": right, but `make` cannot read it."""
-    detail: str = ""
-    """What `make` said."""
 
 
 def checksum(data: bytes) -> int:
@@ -139,7 +128,10 @@ T = TypeVar("T")
 
 
 class Deframer(Generic[T]):
-    """Bytes in, frames out. Never raises: what is no frame comes out as `Garbage`, and the next good frame at once."""
+    """Bytes in, frames out. Never raises: what is no frame comes out as `Garbage`, and the next good frame at once.
+
+    Reasons: "noise", "cut", "checksum", "length", "escape", "overlong", "payload".
+    """
 
     def __init__(self, make: Callable[[int, bytes, int], T], *, has_lqi: bool = True) -> None:
         """`make(code, payload, lqi)`: what a frame becomes, `RawFrame` or `frames.read`.

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from protocols.garbage import Garbage
 from protocols.packet import Packet
 from protocols.zigate import frames
 from protocols.zigate.commands import Command, GetVersion
-from protocols.zigate.framing import Deframer, Garbage, encode
+from protocols.zigate.framing import Deframer, encode
 from protocols.zigate.responses import Log, Response, Status, Version
 from protocols.zigate.status import SerialStatus
 from radios.api import NoReplyError, RadioLostError

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import RangeError
+from protocols.garbage import Garbage
 from protocols.zigate.frames import read
-from protocols.zigate.framing import MAX_PAYLOAD, MAX_WIRE, Deframer, Garbage, RawFrame, checksum, encode, unescape
+from protocols.zigate.framing import MAX_PAYLOAD, MAX_WIRE, Deframer, RawFrame, checksum, encode, unescape
 from protocols.zigate.responses import Version
 
 GUIDE = json.loads((Path(__file__).parent.parent / "golden" / "zigate_guide.json").read_text())["frames"]

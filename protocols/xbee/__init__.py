@@ -1,0 +1,1 @@
+"""The serial API of Digi's XBee modules with Smart Energy firmware."""
