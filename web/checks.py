@@ -136,9 +136,15 @@ def _field_allowed(struct: inspect.StructType | None, name: str) -> str:
 
 
 def describe(wanted: inspect.Type) -> str:
-    """What a type allows, for people."""
+    """What a type allows, for people: its own description where it has one."""
+    if isinstance(wanted, inspect.Metadata):
+        description = (wanted.extra_json_schema or {}).get("description")
+        return str(description) if description else describe(wanted.type)
     plain = _plain(wanted)
     match plain:
+        case inspect.UnionType():
+            kinds = (one for one in plain.types if not isinstance(one, inspect.NoneType))
+            return " or ".join(describe(one) for one in kinds)
         case inspect.EnumType():
             return "one of " + ", ".join(str(member.value) for member in plain.cls)
         case inspect.LiteralType():

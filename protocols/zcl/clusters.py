@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 from functools import cache
 
+from protocols.errors import RangeError
 from protocols.zcl.definition import AttributeDef, ClusterDef, read_rows
 
 BASIC, POWER_CONFIGURATION, DEVICE_TEMPERATURE, IDENTIFY = 0x0000, 0x0001, 0x0002, 0x0003
@@ -733,24 +734,24 @@ def attribute_name(
 
 
 def find_cluster(text: str) -> int:
-    """A cluster by its name or number. Raises `ValueError` that names what is near."""
+    """A cluster by its name or number. Raises `RangeError` that names what is near."""
     number = _number(text)
-    if number is not None:
+    if number is not None and 0 <= number <= 0xFFFF:
         return number
     wanted = _plain(text)
     for found, name in NAMES.items():
         if name == wanted:
             return found
-    raise ValueError(_unknown("cluster", text, list(NAMES.values()), wanted))
+    raise RangeError("cluster", text, _allowed("a cluster's name", wanted, list(NAMES.values())))
 
 
 def find_attribute(cluster_id: int, text: str, *, client: bool = False) -> AttributeDef:
     """An attribute by its name or number. A number without a row gives a row without a data type's name (type 0xFF).
 
-    Raises `ValueError` that names what is near.
+    Raises `RangeError` that names what is near.
     """
     number = _number(text)
-    if number is not None:
+    if number is not None and 0 <= number <= 0xFFFF:
         found = attribute_def(cluster_id, number, client=client)
         return found or AttributeDef(number, f"0x{number:04x}", 0xFF)
     rows = cluster(cluster_id)
@@ -759,7 +760,8 @@ def find_attribute(cluster_id: int, text: str, *, client: bool = False) -> Attri
     for row in table:
         if row.name == wanted:
             return row
-    raise ValueError(_unknown(f"attribute of {cluster_name(cluster_id)}", text, [row.name for row in table], wanted))
+    what = f"the name of an attribute of {cluster_name(cluster_id)}"
+    raise RangeError("attribute", text, _allowed(what, wanted, [row.name for row in table]))
 
 
 def _plain(text: str) -> str:
@@ -768,15 +770,12 @@ def _plain(text: str) -> str:
 
 def _number(text: str) -> int | None:
     try:
-        number = int(text.strip(), 0)
+        return int(text.strip(), 0)
     except ValueError:
         return None
-    if not 0 <= number <= 0xFFFF:
-        raise ValueError(f"{text}: a number from 0 to 0xFFFF")
-    return number
 
 
-def _unknown(what: str, text: str, known: list[str], wanted: str) -> str:
+def _allowed(what: str, wanted: str, known: list[str]) -> str:
     near = difflib.get_close_matches(wanted, known, 3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "; give its number, as 0x0006" if known else ""
-    return f"there is no {what} called {text!r}{hint}"
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"{f'{what} or its number' if known else 'a number'}, 0 to 0xFFFF{hint}"

@@ -148,6 +148,41 @@ async def test_every_mistake_is_named_with_what_is_possible(tmp_path: Path) -> N
         assert refused[1]["detail"].count("READ_ONLY") == 1
 
 
+CLUSTER = "a cluster's name or number, 0 to 0xFFFF"
+ATTRIBUTE = "an attribute's name or number, 0 to 0xFFFF"
+
+
+async def test_a_wrong_cluster_or_attribute_is_told_what_is_allowed(tmp_path: Path) -> None:
+    cases: list[tuple[Any, Any, str, str]] = [
+        ("onof", 0, "cluster", "a cluster's name or its number, 0 to 0xFFFF; did you mean on_off?"),
+        ("qqqq", 0, "cluster", "a cluster's name or its number, 0 to 0xFFFF"),
+        ("0x10000", 0, "cluster", "a cluster's name or its number, 0 to 0xFFFF"),
+        (70_000, 0, "cluster", CLUSTER),
+        (True, 0, "cluster", CLUSTER),
+        ("", 0, "cluster", CLUSTER),
+        (
+            "on_off",
+            "onof",
+            "attributes",
+            "the name of an attribute of on_off or its number, 0 to 0xFFFF; did you mean on_off?",
+        ),
+        ("0xfff0", "x", "attributes", "a number, 0 to 0xFFFF"),
+        ("on_off", False, "attributes[0]", ATTRIBUTE),
+    ]
+    async with service(tmp_path, "plug") as home:
+        path = f"/devices/{home.id('plug')}/attributes/read"
+        for cluster, attribute, field, allowed in cases:
+            body = {"endpoint": 1, "cluster": cluster, "attributes": [attribute]}
+            status, problem = await home.ask("POST", path, body)
+            [error] = problem["errors"]
+            assert (status, error["field"], error["allowed"]) == (400, field, allowed)
+            assert problem["detail"].endswith(f"; allowed: {allowed}")
+        status, problem = await home.ask("POST", path, {"endpoint": 1, "attributes": [0]})
+        assert problem["detail"] == f"cluster is missing; allowed: {CLUSTER}"
+        status, problem = await home.ask("PUT", "/registry/ZDO_Device_Manager.refresh_rate", {"value": "x"})
+        assert problem["errors"][0]["allowed"] == "true or false or a whole number"
+
+
 async def test_a_radio_that_is_down_is_said_for_what_it_is(tmp_path: Path) -> None:
     async with service(tmp_path, "plug") as home:
         home.stick.kill()

@@ -68,13 +68,14 @@ async def _place(
     hub: HubClient, said: str, cluster: str, endpoint: int | None, side: str = "server"
 ) -> tuple[str, int, int]:
     """Device id, endpoint and cluster that are meant. Raises `HubctlError`."""
+    from protocols.errors import RangeError
     from protocols.zcl.clusters import cluster_name, find_cluster
 
     device = await find_device(hub, said)
     try:
         number = find_cluster(cluster)
-    except ValueError as error:
-        raise HubctlError(f"there is no cluster {clean(cluster)!r}: {error}", Exit.USAGE) from None
+    except RangeError as error:
+        raise HubctlError(f"there is no cluster {clean(cluster)!r}; allowed: {error.allowed}", Exit.USAGE) from None
     if endpoint is not None:
         return device.id, endpoint, number
     known = await hub.zigbee_device(device.id)

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.errors import InvalidError, ZclStatusError
 from hub.zigbee.attributes import type_of
 from hub.zigbee.model import Side
+from protocols.errors import RangeError
 from protocols.zcl.clusters import attribute_def, cluster_name, find_attribute, find_cluster
 from protocols.zcl.status import Status
 from web import schema_zigbee, zcl_values
@@ -21,6 +22,9 @@ DEVICE_FAILS = (*RADIO_FAILS, 504)
 Endpoint = Annotated[int, Meta(ge=1, le=240)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Number = Annotated[int, Meta(ge=0, le=0xFFFF)]
+ClusterRef = Annotated[Number | Name, Meta(description="a cluster's name or number, 0 to 0xFFFF")]
+AttributeRef = Annotated[Number | Name, Meta(description="an attribute's name or number, 0 to 0xFFFF")]
+TypeRef = Annotated[Number | Name, Meta(description="a data type's name or number")]
 ManufacturerCode = Annotated[int, Meta(ge=1, le=0xFFFF)]
 
 
@@ -28,7 +32,7 @@ class ClusterPlace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A cluster of an endpoint, by number or name."""
 
     endpoint: Endpoint
-    cluster: Number | Name
+    cluster: ClusterRef
     manufacturer: ManufacturerCode | UnsetType = UNSET
     side: Side = Side.SERVER
 
@@ -36,23 +40,23 @@ class ClusterPlace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class ReadRequest(ClusterPlace, frozen=True, kw_only=True):
     """Which attributes to read, by number or name."""
 
-    attributes: Annotated[list[Number | Name], Meta(min_length=1, max_length=64)]
+    attributes: Annotated[list[AttributeRef], Meta(min_length=1, max_length=64)]
 
 
 class WriteRequest(ClusterPlace, frozen=True, kw_only=True):
     """Attribute and value; `type` only where neither the hub nor the device has told it."""
 
-    attribute: Number | Name
+    attribute: AttributeRef
     value: Json
-    type: Number | Name | UnsetType = UNSET
+    type: TypeRef | UnsetType = UNSET
 
 
 class ReportingPlace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An attribute of a server, by number or name."""
 
     endpoint: Endpoint
-    cluster: Number | Name
-    attribute: Number | Name
+    cluster: ClusterRef
+    attribute: AttributeRef
     manufacturer: ManufacturerCode | UnsetType = UNSET
 
 
@@ -95,8 +99,8 @@ def cluster_of(given: int | str, field: str = "cluster") -> int:
         return given
     try:
         return find_cluster(given)
-    except ValueError as error:
-        raise InvalidError(field, given, _allowed(error)) from None
+    except RangeError as error:
+        raise InvalidError(field, given, error.allowed) from None
 
 
 def attribute_of(cluster: int, given: int | str, side: Side, field: str = "attribute") -> int:
@@ -105,12 +109,8 @@ def attribute_of(cluster: int, given: int | str, side: Side, field: str = "attri
         return given
     try:
         return find_attribute(cluster, given, client=side is Side.CLIENT).id
-    except ValueError as error:
-        raise InvalidError(field, given, _allowed(error)) from None
-
-
-def _allowed(error: ValueError) -> str:
-    return str(error)
+    except RangeError as error:
+        raise InvalidError(field, given, error.allowed) from None
 
 
 def _code(given: int | UnsetType) -> int | None:
