@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from test_rest_zigbee import Service, service
+from test_rest_zigbee import SECRET_CODE, Service, service
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -105,6 +106,39 @@ async def test_networks_are_looked_at_and_set_up(tmp_path: Path) -> None:
         assert (ran.code, ran.out.strip()) == (0, "ZDO_Device_Manager.refresh_rate = 60 s")
         ran = await shell.run("registry", "set", "ZDO_Device_Manager.refresh", "60")
         assert (ran.code, "refresh_rate" in ran.err) == (3, True)
+
+
+async def test_ctrl_c_closes_joining(tmp_path: Path) -> None:
+    async with service(tmp_path) as home:
+        process = await Shell(home, tmp_path).start("join", "--seconds", "60")
+        assert process.stderr is not None
+        async with asyncio.timeout(30):
+            told = await process.stderr.readline()
+            assert told == b"han: joining is open for 1 min 0 s; start the joining of your device now\n"
+            assert home.hub.networks.get("han").joining_until is not None
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+        assert (process.returncode, out, err) == (0, b"", b"joining is closed\n")
+        assert home.hub.networks.get("han").joining_until is None
+
+
+async def test_many_devices_are_added_from_a_file(tmp_path: Path) -> None:
+    async with service(tmp_path) as home:
+        shell, file = Shell(home, tmp_path), tmp_path / "devices"
+        file.write_text(f"0013a20040000001 name=Lamp\n0013a20040000002 install_code={SECRET_CODE}\n")
+        ran = await shell.run("network", "add", "--file", str(file))
+        assert (ran.code, ran.err.splitlines()[-1]) == (2, "hubctl: 1 line is wrong; nothing was sent")
+        assert "line 2: han takes no installation codes" in ran.err
+        assert SECRET_CODE not in ran.err
+        assert home.hub.devices.all() == []
+        file.write_text("0013a20040000001 name=Lamp\n0013a20040000002\n")
+        ran = await shell.run("network", "add", "--file", str(file))
+        assert (ran.code, "2 added" in ran.out) == (0, True)
+        assert [device.id for device in home.hub.devices.all()] == [
+            "zigbee-0013a20040000001",
+            "zigbee-0013a20040000002",
+        ]
+        assert home.hub.devices.get("zigbee-0013a20040000001").name == "Lamp"
 
 
 async def test_joining_is_seen_live_and_closed_at_the_end(tmp_path: Path) -> None:

@@ -112,6 +112,14 @@ SYSTEM = {
 }
 
 
+def network(radio: str = "han", **more: Any) -> dict[str, Any]:
+    return {"radio": radio, "driver": "zigate", "state": "up", "model": "ZiGate V1", "can": {}, **more}
+
+
+def topology(asked: int, total: int, **more: Any) -> dict[str, Any]:
+    return {"radio": "han", "started": "2026-11-20T12:00:00.000Z", "asked": asked, "total": total, **more}
+
+
 def snapshot(seq: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "event": "snapshot",

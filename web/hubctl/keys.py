@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from web.hubctl.context import App, is_terminal, json_option, now, pass_app
+from web.hubctl.context import App, json_option, now, pass_app
 from web.hubctl.exits import Exit, HubctlError
-from web.hubctl.output import STATE_STYLES, Cell, Column, Table, line, print_json, show, words
+from web.hubctl.files import read_text
+from web.hubctl.output import STATE_STYLES, Cell, Column, Table, print_json, show, words
 from web.hubctl.units import UNKNOWN, local, parse_time, span
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from web.client_model import Key
 
 FIELDS = ("radio", "broadcast_key", "unicast_keys", "issued_at")
-LONGEST_FILE = 1024 * 1024
-"""Bytes: keys of 10,000 breakers."""
 
 
 @click.command()
@@ -85,21 +82,7 @@ def _tell(found: Sequence[Key], as_json: bool) -> None:
 def _read(file: str) -> dict[str, object]:
     import json
 
-    if file == "-" and is_terminal("stdin", "stderr"):
-        line("paste the JSON, then Ctrl-D", "dim", err=True)
-    where = "standard input" if file == "-" else file
-    try:
-        if file == "-":
-            text = sys.stdin.read(LONGEST_FILE + 1)
-        else:
-            with Path(file).open(encoding="utf-8") as source:
-                text = source.read(LONGEST_FILE + 1)
-    except OSError as error:
-        raise HubctlError(f"{where} cannot be read: {error.strerror}", Exit.USAGE) from None
-    except UnicodeDecodeError:
-        raise HubctlError(f"{where} is not text (UTF-8)", Exit.USAGE) from None
-    if len(text) > LONGEST_FILE:
-        raise HubctlError(f"{where} is longer than {LONGEST_FILE} characters", Exit.USAGE)
+    where, text = read_text(file, "paste the JSON, then Ctrl-D")
     # Values are never shown: what is wrong may be a key that is nearly right.
     try:
         update = json.loads(text)

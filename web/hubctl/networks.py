@@ -280,29 +280,6 @@ def erase(app: App, radio: str, confirm: str, as_json: bool) -> None:
     app.run(work)
 
 
-@click.command()
-@click.argument("radio")
-@click.argument("eui64")
-@click.option("--name", metavar="TEXT", help="What people call it.")
-@click.option("--install-code", is_flag=True, help="Ask for the installation code, which is not shown.")
-@click.option("--link-key", is_flag=True, help="Ask for the link key, which is not shown.")
-@json_option
-@pass_app
-def add(app: App, radio: str, eui64: str, name: str | None, install_code: bool, link_key: bool, as_json: bool) -> None:
-    """List a device before it joins, by the 16 hex digits on its label."""
-    code = click.prompt("Installation code", hide_input=True, err=True) if install_code else None
-    key = click.prompt("Link key", hide_input=True, err=True) if link_key else None
-
-    async def work(hub: HubClient) -> None:
-        device = await hub.add_device(await the_radio(hub, radio), eui64, name=name, install_code=code, link_key=key)
-        if as_json:
-            print_json(device)
-        else:
-            line(f"{device.device_id}: expected on {radio}; open joining (hubctl join {radio}) and switch it on")
-
-    app.run(work)
-
-
 @click.command("list")
 @json_option
 @pass_app

@@ -51,7 +51,7 @@ NETWORK_COMMANDS = {
     "list": Entry("networks:list_", "All Zigbee networks."),
     "show": Entry("networks:show_", "Where it is, what its stick is and can do."),
     "permit": Entry("networks:permit", "Let devices join for a while."),
-    "add": Entry("networks:add", "List a device before it joins."),
+    "add": Entry("adding:add", "List devices before they join."),
     "scan": Entry("networks:scan", "Who hears whom, and how well."),
     "energy": Entry("networks:energy", "How much is going on on each channel."),
     "channel": Entry("networks:channel", "Move it to another channel."),

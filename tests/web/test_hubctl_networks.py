@@ -1,0 +1,122 @@
+"""`hubctl network add --file`: many devices at once, each line checked before anything is sent."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.web.fake_hub import FakeHub, network, problem
+from tests.web.hubctl_runs import Hubctl
+from tests.web.hubctl_runs import alone as alone
+from tests.web.hubctl_runs import fake as fake
+from tests.web.hubctl_runs import hubctl as hubctl
+
+CODE = "83FED3407A939723A5C639B26916D505C3B5"
+KEY = "5A6967426565416C6C69616E63653039"
+ADDRESS, OTHER = "00124b0014d90101", "00124b0014d90102"
+
+
+@pytest.fixture
+def zigbee(fake: FakeHub) -> FakeHub:
+    able = network(can={"install_codes": True, "link_keys": True})
+    fake.answers["GET", "/api/v1/networks"] = (200, {"networks": [able]})
+    fake.answers["GET", "/api/v1/networks/han"] = (200, able)
+    added = {"device_id": f"zigbee-{ADDRESS}", "radio": "han", "ieee": ADDRESS}
+    fake.answers["POST", "/api/v1/networks/han/devices"] = (201, added)
+    return fake
+
+
+def test_each_line_is_a_device_with_its_fields(hubctl: Hubctl, zigbee: FakeHub, tmp_path: Path) -> None:
+    file = tmp_path / "devices"
+    file.write_text(
+        f'# ground floor\n\n{ADDRESS}\n00:12:4b:00:14:d9:01:02\tname="Plug #2" install_code={CODE}  # behind\n'
+        f"00124B0014D90103 link_key={KEY} name=Lamp#3\n"
+    )
+    ran = hubctl("network", "add", "--file", str(file))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines[-1] == "3 added; open joining (hubctl join han) and switch them on"
+    assert [asked.body for asked in zigbee.of("POST")] == [
+        {"eui64": ADDRESS},
+        {"eui64": OTHER, "name": "Plug #2", "install_code": CODE},
+        {"eui64": "00124b0014d90103", "name": "Lamp#3", "link_key": KEY},
+    ]
+    assert CODE not in ran.out
+    assert KEY not in ran.out
+
+
+def test_devices_are_taken_from_a_pipe(hubctl: Hubctl, zigbee: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ADDRESS}\n"))
+    ran = hubctl("network", "add", "han", "--file", "-", "--json")
+    assert [one["device_id"] for one in ran.json["devices"]] == [f"zigbee-{ADDRESS}"]
+    assert [asked.body for asked in zigbee.of("POST")] == [{"eui64": ADDRESS}]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (CODE, "its first word is no extended address; allowed: 16 hex digits"),
+        (f"{OTHER} {CODE}", "what stands behind the address is no field; allowed: name="),
+        (f"{OTHER} {KEY}=", "what stands behind the address is no field; allowed: name="),
+        (f"{OTHER} code={CODE}", "what stands behind the address is no field; allowed: name="),
+        (f"{OTHER} name=My {CODE}", "what stands behind name is no field; allowed: name="),
+        (f'{OTHER} name="{CODE}', "what stands behind the address is no field; allowed: name="),
+        (f"{OTHER} install_code={CODE}0", "install_code is wrong; allowed: 16, 20, 28 or 36 hex digits"),
+        (f"{OTHER} link_key={CODE}", "link_key is wrong; allowed: 32 hex digits"),
+        (f"{OTHER} link_key={KEY} link_key={KEY}", "link_key is given twice"),
+        (f'{OTHER} name=""', "name is wrong; allowed: 1 to 64 characters"),
+        (ADDRESS.upper(), f"{ADDRESS} stands on line 2 already"),
+    ],
+)
+def test_a_wrong_line_is_told_by_its_number_and_nothing_is_sent(
+    hubctl: Hubctl, zigbee: FakeHub, tmp_path: Path, row: str, said: str
+) -> None:
+    file = tmp_path / "devices"
+    file.write_text(f"# all\n{ADDRESS}\n{row}\nnot this\n")
+    ran = hubctl("network", "add", "han", "--file", str(file))
+    assert ran.code == 2
+    first, second, last = ran.err.splitlines()
+    assert first.startswith(f"{file}: line 3: {said}")
+    assert second.startswith(f"{file}: line 4: its first word is no extended address")
+    assert last == "hubctl: 2 lines are wrong; nothing was sent"
+    assert not zigbee.asked
+    for secret in (CODE, KEY):
+        assert secret not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("field", "what"), [(f"install_code={CODE}", "installation codes"), (f"link_key={KEY}", "keys")]
+)
+def test_keys_that_the_radio_cannot_keep_are_refused_before_anything_is_sent(
+    hubctl: Hubctl, zigbee: FakeHub, tmp_path: Path, field: str, what: str
+) -> None:
+    zigbee.answers["GET", "/api/v1/networks/han"] = (200, network())
+    file = tmp_path / "devices"
+    file.write_text(f"{ADDRESS}\n{OTHER} {field}\n")
+    ran = hubctl("network", "add", "han", "--file", str(file))
+    assert ran.code == 2
+    assert f"{file}: line 2: han takes no " in ran.err
+    assert what in ran.err
+    assert not zigbee.of("POST")
+
+
+def test_a_device_that_the_hub_refuses_is_told_by_its_line(hubctl: Hubctl, zigbee: FakeHub, tmp_path: Path) -> None:
+    zigbee.answers["POST", "/api/v1/networks/han/devices"] = problem(409, "refused", "no more devices")
+    file = tmp_path / "devices"
+    file.write_text(f"\n{ADDRESS}\n{OTHER}\n")
+    ran = hubctl("network", "add", "han", "--file", str(file))
+    assert ran.code == 1
+    assert ran.err == (f"hubctl: {file}: line 2: no more devices; 0 of 2 were added before it, none after it\n")
+    assert len(zigbee.of("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("han",), (), ("han", ADDRESS, "--file", "x"), ("han", "--file", "x", "--link-key"), ("han", "--file", "nowhere")],
+)
+def test_what_to_add_has_to_be_said_once(hubctl: Hubctl, zigbee: FakeHub, arguments: tuple[str, ...]) -> None:
+    ran = hubctl("network", "add", *arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("hubctl: ")
+    assert not zigbee.asked

@@ -1,0 +1,36 @@
+"""Files that a command takes: text, or what is piped in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from web.hubctl.context import is_terminal
+from web.hubctl.exits import Exit, HubctlError
+from web.hubctl.output import line
+
+LONGEST_FILE = 1024 * 1024
+"""Characters: keys of 10,000 breakers."""
+
+
+def read_text(file: str, invitation: str) -> tuple[str, str]:
+    """What the file is called, and what is in it; `-` is standard input, to which a person gets the `invitation`.
+
+    Raises `HubctlError`.
+    """
+    if file == "-" and is_terminal("stdin", "stderr"):
+        line(invitation, "dim", err=True)
+    where = "standard input" if file == "-" else file
+    try:
+        if file == "-":
+            text = sys.stdin.read(LONGEST_FILE + 1)
+        else:
+            with Path(file).open(encoding="utf-8") as source:
+                text = source.read(LONGEST_FILE + 1)
+    except OSError as error:
+        raise HubctlError(f"{where} cannot be read: {error.strerror}", Exit.USAGE) from None
+    except UnicodeDecodeError:
+        raise HubctlError(f"{where} is not text (UTF-8)", Exit.USAGE) from None
+    if len(text) > LONGEST_FILE:
+        raise HubctlError(f"{where} is longer than {LONGEST_FILE} characters", Exit.USAGE)
+    return where, text
