@@ -18,7 +18,19 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.web.fake_hub import FRIDGE, SILENT, TOKEN, FakeHub, breaker, command, snapshot
+from tests.web.fake_hub import (
+    FRIDGE,
+    SILENT,
+    TOKEN,
+    FakeHub,
+    breaker,
+    command,
+    event,
+    network,
+    problem,
+    snapshot,
+    topology,
+)
 from tests.web.hubctl_runs import fake as fake
 from web.hubctl.lazy import LazyGroup
 from web.hubctl.root import cli
@@ -145,6 +157,18 @@ def test_completion_knows_the_names_of_devices(fake: FakeHub) -> None:
     assert completed(fake, "device", "show", "emcb-30000c2b") == ["emcb-30000c2b00000001"]
     assert completed(fake, "readings", "Kitchen", "volt") == ["voltage_v"]
     assert completed(fake, "breaker", "led", "Kitchen", "--color", "or") == ["orange"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("network", name) for name in ("show", "permit", "scan", "energy", "channel", "set", "erase", "add")),
+        ("join",),
+    ],
+)
+def test_completion_knows_the_names_of_networks(fake: FakeHub, words: tuple[str, ...]) -> None:
+    fake.answers["GET", "/api/v1/networks"] = (200, {"networks": [network("han"), network("hall"), network("attic")]})
+    assert completed(fake, *words, "ha") == ["han", "hall"]
 
 
 def test_completion_without_a_hub_is_quiet() -> None:
@@ -289,6 +313,90 @@ def test_a_slow_command_shows_that_it_is_under_way(fake: FakeHub) -> None:
         terminal.see("Refrigerator: opening", "0:00:01")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.leave() == 130
+
+
+@pytest.fixture
+def zigbee(fake: FakeHub) -> FakeHub:
+    fake.answers["GET", "/api/v1/networks"] = (200, {"networks": [network()]})
+    fake.answers["POST", "/api/v1/networks/han/permit-join"] = (200, network(joining_s=70))
+    return fake
+
+
+def test_joining_counts_down_below_the_steps_and_ctrl_c_closes_it(zigbee: FakeHub) -> None:
+    step = {"radio": "han", "device_id": FRIDGE, "step": "node_descriptor", "done": 1, "total": 5}
+    zigbee.streams = [
+        [
+            snapshot(),
+            event("interview_progress", 2, state="started", **step),
+            event("interview_progress", 3, state="done", **step),
+            SILENT,
+        ]
+    ]
+    with Terminal(environment(zigbee), "join", "--seconds", "70") as terminal:
+        terminal.see("[1/5] node descriptor", "\rhan: joining is open, 1 min 9 s left", "1 min 8 s left")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 0
+    last = re.split("[\r\n]+", re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown).strip())
+    assert last[-1] == "joining is closed"
+    assert not last[-2].strip()
+    assert [asked.body["duration_s"] for asked in zigbee.of("POST")] == [70, 0]
+
+
+def test_who_does_not_wait_for_joining_to_be_closed_is_told_so(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), SILENT]]
+    with Terminal(environment(zigbee), "join") as terminal:
+        terminal.see("Ctrl-C closes it")
+        zigbee.answers["POST", "/api/v1/networks/han/permit-join"] = SILENT
+        terminal.process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + LONGEST_S
+        while len(zigbee.of("POST")) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 4
+        assert "joining may still be open; close it with hubctl network permit --close" in terminal.shown
+
+
+def test_joining_that_cannot_be_closed_is_told(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), SILENT]]
+    with Terminal(environment(zigbee), "join") as terminal:
+        terminal.see("Ctrl-C closes it")
+        zigbee.answers["POST", "/api/v1/networks/han/permit-join"] = problem(503, "unavailable", "han is down")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 1
+        assert "joining could not be closed; it ends by itself in 4 min 1" in terminal.shown
+        assert "hubctl: han is down" in terminal.shown
+
+
+def test_joining_tells_a_pipe_its_start_and_end_only(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), event("network_changed", 2, network=network())]]
+    done = ran("join", "--seconds", "70", env=environment(zigbee))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[:2] == [
+        "han: joining is open for 1 min 10 s; start the joining of your device now",
+        "joining is closed",
+    ]
+    assert "left" not in done.stderr
+
+
+def test_a_scan_shows_how_many_routers_were_asked(zigbee: FakeHub) -> None:
+    others = topology(9, 10, radio="attic")
+    far = [event("topology_scanned", 2, topology=topology(1, 12)), event("topology_scanned", 3, topology=others)]
+    zigbee.streams = [[snapshot(), *far, SILENT]]
+    zigbee.answers["POST", "/api/v1/networks/han/topology"] = SILENT
+    with Terminal(environment(zigbee), "network", "scan") as terminal:
+        terminal.see("han: asking every router whom it hears, 1 of 12 asked", "0:00:01")
+        assert "9 of 10" not in terminal.shown
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 130
+
+
+def test_a_scan_goes_on_without_its_progress(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), 1001]]
+    zigbee.answers["POST", "/api/v1/networks/han/topology"] = (200, topology(12, 12))
+    with Terminal(environment(zigbee), "network", "scan") as terminal:
+        assert terminal.leave() == 0
+        assert "12 of 12 routers asked" in terminal.shown
 
 
 def test_the_live_screen_comes_and_goes(fake: FakeHub) -> None:

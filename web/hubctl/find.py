@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.output import clean
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from web.client import HubClient
     from web.client_model import Device
+
+T = TypeVar("T")
 
 SHORTEST_PART = 4
 """Characters of an id that may stand for it: one or two would switch the wrong breaker at the first typing error."""
@@ -56,7 +58,7 @@ def complete_device(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
     """Names and ids for the shell; nothing at all when the hub does not answer."""
     from click.shell_completion import CompletionItem
 
-    devices = _devices_quietly(ctx)
+    devices = asked_quietly(ctx, lambda hub: hub.devices())
     begun = incomplete.casefold()
     found = [
         CompletionItem(device.name, help=device.id)
@@ -68,7 +70,8 @@ def complete_device(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
     return found + (ids if incomplete else [])
 
 
-def _devices_quietly(ctx: click.Context) -> Sequence[Device]:
+def asked_quietly(ctx: click.Context, question: Callable[[HubClient], Awaitable[Sequence[T]]]) -> Sequence[T]:
+    """The hub's answer for a completion; nothing at all when it does not answer."""
     import asyncio
     import os
 
@@ -79,9 +82,9 @@ def _devices_quietly(ctx: click.Context) -> Sequence[Device]:
     try:
         app = App.from_environment(root.get("url"), root.get("token"), os.environ)
 
-        async def ask(hub: HubClient) -> Sequence[Device]:
+        async def ask(hub: HubClient) -> Sequence[T]:
             async with asyncio.timeout(COMPLETION_TIMEOUT_S):
-                return await hub.devices()
+                return await question(hub)
 
         return app.run(ask)
     except (HubctlError, ClientError, TimeoutError):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from web.hubctl.context import App, json_option, pass_app
 from web.hubctl.exits import Exit, HubctlError
-from web.hubctl.find import complete_device, find_device
+from web.hubctl.find import asked_quietly, complete_device, find_device
 from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show
 from web.hubctl.progress import waiting
 from web.hubctl.units import UNKNOWN, bar, span
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from web.client import HubClient
     from web.client_model import Device
     from web.client_zigbee_model import Network, Topology
@@ -25,7 +27,21 @@ GREATEST_ENERGY = 255.0
 LQI_STYLES = ((170, "green"), (90, "yellow"), (0, "red"))
 """Least link quality of each colour: above 170 nothing is lost, below 90 much is."""
 
-radio_argument = click.argument("radio", required=False)
+
+def complete_radio(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of Zigbee networks for the shell."""
+    from click.shell_completion import CompletionItem
+
+    begun = incomplete.casefold()
+    return [
+        CompletionItem(network.radio, help=f"{network.model or network.driver}, {network.state}")
+        for network in asked_quietly(ctx, lambda hub: hub.networks())
+        if network.radio.casefold().startswith(begun)
+    ]
+
+
+radio_argument = click.argument("radio", required=False, shell_complete=complete_radio)
+named_radio_argument = click.argument("radio", shell_complete=complete_radio)
 
 
 async def the_radio(hub: HubClient, said: str | None) -> str:
@@ -157,14 +173,45 @@ def scan(app: App, radio: str | None, as_json: bool) -> None:
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
-        with waiting(f"{name}: asking every router whom it hears"):
-            found = await hub.scan_topology(name)
+        found = await _scan(hub, name)
         if as_json:
             print_json(found)
         else:
             _show_map(found, await hub.devices())
 
     app.run(work)
+
+
+async def _scan(hub: HubClient, radio: str) -> Topology:
+    """Scan, and show a person how far it is."""
+    import asyncio
+
+    what = f"{radio}: asking every router whom it hears"
+    with waiting(what) as say:
+        if say is None:
+            return await hub.scan_topology(radio)
+        follower = asyncio.create_task(_follow(hub, radio, lambda far: say(f"{what}, {far}")), name="progress")
+        try:
+            return await hub.scan_topology(radio)
+        finally:
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+
+
+async def _follow(hub: HubClient, radio: str, say: Callable[[str], None]) -> None:
+    from web.client import ClientError
+    from web.client_zigbee_model import TopologyScanned
+
+    events = hub.events()
+    try:
+        async for event in events:
+            if isinstance(event, TopologyScanned) and event.topology.radio == radio:
+                say(f"{event.topology.asked} of {event.topology.total} asked")
+    except ClientError:
+        # The scan itself does not need it.
+        return
+    finally:
+        await events.aclose()
 
 
 def _show_map(found: Topology, devices: Sequence[Device]) -> None:
@@ -216,7 +263,7 @@ def energy(app: App, radio: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("radio")
+@named_radio_argument
 @click.argument("number", type=click.IntRange(11, 26))
 @json_option
 @pass_app
@@ -236,7 +283,7 @@ def channel(app: App, radio: str, number: int, as_json: bool) -> None:
 
 
 @click.command("set")
-@click.argument("radio")
+@named_radio_argument
 @click.option("--led/--no-led", default=None, help="The stick's own light.")
 @click.option("--tx-power", type=click.IntRange(0, 255), help="In the stick's own steps.")
 @click.option("--certification", type=click.Choice(("CE", "FCC")), help="Europe or North America.")
@@ -261,7 +308,7 @@ def set_(
 
 
 @click.command()
-@click.argument("radio")
+@named_radio_argument
 @click.option("--confirm", metavar="RADIO", required=True, help="The radio's name once more: every device is lost.")
 @json_option
 @pass_app
