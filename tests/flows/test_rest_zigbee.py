@@ -251,3 +251,7 @@ async def test_metrics_tell_of_the_network_and_its_links(tmp_path: Path) -> None
     start = f'hub_device_lqi{{device="{home.id("plug")}",name="{name}"}} '
     [lqi] = [line for line in lines if line.startswith(start)]
     assert 0 < float(lqi.removeprefix(start)) <= 255
+    documented = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
+    for line in lines:
+        if line.startswith("# TYPE "):
+            assert f"`{line.split()[2]}`" in documented, line
