@@ -322,6 +322,14 @@ def zigbee(fake: FakeHub) -> FakeHub:
     return fake
 
 
+def asked(hub: FakeHub, posts: int) -> None:
+    """Wait until the hub was asked so often to do something."""
+    deadline = time.monotonic() + LONGEST_S
+    while len(hub.of("POST")) < posts:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_joining_counts_down_below_the_steps_and_ctrl_c_closes_it(zigbee: FakeHub) -> None:
     step = {"radio": "han", "device_id": FRIDGE, "step": "node_descriptor", "done": 1, "total": 5}
     zigbee.streams = [
@@ -339,7 +347,28 @@ def test_joining_counts_down_below_the_steps_and_ctrl_c_closes_it(zigbee: FakeHu
     last = re.split("[\r\n]+", re.sub(r"\x1b\[[0-9;]*m", "", terminal.shown).strip())
     assert last[-1] == "joining is closed"
     assert not last[-2].strip()
-    assert [asked.body["duration_s"] for asked in zigbee.of("POST")] == [70, 0]
+    assert [one.body["duration_s"] for one in zigbee.of("POST")] == [70, 0]
+
+
+def test_ctrl_c_while_joining_is_being_opened_closes_it(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), SILENT]]
+    opened = zigbee.answers["POST", "/api/v1/networks/han/permit-join"]
+    zigbee.answers["POST", "/api/v1/networks/han/permit-join"] = SILENT
+    with Terminal(environment(zigbee), "join") as terminal:
+        asked(zigbee, 1)
+        zigbee.answers["POST", "/api/v1/networks/han/permit-join"] = opened
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 0
+        assert "joining is closed" in terminal.shown
+    assert zigbee.of("POST")[-1].body == {"duration_s": 0}
+
+
+def test_the_countdown_follows_a_window_that_somebody_else_changes(zigbee: FakeHub) -> None:
+    zigbee.streams = [[snapshot(), event("network_changed", 2, network=network(joining_s=600)), SILENT]]
+    with Terminal(environment(zigbee), "join", "--seconds", "70") as terminal:
+        terminal.see("han: joining is open, 9 min 59 s left")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.leave() == 0
 
 
 def test_who_does_not_wait_for_joining_to_be_closed_is_told_so(zigbee: FakeHub) -> None:
@@ -348,10 +377,7 @@ def test_who_does_not_wait_for_joining_to_be_closed_is_told_so(zigbee: FakeHub) 
         terminal.see("Ctrl-C closes it")
         zigbee.answers["POST", "/api/v1/networks/han/permit-join"] = SILENT
         terminal.process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + LONGEST_S
-        while len(zigbee.of("POST")) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        asked(zigbee, 2)
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.leave() == 4
         assert "joining may still be open; close it with hubctl network permit --close" in terminal.shown
