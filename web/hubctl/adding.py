@@ -19,15 +19,7 @@ if TYPE_CHECKING:
     from web.client_zigbee_model import Network, ZigbeeDevice
 
 LONGEST_NAME = 64
-FIELDS = {
-    "name": (re.compile(f".{{1,{LONGEST_NAME}}}"), f"1 to {LONGEST_NAME} characters"),
-    "install_code": (
-        re.compile("|".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (16, 20, 28, 36))),
-        "16, 20, 28 or 36 hex digits, the last four of them its checksum",
-    ),
-    "link_key": (re.compile("[0-9a-fA-F]{32}"), "32 hex digits"),
-}
-"""Field of a line -> what it looks like, and how that is said."""
+FIELDS = ("name", "install_code", "link_key")
 _FIELD = re.compile(r'(?P<name>[a-z_]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))(?=\s|$)')
 
 
@@ -172,12 +164,26 @@ def _device(number: int, said: str) -> _NewDevice:
         name, value = match["name"], match["quoted"] if match["quoted"] is not None else match["plain"]
         if name in values:
             raise _LineError(f"{name} is given twice")
-        form, allowed = FIELDS[name]
-        if not form.fullmatch(value):
-            raise _LineError(f"{name} is wrong; allowed: {allowed}")
+        _check(name, value)
         values[name] = value
         rest = rest[match.end() :].strip()
     return _NewDevice(number, eui64, **values)
+
+
+def _check(name: str, value: str) -> None:
+    from protocols.errors import RangeError
+    from protocols.install_code import InstallCode, parse_link_key
+
+    try:
+        if name == "install_code":
+            InstallCode.parse(value)
+        elif name == "link_key":
+            parse_link_key(value)
+        elif not 1 <= len(value) <= LONGEST_NAME:
+            raise RangeError("name", f"{len(value)} characters", f"1 to {LONGEST_NAME} characters")
+    except RangeError as error:
+        # These errors tell lengths and places, never the secret.
+        raise _LineError(f"{name} is {error.value}; allowed: {error.allowed}") from None
 
 
 def _fields() -> str:
