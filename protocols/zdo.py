@@ -250,7 +250,7 @@ class NodeDescriptorResponse(ZdoResponse):
 
     CLUSTER = 0x8002
     status: Annotated[ZdoStatus, U8]
-    short: u16
+    short: u16 | None = None
     descriptor: NodeDescriptor | None = None
 
 
@@ -268,7 +268,7 @@ class PowerDescriptorResponse(ZdoResponse):
 
     CLUSTER = 0x8003
     status: Annotated[ZdoStatus, U8]
-    short: u16
+    short: u16 | None = None
     descriptor: PowerDescriptor | None = None
 
 
@@ -287,12 +287,13 @@ class SimpleDescriptorResponse(ZdoResponse):
 
     CLUSTER = 0x8004
     status: Annotated[ZdoStatus, U8]
-    short: u16
+    short: u16 | None = None
     descriptor: Annotated[SimpleDescriptor, SIMPLE_DESCRIPTOR] | None = None
 
     def encode(self) -> bytes:
         """The payload; without a descriptor its length, 0, is there all the same (R21, 2.4.4.1.5)."""
-        return ZdoResponse.encode(self) + (b"" if self.descriptor is not None else b"\x00")
+        is_there = self.descriptor is not None or self.short is None
+        return ZdoResponse.encode(self) + (b"" if is_there else b"\x00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +310,7 @@ class ActiveEndpointsResponse(ZdoResponse):
 
     CLUSTER = 0x8005
     status: Annotated[ZdoStatus, U8]
-    short: u16
+    short: u16 | None = None
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] | None = None
 
 
@@ -331,7 +332,7 @@ class MatchDescriptorResponse(ZdoResponse):
 
     CLUSTER = 0x8006
     status: Annotated[ZdoStatus, U8]
-    short: u16
+    short: u16 | None = None
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] | None = None
 
 

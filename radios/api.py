@@ -31,6 +31,7 @@ __all__ = [
     "BreakerUnanswered",
     "Capabilities",
     "DeliveryError",
+    "DeliveryFailed",
     "DeviceJoined",
     "DeviceLeft",
     "Driver",
@@ -239,6 +240,15 @@ class DeviceJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFailed:
+    """A frame did not reach a device, told after `send` had returned: by radios whose `acks` is False."""
+
+    short: int
+    status: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceLeft:
     """A device left the network."""
 
@@ -254,7 +264,7 @@ class NetworkChanged:
     network: NetworkInfo
 
 
-ZigbeeEvent = FrameReceived | DeviceJoined | DeviceLeft | NetworkChanged
+ZigbeeEvent = FrameReceived | DeviceJoined | DeviceLeft | DeliveryFailed | NetworkChanged
 
 
 class ZigbeeRadio(Protocol):

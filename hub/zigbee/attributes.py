@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from hub.errors import InvalidError, ZclStatusError
 from hub.zigbee.member import Member
 from hub.zigbee.model import AttributeValue, ReportingRow, Side, WriteResult
 from hub.zigbee.network import Network
+from hub.zigbee.transactions import ZclAnswer
 from protocols.errors import CodecError, RangeError
 from protocols.ids import Eui64
 from protocols.zcl import datatypes
@@ -56,8 +57,9 @@ async def ask(
     side: Side = Side.SERVER,
     manufacturer: int | None = None,
     timeout_s: float | None = None,
+    more: Callable[[GeneralCommand], bool] | None = None,
 ) -> GeneralCommand:
-    """Send a general command and read its answer.
+    """Send a general command and read its answer; `more(answer)` is told each, and says whether to wait for another.
 
     Raises `ZclStatusError` for a default response that refuses, `NoReplyError` for an answer that cannot be read.
     """
@@ -71,17 +73,48 @@ async def ask(
         direction=direction,
         manufacturer=manufacturer,
         timeout_s=timeout_s,
+        more=(lambda found: more(_read(found))) if more is not None else None,
     )
-    try:
-        found = decode_general(answer.header.command, answer.payload)
-    except CodecError as error:
-        raise NoReplyError(f"the answer cannot be read: {error}") from None
-    assert found is not None
+    found = _read(answer)
     if isinstance(found, DefaultResponse):
         asked = General(command.COMMAND).name.lower().replace("_", " ")
         where = f"{cluster_name(cluster)} of endpoint {endpoint}: {asked}"
         raise ZclStatusError(where, found.status, found.status.name)
     return found
+
+
+def _read(answer: ZclAnswer) -> GeneralCommand:
+    try:
+        found = decode_general(answer.header.command, answer.payload)
+    except CodecError as error:
+        raise NoReplyError(f"the answer cannot be read: {error}") from None
+    assert found is not None
+    return found
+
+
+def values_of(
+    answer: ReadAttributesResponse,
+    endpoint: int,
+    cluster: int,
+    side: Side,
+    manufacturer: int | None,
+    now: datetime,
+    source: str,
+) -> Iterator[AttributeValue]:
+    """What an answer says of each attribute."""
+    for record in answer.records:
+        yield AttributeValue(
+            endpoint=endpoint,
+            cluster=cluster,
+            side=side,
+            attribute=record.attribute,
+            manufacturer=manufacturer,
+            data_type=record.type,
+            value=record.value,
+            status=int(record.status),
+            time=now,
+            source=source,
+        )
 
 
 async def read(
@@ -102,7 +135,14 @@ async def read(
     wanted = list(dict.fromkeys(attributes))
 
     async def some(part: list[int]) -> None:
-        answer = await ask(
+        def take(answer: GeneralCommand) -> bool:
+            """Whether something is missing still."""
+            if isinstance(answer, ReadAttributesResponse):
+                for value in values_of(answer, endpoint, cluster, side, manufacturer, now(), source):
+                    found[value.attribute] = value
+            return isinstance(answer, ReadAttributesResponse) and any(one not in found for one in part)
+
+        await ask(
             network,
             member,
             endpoint,
@@ -111,21 +151,8 @@ async def read(
             side=side,
             manufacturer=manufacturer,
             timeout_s=timeout_s,
+            more=take,
         )
-        assert isinstance(answer, ReadAttributesResponse)
-        for record in answer.records:
-            found[record.attribute] = AttributeValue(
-                endpoint=endpoint,
-                cluster=cluster,
-                side=side,
-                attribute=record.attribute,
-                manufacturer=manufacturer,
-                data_type=record.type,
-                value=record.value,
-                status=int(record.status),
-                time=now(),
-                source=source,
-            )
 
     for start in range(0, len(wanted), READ_AT_ONCE):
         part = wanted[start : start + READ_AT_ONCE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.zigbee.member import Member
+from hub.zigbee.model import InterviewStep
 from hub.zigbee.network import Network
 from protocols.aps import ApsFrame, Delivery
 from protocols.errors import CodecError
@@ -36,7 +37,9 @@ def answer(network: Network, member: Member, frame: ApsFrame, header: ZclHeader,
             return False
         body, command = ZoneEnrollResponse(0, ZONE_ID).encode(), ZoneEnrollResponse.COMMAND
     elif frame.cluster == POLL_CONTROL and to_us and header.command == CHECK_IN:
-        waits = any(key.device == member.ieee for key in network.conversations.pending())
+        waits = member.interview is not InterviewStep.DONE or any(
+            key.device == member.ieee for key in network.conversations.pending()
+        )
         body = CheckInResponse(int(waits), FAST_POLL_QUARTERS if waits else 0).encode()
         command = CheckInResponse.COMMAND
     elif frame.cluster == OTA and not to_us and header.command == QueryNextImage.COMMAND:

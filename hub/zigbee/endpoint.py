@@ -209,6 +209,20 @@ class LocalEndpoints:
                     found.append(back)
         return found
 
+    def confirm(self, frame: ApsFrame) -> list[ApsFrame]:
+        """The answers to a command that was understood elsewhere: a default response of success where it is wanted."""
+        try:
+            header, _ = parse_header(frame.payload)
+        except CodecError:
+            return []
+        found = []
+        for endpoint in self._addressed(frame):
+            for body in self._bodies(header, frame, Answer(Status.SUCCESS)):
+                back = answer_frame(frame, endpoint, body)
+                if back is not None:
+                    found.append(back)
+        return found
+
     def _addressed(self, frame: ApsFrame) -> Iterator[LocalEndpoint]:
         if frame.destination_endpoint == BROADCAST_ENDPOINT:
             candidates = list(self)

@@ -17,31 +17,30 @@ from hub.clock import Clock
 from hub.devices import Devices
 from hub.errors import HubError
 from hub.events import (
-    AttributesReported,
     DeviceAnnounced,
     DeviceLeft,
-    GestureMade,
     IdentifyRequested,
     InterviewProgress,
 )
 from hub.metering import Metering
-from hub.model import Availability, Device, DeviceKind
+from hub.model import Availability
 from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.store import Store
 from hub.zigbee import client_clusters
-from hub.zigbee.capabilities import describe, facts_of
+from hub.zigbee.attributes import values_of
 from hub.zigbee.interview import Interview
-from hub.zigbee.local import OurSide
+from hub.zigbee.listener import Taken
+from hub.zigbee.local import OurSide, Recognised
+from hub.zigbee.meaning import Meaning
 from hub.zigbee.member import Member, attributes_from_rows, attributes_to_rows, device_id_of, from_row, to_row
 from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, Side, StepState
 from hub.zigbee.network import Network
 from hub.zigbee.presence import Presence, silence_allowed_s
 from hub.zigbee.reporting import ReportKeeper
-from hub.zigbee.translate.translator import Translation, Translator
 from protocols.aps import ApsFrame
 from protocols.errors import CodecError
 from protocols.ids import Eui64
-from protocols.zcl.general import ReportAttributes
+from protocols.zcl.general import ReadAttributesResponse, ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
 from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
@@ -56,6 +55,10 @@ OWN_REPORTS_S = 1.0
 ANNOUNCE_AGAIN_S = 5.0
 """A second announce within this time is the same joining: sticks tell each twice, devices broadcast it thrice."""
 
+LEAVING_S = 5.0
+"""Frames of a device that has left are taken for stragglers so long, unless it announces itself."""
+INTERVIEW_AGAIN_S = 300.0
+"""An interview with unanswered questions is taken up again so long after, when the device is heard."""
 JUST_SAID = timedelta(minutes=10)
 """An attribute that came so lately still tells how it is, once it is known what it means."""
 ZIGBEE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -83,7 +86,7 @@ class Household:
         self._store, self._registry, self._devices, self._metering = store, registry, devices, metering
         self._bus, self._clock, self._spawn, self._network_moved = bus, clock, spawn, network_moved
         self.members: dict[int, Member] = {}
-        self._translators: dict[int, Translator] = {}
+        self._meaning = Meaning(devices, metering, bus, clock)
         self._interviews: dict[int, tuple[Interview, asyncio.Task[None]]] = {}
         self._unsaved: set[int] = set()
         self.networks: dict[str, Network] = {}
@@ -99,7 +102,7 @@ class Household:
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
             )
-        self.keeper = ReportKeeper(clock, self.network_of, self._take_polled, self.save)
+        self.keeper = ReportKeeper(clock, self.network_of, self.learn, self.save)
         self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)
 
     def _quietly(self, work: Coroutine[None, None, None], label: str) -> None:
@@ -134,25 +137,8 @@ class Household:
         for ours in self._ours.values():
             await ours.load()
         for member in self.members.values():
-            self._restore(member)
-
-    def _restore(self, member: Member) -> None:
-        """What a device was before the restart: its scaling and its state, no readings."""
-        translator = self._translator(member)
-        learnt = translator.learn(list(member.attributes.values()))
-        device = self._devices.find(member.device_id)
-        if device is None:
-            self._add_device(member)
-        else:
-            self._devices.change(
-                replace(
-                    device,
-                    switch=learnt.switch or device.switch,
-                    thermostat=learnt.thermostat or device.thermostat,
-                    sleepy=member.is_sleepy,
-                )
-            )
-        self.keeper.watch(member)
+            self._meaning.restore(member)
+            self.keeper.watch(member)
 
     async def run_reports(self) -> None:
         """Send the reports of our own attributes that others configured; ends by cancellation."""
@@ -163,9 +149,12 @@ class Household:
                 if network.radio is None or endpoints is None:
                     continue
                 for frame in endpoints.reporting.due(self._clock.monotonic()):
-                    member = network.at(frame.destination) if frame.destination is not None else None
-                    if member is None or member.is_active:
-                        network.send_soon(frame)
+                    if frame.destination_ieee is not None:
+                        # To no device that is away (CPX2-SE, ZCL Reporting and Device Activity).
+                        member = network.members.get(frame.destination_ieee)
+                        if member is not None and not member.is_active:
+                            continue
+                    network.send_soon(frame)
 
     async def run_persist(self) -> None:
         """Keep attributes every minute; ends by cancellation."""
@@ -188,11 +177,29 @@ class Household:
         ours.up(radio)
         network.local = ours.endpoints
         network.answer_zdo = ours.zdo.handle if ours.zdo is not None else None
+        self._recognise(network, radio.network)
         for member in network.members.values():
             if member.is_sleepy:
                 self._presume_asleep(member)
         self._spawn(self._set_clock(network), f"clock of {name}")
         self._spawn(self._look_around(network), f"members of {name}")
+
+    def _recognise(self, network: Network, info: NetworkInfo) -> None:
+        """After a change of stick or of network devices have to be bound anew, or to join again."""
+        found = self._ours[network.name].recognise(info)
+        if found is Recognised.SAME:
+            return
+        log.warning("%s: %s than before, %016x by %s", network.name, found.value, info.extended_pan_id, info.ieee)
+        if found is Recognised.OTHER_NETWORK:
+            network.lose_addresses()
+        for member in network.members.values():
+            member.unconfigure()
+            if found is Recognised.OTHER_NETWORK:
+                member.is_active = False
+                self._available(member, Availability.UNAVAILABLE, "the network is another one: join it again")
+            elif member.interview is InterviewStep.DONE:
+                member.interview = InterviewStep.REPORTING
+            self.save(member)
 
     def radio_down(self, name: str, reason: str) -> None:
         """A radio is gone: its members cannot be reached."""
@@ -255,37 +262,21 @@ class Household:
         if member is None:
             member = self.members[ieee] = Member(ieee, network.name)
         member.added_by_hand = member.added_by_hand or by_hand
+        if by_hand:
+            network.forget_strangers()
         if network.members.get(ieee) is not member:
             before = self.networks.get(member.radio)
             if before is not None:
                 before.remove(member)
+            if before is not network:
+                member.unconfigure()
             member.radio = network.name
             member.short = None if before is not None and before is not network else member.short
             network.add(member)
         if self._devices.find(member.device_id) is None:
-            self._add_device(member)
+            self._meaning.add(member)
         self.save(member)
         return member
-
-    def _add_device(self, member: Member) -> None:
-        found = describe(facts_of(member))
-        self._devices.add(
-            Device(
-                id=member.device_id,
-                radio=member.radio,
-                kind=found.kind,
-                name=self._default_name(member, found.kind),
-                capabilities=found.capabilities,
-                manufacturer=_text(member, 4),
-                model=_text(member, 5),
-                availability_detail="not heard yet",
-                sleepy=member.is_sleepy,
-            )
-        )
-
-    def _default_name(self, member: Member, kind: DeviceKind) -> str:
-        what = "New device" if kind is DeviceKind.OTHER else kind.value.capitalize()
-        return f"{what} {str(member.ieee)[-4:]}"
 
     def forget(self, member: Member) -> None:
         """A person removed a device."""
@@ -301,7 +292,7 @@ class Household:
             running[1].cancel()
         self.keeper.forget(member)
         self.members.pop(member.ieee, None)
-        self._translators.pop(member.ieee, None)
+        self._meaning.forget(member)
         self._store.append(
             ("DELETE FROM zigbee_device WHERE id = ?", [(member.device_id,)]),
             ("DELETE FROM zigbee_attribute WHERE device = ?", [(member.device_id,)]),
@@ -355,7 +346,12 @@ class Household:
 
     def heard(self, member: Member) -> None:
         """A frame of a known device arrived."""
-        member.heard_at = self._clock.monotonic()
+        now = self._clock.monotonic()
+        if member.left_at is not None:
+            if now - member.left_at < LEAVING_S:
+                return  # it was on its way when the device left
+            member.left_at = None
+        member.heard_at = now
         member.failures = 0
         if not member.is_active:
             member.is_active = True
@@ -366,6 +362,8 @@ class Household:
         running = self._interviews.get(member.ieee)
         if running is not None:
             running[0].heard()
+            if member.interview is not InterviewStep.DONE and running[0].is_over_since(now - INTERVIEW_AGAIN_S):
+                self.start_interview(member)
 
     def announced(self, network: Network, event: DeviceJoined) -> None:
         """A device is there: new, back, or with another network address."""
@@ -389,6 +387,7 @@ class Household:
         if event.lqi:
             member.lqi = event.lqi
         member.announced_at = now
+        member.left_at = None
         self.heard(member)
         self._available(member, Availability.AVAILABLE, "")
         if again and is_same:
@@ -416,6 +415,10 @@ class Household:
             return
         detail = "it left the network and will come back" if event.rejoin else "it left the network; join it again"
         self._away(member, detail)
+        member.left_at = self._clock.monotonic()
+        if not event.rejoin:
+            member.unconfigure()
+            self.save(member)
         self._bus.publish(DeviceLeft(self._clock.now(), network.name, member.device_id, event.rejoin))
 
     def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
@@ -447,15 +450,28 @@ class Household:
         self.learn(member, values)
         return not report.rest
 
-    def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
+    def answered(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> None:
+        """Attributes were read, and nobody waits for them any more."""
+        try:
+            answer = ReadAttributesResponse.decode(payload)
+        except CodecError as error:
+            log.debug("%s: late answer: %s", member.device_id, error)
+            return
+        side = Side.SERVER if header.direction is Direction.TO_CLIENT else Side.CLIENT
+        place = frame.source_endpoint, frame.cluster, side, header.manufacturer
+        self.learn(member, tuple(values_of(answer, *place, self._clock.now(), "read")))
+
+    def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> Taken:
         """A cluster command of a device."""
-        translator = self._translator(member)
-        self._apply(member, translator.command(frame.source_endpoint, frame.cluster, header, payload))
-        return client_clusters.answer(network, member, frame, header, payload)
+        is_understood = self._meaning.command(member, frame, header, payload)
+        if client_clusters.answer(network, member, frame, header, payload):
+            return Taken.ANSWERED
+        return Taken.UNDERSTOOD if is_understood else Taken.UNKNOWN
 
     def moved(self, network: Network, info: NetworkInfo) -> None:
         """The radio's network is not what it was."""
         log.info("%s: channel %d, PAN 0x%04x", network.name, info.channel, info.pan_id)
+        self._recognise(network, info)
         self._spawn(self._set_clock(network), f"clock of {network.name}")
         self._network_moved(network)
 
@@ -482,100 +498,27 @@ class Household:
 
     def described(self, member: Member) -> None:
         """All endpoints are known, or the model is: what the device can do may have changed."""
-        self._translators.pop(member.ieee, None)
-        translator = self._translator(member)
-        learnt = translator.learn(list(member.attributes.values()))
-        device = self._devices.find(member.device_id)
-        if device is None:
-            return
-        # What was said before it was known what it means.
-        since = self._clock.now() - JUST_SAID
-        recent = [value for value in member.attributes.values() if value.time is not None and value.time >= since]
-        self._apply(member, replace(translator.learn(recent), gestures=()))
-        device = self._devices.get(member.device_id)
-        found = describe(facts_of(member))
-        manufacturer, model = _text(member, 4) or device.manufacturer, _text(member, 5) or device.model
-        name = device.name
-        if name in (self._default_name(member, kind) for kind in DeviceKind):
-            name = self._default_name(member, found.kind)
-        self._devices.change(
-            replace(
-                device,
-                kind=found.kind,
-                capabilities=found.capabilities,
-                manufacturer=manufacturer,
-                model=model,
-                name=name,
-                sleepy=member.is_sleepy,
-                switch=learnt.switch or device.switch,
-                thermostat=learnt.thermostat or device.thermostat,
-            )
-        )
+        self._meaning.described(member)
 
     def learn(self, member: Member, values: Sequence[AttributeValue]) -> None:
         """Attributes were reported or read."""
-        if not values:
-            return
-        member.keep(values)
-        self._apply(member, self._translator(member).learn(values))
-        if self._bus.has_listeners(AttributesReported):
-            self._bus.publish(AttributesReported(self._clock.now(), member.device_id, tuple(values)))
-
-    def _take_polled(self, member: Member, values: Sequence[AttributeValue]) -> None:
-        self.learn(member, values)
+        self._meaning.learn(member, values)
 
     def wanted(self, member: Member) -> Sequence[tuple[int, int, int, int | None]]:
         """What to read of a new device."""
-        return self._translator(member).wanted()
+        return self._meaning.translator(member).wanted()
 
     def reporting(self, member: Member) -> Sequence[ReportingRow]:
         """What to have reported."""
-        return self._translator(member).reporting()
+        return self._meaning.translator(member).reporting()
 
     def now(self) -> datetime:
         """The time of day."""
         return self._clock.now()
 
-    # -- translation ---------------------------------------------------------------------------------------------
-
-    def _translator(self, member: Member) -> Translator:
-        found = self._translators.get(member.ieee)
-        if found is None:
-            found = self._translators[member.ieee] = Translator(facts_of(member))
-        return found
-
-    def _apply(self, member: Member, learnt: Translation) -> None:
-        """What attributes or a command mean for the device."""
-        device_id = member.device_id
-        if learnt.gone:
-            self._devices.forget_gauges(device_id, learnt.gone)
-        if learnt.readings:
-            self._devices.take(device_id, learnt.readings)
-        if learnt.counters:
-            self._metering.take_counters(device_id, learnt.counters, self._clock.monotonic())
-        if learnt.switch is not None or learnt.thermostat is not None or learnt.identity:
-            device = self._devices.find(device_id)
-            if device is not None:
-                self._devices.change(
-                    replace(
-                        device,
-                        switch=learnt.switch or device.switch,
-                        thermostat=learnt.thermostat or device.thermostat,
-                        manufacturer=learnt.identity.get("manufacturer", device.manufacturer),
-                        model=learnt.identity.get("model", device.model),
-                    )
-                )
-        for gesture, value in learnt.gestures:
-            self._bus.publish(GestureMade(self._clock.now(), device_id, gesture, value))
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._clock.monotonic()
 
     def _identify(self, name: str, endpoint: int, seconds: int) -> None:
         self._bus.publish(IdentifyRequested(self._clock.now(), name, endpoint, seconds))
-
-
-def _text(member: Member, attribute: int) -> str:
-    """A text of the Basic cluster, as far as it can be shown."""
-    for endpoint in sorted(member.endpoints):
-        found = member.value(endpoint, 0, attribute)
-        if found is not None and isinstance(found.value, str):
-            return "".join(letter for letter in found.value if letter.isprintable()).strip()
-    return ""

@@ -1,7 +1,8 @@
 """The interview: what a new device is asked, in the gateway manual's order (CPX2-SE, Device Detection).
 
 It survives sleepy devices (a question that is not answered is asked again when the device is heard) and restarts (what
-was answered is on disk; the rest is asked after the start). A question that a device refuses does not end it.
+was answered is on disk; the rest is asked after the start). A question that a device refuses is answered too: it is not
+asked again.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Protocol
 
 from hub.errors import HubError, UnavailableError, ZclStatusError
 from hub.zigbee import attributes
+from hub.zigbee.client_clusters import ZONE_ID
 from hub.zigbee.member import Member, key_of
 from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, StepState
 from hub.zigbee.network import Network
 from protocols import zdo
 from protocols.ids import Eui64, Profile
-from protocols.zcl.clusters import BASIC, KEY_ESTABLISHMENT, cluster_name
+from protocols.zcl.clusters import BASIC, IAS_ZONE, KEY_ESTABLISHMENT, cluster_name
+from protocols.zcl.commands import ZoneEnrollResponse
+from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zcl.status import Status
 from radios.api import DeliveryError, NoReplyError, RadioError, RadioLostError
 
@@ -37,6 +41,8 @@ ANSWER_S = 10.0
 BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0007, 0x4000, 0x0006, 0x0000)
 READ_AT_ONCE = 8
 """Attributes of one question: their values mostly fit one radio packet, and one that is lost costs little."""
+IAS_CIE_ADDRESS = 0x0010
+"""Attribute of an alarm zone: whom it tells."""
 FIXED_QUESTIONS = 7
 """Without simple descriptors: match, node, power, endpoints, basic, attributes, reporting."""
 
@@ -74,6 +80,10 @@ class Household(Protocol):
         """The time of day."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
 
 class _DeclinedError(Exception):
     """The device says no: asking again does not help. The text is its status."""
@@ -86,10 +96,15 @@ class Interview:
         """`again`: read attributes whose values are known too, since the device may have changed."""
         self._network, self._member, self._household, self._again = network, member, household, again
         self._heard = asyncio.Event()
+        self._ended: float | None = None
         self._done = 0
         self._failed: list[str] = []
         self._read_now: set[tuple[int, int, int, int | None]] = set()
         """Read by this interview: not read again when a step is repeated for others."""
+
+    def is_over_since(self, before: float) -> bool:
+        """Whether it ended at `before` or earlier, in monotonic seconds."""
+        return self._ended is not None and self._ended <= before
 
     def heard(self) -> None:
         """The device said something: it listens now, for a moment."""
@@ -97,6 +112,12 @@ class Interview:
 
     async def run(self) -> None:
         """Ask what is not known yet."""
+        try:
+            await self._run()
+        finally:
+            self._ended = self._household.monotonic()
+
+    async def _run(self) -> None:
         member = self._member
         try:
             await self._step(InterviewStep.MATCH_DESCRIPTOR, self._match)
@@ -141,16 +162,13 @@ class Interview:
         member.interview = step
         label = step.value.replace("_", " ") + (f" {endpoint}" if endpoint is not None else "")
         self._tell(step, StepState.STARTED, f"endpoint {endpoint}" if endpoint is not None else "")
-        problem = ""
+        problem, declined = "", False
         for attempt in range(SLEEPY_ATTEMPTS):
             self._heard.clear()
             try:
                 detail = await ask()
-            except _DeclinedError as declined:
-                problem = str(declined)
-                break
-            except ZclStatusError as error:
-                problem = str(error)
+            except (_DeclinedError, ZclStatusError) as error:
+                problem, declined = str(error), True
                 break
             except (RadioLostError, UnavailableError):
                 raise
@@ -174,7 +192,12 @@ class Interview:
             else:
                 await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
         self._done += 1
-        self._failed.append(label)
+        if not declined:
+            self._failed.append(label)
+        elif endpoint is None:
+            member.steps_done.add(step)
+        else:
+            member.endpoint_ids = tuple(one for one in member.endpoint_ids or () if one != endpoint)
         log.info("%s: %s: %s", member.device_id, label, problem)
         self._tell(step, StepState.FAILED, problem)
 
@@ -302,6 +325,7 @@ class Interview:
         rows = [row for row in self._household.reporting(member) if member.reporting.get(key_of(row)) is None]
         rows += [row for row in member.reporting.values() if row.state == "wanted" and not row.pseudo]
         ours: Eui64 = network.need_radio().network.ieee
+        await self._enroll(ours)
         missed: Exception | None = None
         for row in rows:
             try:
@@ -313,6 +337,27 @@ class Interview:
         if missed is not None:
             raise missed
         return f"{len(rows) - refused} of {len(rows)} attributes report" if rows else "nothing to report"
+
+    async def _enroll(self, ours: Eui64) -> None:
+        """Alarm zones tell nobody until they know to whom, and have a number (ZCL8, 8.2.2.2)."""
+        member, network = self._member, self._network
+        for endpoint in member.servers(IAS_ZONE):
+            try:
+                await attributes.write(
+                    network, member, endpoint, IAS_ZONE, {IAS_CIE_ADDRESS: int(ours)}, data_types={}, timeout_s=ANSWER_S
+                )
+            except ZclStatusError as error:
+                log.info("%s: %s", member.device_id, error)
+                continue
+            header = ZclHeader(
+                FrameType.CLUSTER,
+                Direction.TO_SERVER,
+                network.conversations.next_tsn(),
+                ZoneEnrollResponse.COMMAND,
+                disable_default_response=True,
+            )
+            body = ZoneEnrollResponse(0, ZONE_ID).encode()
+            network.send_soon(network.frame(member, endpoint, IAS_ZONE, header, body))
 
     async def _report(self, row: ReportingRow, ours: Eui64, bound: set[tuple[int, int]]) -> bool:
         """Have one attribute reported; whether the device refuses."""

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from enum import Enum
 
 from hub import VERSION
 from hub.clock import Clock
@@ -53,6 +54,16 @@ CLIENT_CLUSTERS = (
 SE_CLIENT_CLUSTERS = (clusters.METERING, clusters.KEY_ESTABLISHMENT)
 
 
+class Recognised(Enum):
+    """What a radio's network is to the one that it had before."""
+
+    SAME = "same"
+    OTHER_COORDINATOR = "other coordinator"
+    """The network was moved to another stick: devices are there, and are bound to the old one."""
+    OTHER_NETWORK = "other network"
+    """Erased, or a stick with a network of its own: no device of before is on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Facts:
     """What the ZDO server is told of our network."""
@@ -95,6 +106,7 @@ class OurSide:
         self._next_tsn, self._on_identify = next_tsn, on_identify
         self.bindings = BindingTable(self._bindings_changed)
         self._location = ""
+        self._network: tuple[int, int] | None = None
         self._reports: tuple[OwnReport, ...] = ()
         self.endpoints: LocalEndpoints | None = None
         self.zdo: ZdoServer | None = None
@@ -107,12 +119,25 @@ class OurSide:
                 found = json.loads(str(state))
                 if what == "bindings":
                     self.bindings.load(Binding.decode(bytes.fromhex(row)) for row in found)
+                elif what == "network":
+                    self._network = int(found[0], 16), int(found[1], 16)
                 elif what == "location":
                     self._location = str(found)
                 elif what == "reports":
                     self._reports = tuple(from_builtins(row, OwnReport) for row in found)
             except (ValueError, KeyError, TypeError, CodecError) as error:
                 log.warning("%s: %s cannot be read back: %s", self._name, what, error)
+
+    def recognise(self, info: NetworkInfo) -> Recognised:
+        """Whether a radio's network is the one of before; it is remembered from now on."""
+        before, now = self._network, (int(info.ieee), info.extended_pan_id)
+        if before == now:
+            return Recognised.SAME
+        self._network = now
+        self._keep("network", [f"{now[0]:016x}", f"{now[1]:016x}"])
+        if before is None:
+            return Recognised.SAME
+        return Recognised.OTHER_COORDINATOR if before[1] == now[1] else Recognised.OTHER_NETWORK
 
     def up(self, radio: ZigbeeRadio) -> None:
         """The radio is there: host what it lets us host."""

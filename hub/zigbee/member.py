@@ -68,6 +68,8 @@ class Member:
     announced_at: datetime | None = None
     heard_at: float | None = None
     """Monotonic seconds."""
+    left_at: float | None = None
+    """Monotonic seconds; None once it is back."""
     reported_at: dict[AttributeKey, tuple[float, datetime]] = field(default_factory=dict)
     """When each reported attribute came last, on both clocks."""
     dirty: set[AttributeKey] = field(default_factory=set)
@@ -117,6 +119,14 @@ class Member:
     ) -> AttributeValue | None:
         """What is known of a server attribute."""
         return self.attributes.get((endpoint, cluster, Side.SERVER, attribute, manufacturer))
+
+    def unconfigure(self) -> None:
+        """It has left, or the network is another one: it has forgotten its bindings and what it shall report."""
+        for key, row in self.reporting.items():
+            if not row.pseudo and row.state != "refused":
+                self.reporting[key] = replace(row, state="wanted")
+        self.steps_done.discard(InterviewStep.REPORTING)
+        self.steps_done.discard(InterviewStep.ATTRIBUTES)
 
     def keep(self, values: Iterable[AttributeValue]) -> None:
         """Remember attributes; a failed read never overwrites a value that is known."""

@@ -10,14 +10,15 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from hub.clock import Clock
 from hub.errors import UnavailableError
 from hub.registry import DEFAULT_TIMEOUT, DISABLE_DEFAULT_RESPONSE, TX_STATUS_TIMEOUT, Registry
 from hub.zigbee.endpoint import LocalEndpoints
+from hub.zigbee.listener import Listener, Taken
 from hub.zigbee.member import Member
 from hub.zigbee.transactions import (
     EVERYBODY,
@@ -29,7 +30,7 @@ from hub.zigbee.transactions import (
 )
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.errors import CodecError
-from protocols.ids import FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Eui64, Profile
+from protocols.ids import FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Profile
 from protocols.zcl.general import General
 from protocols.zcl.header import Direction, FrameType, ZclHeader, parse_header
 from protocols.zdo import (
@@ -46,11 +47,11 @@ from protocols.zdo import (
 from radios.api import (
     Capabilities,
     DeliveryError,
+    DeliveryFailed,
     DeviceJoined,
     DeviceLeft,
     FrameReceived,
     NetworkChanged,
-    NetworkInfo,
     NoReplyError,
     NotSupportedError,
     RadioError,
@@ -67,6 +68,8 @@ DUPLICATE_S = 2.0
 """A frame that comes again within this time, byte for byte with its transaction number, is an APS repeat: the sender's
 APS layer waits 1.6 s for an acknowledgement before it repeats (Zigbee R21, 2.2.7.2)."""
 DUPLICATES_KEPT = 512
+MORE_S = 0.5
+"""For one more answer to a request that has been answered in part."""
 STRANGERS = 32
 """Senders whose extended address is being asked for; a home has no more at once, an attack may."""
 STRANGER_FRAMES = 16
@@ -75,42 +78,6 @@ STRANGER_S = 60.0
 """An unknown sender that does not answer is not asked again for so long."""
 
 R = TypeVar("R", bound=ZdoResponse)
-
-
-class Listener(Protocol):
-    """Who hears what a network says."""
-
-    def heard(self, member: Member) -> None:
-        """A frame of a known device arrived."""
-        ...
-
-    def announced(self, network: Network, event: DeviceJoined) -> None:
-        """A device is there: new, back, or with another network address."""
-        ...
-
-    def stranger(self, network: Network, ieee: Eui64, short: int) -> Member | None:
-        """A frame came of a device that is not in the list; the member if it may be in it now."""
-        ...
-
-    def left(self, network: Network, event: DeviceLeft) -> None:
-        """A device left."""
-        ...
-
-    def reported(self, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
-        """Attributes came by themselves; whether all of them could be read."""
-        ...
-
-    def commanded(self, network: Network, member: Member, frame: ApsFrame, header: ZclHeader, payload: bytes) -> bool:
-        """A cluster command of a device; True if it was answered, so that our own endpoints keep silent."""
-        ...
-
-    def moved(self, network: Network, info: NetworkInfo) -> None:
-        """The radio's network is not what it was."""
-        ...
-
-    def failed(self, member: Member) -> None:
-        """A transmission failed; `member.failures` counts those in a row."""
-        ...
 
 
 class Network:
@@ -169,6 +136,17 @@ class Network:
         if member.short is not None:
             self.place(member, member.short)
 
+    def forget_strangers(self) -> None:
+        """Whoever was left alone may be known now."""
+        self._strangers.clear()
+
+    def lose_addresses(self) -> None:
+        """It is another network: nobody has the address that it had."""
+        self._by_short.clear()
+        self._recent.clear()
+        for member in self.members.values():
+            member.short = None
+
     def remove(self, member: Member) -> None:
         """A device is not part of it any more."""
         self.members.pop(member.ieee, None)
@@ -204,6 +182,10 @@ class Network:
                 self._listener.announced(self, event)
             case DeviceLeft():
                 self._listener.left(self, event)
+            case DeliveryFailed():
+                member = self._by_short.get(event.short)
+                if member is not None:
+                    self.count_failure(member)
             case NetworkChanged():
                 self._listener.moved(self, event.network)
 
@@ -238,12 +220,13 @@ class Network:
                 self.conversations.uses_of(frame.payload[1] if len(frame.payload) > 1 else 0),
             )
         before = self._recent.get(key)
+        if before is not None and now - before < DUPLICATE_S:
+            return True  # the time is the first one's: who always says the same is heard now and then
         self._recent[key] = now
-        if before is not None:
-            self._recent.move_to_end(key)
-        elif len(self._recent) > DUPLICATES_KEPT:
+        self._recent.move_to_end(key)
+        if len(self._recent) > DUPLICATES_KEPT:
             self._recent.popitem(last=False)
-        return before is not None and now - before < DUPLICATE_S
+        return False
 
     def _sender(self, frame: ApsFrame) -> Member | None:
         """Who sent a frame. The frames of somebody unknown wait until its extended address is known."""
@@ -342,10 +325,18 @@ class Network:
         if header.frame_type is FrameType.GENERAL and header.command == General.REPORT_ATTRIBUTES:
             if self._listener.reported(member, frame, header, payload) and header.disable_default_response:
                 return  # the sender wants to hear only what went wrong, and nothing did
-        elif header.frame_type is FrameType.CLUSTER and self._listener.commanded(self, member, frame, header, payload):
+        elif header.frame_type is FrameType.GENERAL and header.command == General.READ_ATTRIBUTES_RESPONSE:
+            self._listener.answered(member, frame, header, payload)
             return
-        if self.local is not None:
-            known = replace(frame, source=member.short, source_ieee=member.ieee)
+        taken = Taken.UNKNOWN
+        if header.frame_type is FrameType.CLUSTER:
+            taken = self._listener.commanded(self, member, frame, header, payload)
+        if self.local is None or taken is Taken.ANSWERED:
+            return
+        known = replace(frame, source=member.short, source_ieee=member.ieee)
+        if taken is Taken.UNDERSTOOD:
+            self._reply(self.local.confirm(known))
+        else:
             self._reply(self.local.handle(known, self._clock.monotonic()))
 
     def _reply(self, frames: list[ApsFrame]) -> None:
@@ -445,11 +436,13 @@ class Network:
         responses: frozenset[int] | None = None,
         confirm: bool = False,
         timeout_s: float | None = None,
+        more: Callable[[ZclAnswer], bool] | None = None,
     ) -> ZclAnswer:
-        """Send a ZCL command and wait for its first answer.
+        """Send a ZCL command and wait for its answer; the last one taken.
 
-        `confirm`: ask for a default response of success too. Raises `DeliveryError`, `NoReplyError` (no answer in
-        time), `RadioLostError`, `UnavailableError`.
+        `confirm`: ask for a default response of success too. `more(answer)`: whether to wait a moment for another
+        answer to the same request. Raises `DeliveryError`, `NoReplyError` (no answer in time), `RadioLostError`,
+        `UnavailableError`.
         """
         async with self.converse(
             member, endpoint, cluster, command, frame_type, direction, manufacturer, responses
@@ -458,7 +451,13 @@ class Network:
             header = ZclHeader(frame_type, direction, conversation.key.tsn, command, disable, manufacturer)
             frame = self.frame(member, endpoint, cluster, header, payload)
             answer = await self._ask(member, frame, conversation, timeout_s)
-        assert isinstance(answer, ZclAnswer)
+            assert isinstance(answer, ZclAnswer)
+            with suppress(TimeoutError):
+                while more is not None and more(answer):
+                    async with asyncio.timeout(MORE_S):
+                        another = await conversation.next()
+                    assert isinstance(another, ZclAnswer)
+                    answer = another
         return answer
 
     def converse(

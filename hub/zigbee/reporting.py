@@ -173,6 +173,8 @@ class ReportKeeper:
             return  # a device that is away is not asked; it is when it comes back
         member.reporting[key] = replace(row, state="overdue")
         log.info("%s: no report of 0x%04x/0x%04x: configured again", member.device_id, row.cluster, row.attribute)
+        # Whoever has lost the one has lost the other too, and without a binding it reports to nobody.
+        await attributes.bind(network, member, row.endpoint, row.cluster, network.need_radio().network.ieee)
         taken = await attributes.configure(network, member, replace(row, state="wanted"))
         # Accepted is not reported: it stays overdue until a report comes.
         member.reporting[key] = replace(taken, state="overdue" if taken.state == "configured" else taken.state)

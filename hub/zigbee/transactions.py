@@ -79,7 +79,11 @@ def answers_to(header: ZclHeader, responses: frozenset[int] | None) -> Callable[
                     return DefaultResponse.decode(payload).command == header.command
                 except ValueError:
                     return False
-            return header.frame_type is FrameType.GENERAL and found.command == REQUIRED_RESPONSE.get(header.command)
+            return (
+                header.frame_type is FrameType.GENERAL
+                and found.command == REQUIRED_RESPONSE.get(header.command)
+                and found.manufacturer == header.manufacturer
+            )
         if header.frame_type is FrameType.GENERAL or found.manufacturer != header.manufacturer:
             return False
         return responses is None or found.command in responses

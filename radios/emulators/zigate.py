@@ -524,7 +524,7 @@ class ZigateEmulator:
         if frame.destination == 0:
             self._to_self(frame)
             return
-        self._spawn(self._quietly(frame))
+        self._spawn(self._carry(frame, 2))
 
     def _short_of(self, ieee: int) -> int:
         place = self.air.places.get(ieee)

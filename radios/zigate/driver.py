@@ -55,6 +55,7 @@ from protocols.zigate.status import SerialStatus, StackStatus
 from radios.api import (
     Capabilities,
     DeliveryError,
+    DeliveryFailed,
     DeviceJoined,
     DeviceLeft,
     FrameReceived,
@@ -218,8 +219,8 @@ class ZigateRadio:
         """Form a network: this stick has none."""
         log.info("%s: the stick knows no network; one is formed", self.name)
         if self._options.extended_pan_id is not None:
-            await self._link.command(SetExtendedPanId(self._options.extended_pan_id))
-        await self._link.command(SetChannelMask(self._options.channel_mask))
+            await self._wish(SetExtendedPanId(self._options.extended_pan_id), "extended_pan_id")
+        await self._wish(SetChannelMask(self._options.channel_mask), "channels")
         started: asyncio.Future[NetworkStarted] = asyncio.get_running_loop().create_future()
         self._started = started
         try:
@@ -235,6 +236,12 @@ class ZigateRadio:
         await self._look()
         if not self.network.channel:
             raise RadioLostError(f"the stick could not form a network: {found.status.name}")
+
+    async def _wish(self, command: Command, option: str) -> None:
+        """What a network is formed with: not formed in another way than was asked for."""
+        status = await self._link.command(command)
+        if status.status is not SerialStatus.SUCCESS:
+            raise RadioLostError(f"the stick refuses option {option}: {status.status.name}")
 
     def _check_wishes(self) -> None:
         """A running network is never left for what the configuration says; the difference is told."""
@@ -303,6 +310,9 @@ class ZigateRadio:
         match frame:
             case ApsIndication():
                 self._indication(frame, lqi)
+            case ApsConfirmFailed() if self._firmware is not None and not self._firmware.has_confirms:
+                code = int(frame.status)
+                self._tell(DeliveryFailed(frame.destination.value, frame.status.name, code))
             case ApsAck() | ApsConfirm() | ApsConfirmFailed():
                 if not self._flights.take(frame):
                     self._counters["stray_confirm"] += 1
@@ -326,13 +336,14 @@ class ZigateRadio:
         source = frame.source
         place = (source.value, frame.source_endpoint, frame.cluster, frame.data)
         now = asyncio.get_running_loop().time()
-        before = self._recent.pop(place, None)
-        self._recent[place] = now
-        if len(self._recent) > FRAMES_REMEMBERED:
-            self._recent.popitem(last=False)
+        before = self._recent.get(place)
         if before is not None and now - before < SAME_FRAME_S:
             self._counters["duplicates"] += 1
             return
+        self._recent[place] = now
+        self._recent.move_to_end(place)
+        if len(self._recent) > FRAMES_REMEMBERED:
+            self._recent.popitem(last=False)
         if frame.profile == Profile.ZDO and self._is_news(frame, lqi):
             return
         self._tell(FrameReceived(frame_of(frame, lqi)))

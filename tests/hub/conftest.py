@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 from hub.config import Config, parse
 from hub.hub import Hub
@@ -32,13 +32,6 @@ def hub_config(emulator: EmcbEmulator, data_dir: Path, **radio: object) -> Confi
     table = tomllib.loads(emulator.toml())
     table["radio"][0].update({"poll_interval_s": 0.3, "command_lockout_s": 0, "unavailable_after": 3, **radio})
     return parse(table, data_dir=data_dir)
-
-
-async def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Wait until `condition` holds; fails after a while."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - the state of several objects has no one event
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -64,3 +57,21 @@ async def home(
         running_hub(emulator, data_dir, **radio) as hub,
     ):
         yield hub, emulator
+
+
+@pytest.fixture
+def quick_zigbee(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The room's driver is known, and nobody waits for seconds."""
+    from zigbee_room import DRIVER
+
+    from hub.zigbee import interview
+    from radios import loader
+
+    monkeypatch.setattr(loader, "SHIPPED", {**loader.SHIPPED, "room": "zigbee_room:DRIVER"})
+    monkeypatch.setattr(interview, "ANSWER_S", 0.2)
+    monkeypatch.setattr(interview, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr("hub.zigbee.control.ANSWER_S", 0.2)
+    monkeypatch.setattr("hub.zigbee.control.READ_BACK_S", 0.2)
+    DRIVER.rooms.clear()
+    yield
+    DRIVER.rooms.clear()

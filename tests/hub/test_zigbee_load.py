@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-from test_zigbee_home import basic, eventually, joined, quick, running
+import pytest
+from waiting import eventually
+from zigbee_home import basic, joined, running
 from zigbee_room import Device, Room
 
 from hub.hub import Hub
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import INT16, UINT16
 
-__all__ = ["quick"]
+pytestmark = pytest.mark.usefixtures("quick_zigbee")
 
 DEVICES, PER_SECOND, SECONDS = 200, 60, 600
 BATCH = 600

@@ -18,6 +18,7 @@ from protocols.zigate.responses import ApsAck, ApsConfirm, ApsConfirmFailed, Ver
 from protocols.zigate.status import StackStatus
 from radios.api import (
     DeliveryError,
+    DeliveryFailed,
     NetworkChanged,
     NotSupportedError,
     OptionError,
@@ -259,3 +260,20 @@ async def test_without_acknowledgement_the_first_hop_is_the_end() -> None:
     flights.numbered(one, 9)
     flights.take(ApsConfirm(StackStatus.SUCCESS, 1, 1, PLUG, 9))
     assert one.done.done()
+
+
+@pytest.mark.parametrize("firmware", ["3.0f", "3.1a", "3.1d"])
+async def test_firmware_that_confirms_nothing_tells_later_what_failed(firmware: str) -> None:
+    async with ZigateEmulator(ZigateConfig(firmware=firmware, devices=("plug",))) as stick, opened_on(stick) as radio:
+        await radio.permit_join(60)
+        [device] = stick.devices
+        assert stick.press(device)
+        device.set_power(False)
+        await radio.send(read_model(device.short, 5))
+        async with asyncio.timeout(10):
+            async for event in radio.events():
+                if isinstance(event, DeliveryFailed):
+                    break
+        assert event.short == device.short
+        assert event.code
+        assert event.status.isupper()
