@@ -24,6 +24,7 @@ from protocols.zcl.records import (
     StructuredStatus,
     StructuredWrite,
     WriteRecord,
+    from_u8,
     from_u16,
     read_records,
     u8_at,
@@ -252,7 +253,7 @@ class DefaultResponse:
 
     def encode(self) -> bytes:
         """The payload."""
-        return bytes((self.command, self.status))
+        return from_u8("command", self.command) + from_u8("status", self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ class DiscoverAttributes:
 
     def encode(self) -> bytes:
         """The payload."""
-        return from_u16("first", self.first) + bytes((self.maximum,))
+        return from_u16("first", self.first) + from_u8("maximum", self.maximum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +358,7 @@ class DiscoverCommandsReceived:
 
     def encode(self) -> bytes:
         """The payload."""
-        return bytes((self.first, self.maximum))
+        return from_u8("first", self.first) + from_u8("maximum", self.maximum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -318,6 +318,12 @@ def u16_at(data: bytes, at: int) -> int:
     return data[at] | data[at + 1] << 8
 
 
+def from_u8(name: str, value: int) -> bytes:
+    if not 0 <= value <= 0xFF:
+        raise RangeError(name, value, "0 to 255")
+    return bytes((value,))
+
+
 def from_u16(name: str, value: int) -> bytes:
     if not 0 <= value <= 0xFFFF:
         raise RangeError(name, value, "0 to 65535")

@@ -36,6 +36,9 @@ class Attribute:
     reportable: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    """Of a string: bytes that it may have."""
+    values: frozenset[int] | None = None
+    """The only ones that it takes."""
     written: Callable[[Value], None] | None = None
     """Told after a write."""
 
@@ -481,7 +484,8 @@ def _write(payload: bytes, look: Callable[[int], Attribute | None], *, undivided
     ready: list[tuple[Attribute, Value]] = []
     while at < len(payload):
         attribute, type_id = struct.unpack_from("<HB", payload, at)
-        value, at = zcl.unpack(type_id, payload, at + 3)
+        start = at + 3
+        value, at = zcl.unpack(type_id, payload, start)
         row = look(attribute)
         status = zcl.SUCCESS
         if row is None:
@@ -490,9 +494,7 @@ def _write(payload: bytes, look: Callable[[int], Attribute | None], *, undivided
             status = zcl.READ_ONLY
         elif row.type != type_id:
             status = zcl.INVALID_TYPE
-        elif isinstance(value, int | float) and not (
-            (row.minimum is None or value >= row.minimum) and (row.maximum is None or value <= row.maximum)
-        ):
+        elif not _fits(row, at - start - 1 if isinstance(value, str | bytes) else value):
             status = zcl.INVALID_VALUE
         if status != zcl.SUCCESS:
             failed += struct.pack("<BH", status, attribute)
@@ -505,3 +507,10 @@ def _write(payload: bytes, look: Callable[[int], Attribute | None], *, undivided
             if row.written is not None:
                 row.written(value)
     return failed or b"\x00"
+
+
+def _fits(row: Attribute, number: float) -> bool:
+    """Whether an attribute takes a number, or a string of that many bytes."""
+    if row.values is not None and number not in row.values:
+        return False
+    return (row.minimum is None or number >= row.minimum) and (row.maximum is None or number <= row.maximum)

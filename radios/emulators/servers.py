@@ -27,7 +27,7 @@ def basic(device: EmulatedDevice) -> Cluster:
             0x0005: A(zcl.STRING, device.model),
             0x0006: A(zcl.STRING, "20260301"),
             0x0007: A(zcl.ENUM8, device.power_source),
-            0x0010: A(zcl.STRING, "", writable=True),
+            0x0010: A(zcl.STRING, "", writable=True, maximum=16),
             0x4000: A(zcl.STRING, "1.4.2"),
             0xFFFD: A(zcl.UINT16, 2),
         },
@@ -98,6 +98,7 @@ def groups(device: EmulatedDevice, endpoint: int) -> Cluster:
 def on_off(initial: bool, changed: Callable[[bool], None] | None = None) -> Cluster:
     """A switch."""
     state = A(zcl.BOOL, initial, reportable=True)
+    start_up = A(zcl.ENUM8, 0xFF, writable=True, values=frozenset((0, 1, 2, 0xFF)))
 
     def to(value: bool | None) -> Callable[[bytes], int]:
         def act(_: bytes) -> int:
@@ -109,7 +110,7 @@ def on_off(initial: bool, changed: Callable[[bool], None] | None = None) -> Clus
         return act
 
     return Cluster(
-        {0x0000: state, 0x4003: A(zcl.ENUM8, 0xFF, writable=True), 0xFFFD: A(zcl.UINT16, 2)},
+        {0x0000: state, 0x4003: start_up, 0xFFFD: A(zcl.UINT16, 2)},
         {0x00: to(False), 0x01: to(True), 0x02: to(None)},
     )
 

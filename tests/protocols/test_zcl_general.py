@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.errors import CodecError, TruncatedError
+from protocols.errors import CodecError, RangeError, TruncatedError
 from protocols.zcl import general
 from protocols.zcl.datatypes import BOOL, INT24, STRING, UINT8, UINT16, UINT48
 from protocols.zcl.general import RESPONSES, General, decode_general
@@ -202,3 +202,19 @@ def test_the_status_for_an_unknown_command_tells_which_kind_it_was() -> None:
 def test_every_answer_is_known_as_one() -> None:
     assert set(general.REQUIRED_RESPONSE.values()) <= RESPONSES
     assert not set(general.REQUIRED_RESPONSE) & RESPONSES
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        general.DiscoverAttributes(0, 300),
+        general.DiscoverAttributes(0, -1),
+        general.DiscoverAttributesExtended(0x10000, 1),
+        general.DiscoverCommandsReceived(256, 1),
+        general.DiscoverCommandsGenerated(0, 256),
+        general.DefaultResponse(256, Status.SUCCESS),
+    ],
+)
+def test_a_number_that_does_not_fit_is_a_range_error(command: general.GeneralCommand) -> None:
+    with pytest.raises(RangeError, match="allowed: 0 to "):
+        command.encode()

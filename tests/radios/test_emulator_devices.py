@@ -85,6 +85,32 @@ async def test_a_device_is_a_zcl_server() -> None:
     air.close()
 
 
+@pytest.mark.parametrize(
+    ("cluster", "attribute", "data", "status"),
+    [
+        (0x0006, 0x4003, b"\x30\x02", 0),
+        (0x0006, 0x4003, b"\x30\xff", 0),
+        (0x0006, 0x4003, b"\x30\x09", zcl.INVALID_VALUE),
+        (0x0000, 0x0010, b"\x42\x10" + b"x" * 16, 0),
+        (0x0000, 0x0010, b"\x42\x10" + b"\xe4" * 16, 0),
+        (0x0000, 0x0010, b"\x42\x11" + b"x" * 17, zcl.INVALID_VALUE),
+        (0x0000, 0x0010, b"\x42\x1c" + b"x" * 28, zcl.INVALID_VALUE),
+    ],
+)
+async def test_what_the_standard_does_not_allow_is_not_written(
+    cluster: int, attribute: int, data: bytes, status: int
+) -> None:
+    air, listener, plug = room("plug")
+    before = plug.endpoints[1].servers[cluster].attributes[attribute].get()
+    body = struct.pack("<H", attribute) + data
+    say(plug, cluster, zcl.frame(6, zcl.WRITE, body, to_client=False))
+    [answer] = await answers(listener)
+    assert answer[3] == status
+    if status:
+        assert plug.endpoints[1].servers[cluster].attributes[attribute].get() == before
+    air.close()
+
+
 async def test_reports_need_a_binding_and_keep_their_least_change() -> None:
     air, listener, device = room("lamp")
     body = struct.pack("<BHBHHB", 0, 0, 0x20, 0, 60, 10)
