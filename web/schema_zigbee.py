@@ -248,7 +248,7 @@ def attribute(value: model.AttributeValue) -> Attribute:
         attribute=value.attribute,
         name=row.name if row is not None else hex16(value.attribute),
         type=None if value.data_type is None else type_name(value.data_type),
-        value=zcl_values.to_json(value.value, value.data_type),
+        value=zcl_values.to_json(value.value, value.data_type, row if is_told(value) else None),
         text=attribute_text(value),
         status=Status(value.status).name,
         time=time_or_none(value.time),
@@ -258,12 +258,15 @@ def attribute(value: model.AttributeValue) -> Attribute:
     )
 
 
+def is_told(value: model.AttributeValue) -> bool:
+    """Whether a device has told a value, if only that it is invalid."""
+    return value.value is not None or (not value.status and value.time is not None)
+
+
 def attribute_text(value: model.AttributeValue) -> str:
     """An attribute's value for people; empty when it was never told, the status' name when the device refused."""
-    if value.value is None and value.status:
-        return Status(value.status).name
-    if value.value is None and value.time is None:
-        return ""
+    if not is_told(value):
+        return Status(value.status).name if value.status else ""
     row = attribute_def(value.cluster, value.attribute, value.manufacturer, client=value.side is model.Side.CLIENT)
     return zcl_values.text_of(value.value, value.data_type, row)
 

@@ -11,7 +11,8 @@
 | key128 | always null: a key is never told |
 | array, set, bag, struct | a list of {"type", "value"} |
 
-An invalid value is null. On the way in, an enumeration also takes its value's name, a bitmap a list of its bits' names,
+An invalid value is null, unless the attribute gives that number a meaning of its own: 0xFF of start_up_on_off is its
+previous state. On the way in, an enumeration also takes its value's name, a bitmap a list of its bits' names,
 and an integer its text ("0x10").
 """
 
@@ -50,8 +51,17 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 # -- out -----------------------------------------------------------------------------------------------------------
 
 
-def to_json(value: Value, type_id: int | None) -> object:
+def with_meaning(value: Value, type_id: int | None, row: AttributeDef | None) -> Value:
+    """A value as its attribute means it: the number that is invalid in its type where the attribute names that."""
+    if value is not None or type_id is None or row is None or row.is_bitmap:
+        return value
+    number = datatypes.invalid_value(type_id)
+    return number if number in row.values else None
+
+
+def to_json(value: Value, type_id: int | None, row: AttributeDef | None = None) -> object:
     """A value for programs."""
+    value = with_meaning(value, type_id, row)
     if value is None or type_id == datatypes.KEY128:
         return None
     if isinstance(value, Eui64):
@@ -72,6 +82,7 @@ def to_json(value: Value, type_id: int | None) -> object:
 
 def text_of(value: Value, type_id: int | None, row: AttributeDef | None = None) -> str:
     """A value for people: the name of an enumeration's value, a bitmap's bits, a number with its unit."""
+    value = with_meaning(value, type_id, row)
     if value is None:
         return INVALID
     if type_id == datatypes.KEY128:

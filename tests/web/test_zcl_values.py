@@ -111,6 +111,29 @@ def test_an_enumeration_is_named_both_ways() -> None:
     assert zcl_values.text_of(0xEE, row.type, row) == "238 (0xee)"
 
 
+@pytest.mark.parametrize(
+    ("cluster", "attribute", "name"),
+    [(0x0006, 0x4003, "previous"), (0x0001, 0x0031, "unknown"), (0x0400, 0x0004, "unknown")],
+)
+def test_an_invalid_number_that_has_a_meaning_is_told_as_that(cluster: int, attribute: int, name: str) -> None:
+    row = attribute_def(cluster, attribute)
+    assert row is not None
+    data = d.encode_value(row.type, zcl_values.from_json(name, row.type, row))
+    value, _ = d.decode_value(row.type, data)
+    assert value is None
+    assert zcl_values.to_json(value, row.type, row) == 0xFF
+    assert zcl_values.text_of(value, row.type, row) == name
+
+
+def test_an_invalid_number_without_a_meaning_stays_invalid() -> None:
+    for cluster, attribute in ((0x0201, 0x001C), (0x0201, 0x0000), (0x0702, 0x0306)):
+        row = attribute_def(cluster, attribute)
+        assert row is not None
+        assert zcl_values.to_json(None, row.type, row) is None
+        assert zcl_values.text_of(None, row.type, row) == zcl_values.INVALID
+    assert zcl_values.to_json(None, None, attribute_def(0x0006, 0x4003)) is None
+
+
 def test_a_scaled_number_has_its_unit_and_no_dust_of_binary_fractions() -> None:
     row = attribute_def(0x0201, 0x0000)
     assert row is not None
