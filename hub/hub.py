@@ -112,6 +112,7 @@ class Hub:
         self.controls = Controls(
             self.devices,
             self.history,
+            self.registry,
             self.bus,
             self.clock,
             self.networks.find,

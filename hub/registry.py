@@ -21,6 +21,8 @@ REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
 REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
 
 RegistryValue = bool | int
+NEAR, ALIKE = 3, 0.6
+"""Names that are shown for one that does not exist, and how much they must be alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Registry:
         """Change an entry. Raises `NotFoundError`, `InvalidError`, `StorageError`."""
         entry = ENTRIES.get(name)
         if entry is None:
-            raise NotFoundError("registry entry", name, tuple(difflib.get_close_matches(name, ENTRIES, 3)))
+            raise NotFoundError("registry entry", name, _near(name))
         if entry.is_switch:
             if not isinstance(value, bool):
                 raise InvalidError(name, value, "true or false")
@@ -94,3 +96,15 @@ class Registry:
         text = str(int(value))
         await self._store.write(("INSERT OR REPLACE INTO registry (name, value) VALUES (?, ?)", [(name, text)]))
         self._values[name] = value
+
+
+def _near(name: str) -> tuple[str, ...]:
+    """The entries that look like a name, of any case, with or without what is before the dot; one at least."""
+    wanted = name.lower()
+
+    def likeness(entry: str) -> float:
+        whole = entry.lower()
+        return max(difflib.SequenceMatcher(None, wanted, text).ratio() for text in (whole, whole.partition(".")[2]))
+
+    ranked = sorted(ENTRIES, key=likeness, reverse=True)
+    return tuple(entry for entry in ranked[:NEAR] if likeness(entry) >= ALIKE) or tuple(ranked[:1])

@@ -117,10 +117,16 @@ class ZigbeeCalls(ABC):
         return await self._call("POST", path, Network, body={"channel": channel}, timeout_s=COMMAND_TIMEOUT_S)
 
     async def configure_radio(
-        self, radio: str, *, led: bool | None = None, tx_power: int | None = None, certification: str | None = None
+        self,
+        radio: str,
+        *,
+        led: bool | None = None,
+        tx_power: int | None = None,
+        certification: str | None = None,
+        set_time: bool = False,
     ) -> Network:
-        """Set what is not None of the stick itself."""
-        body = _given(led=led, tx_power=tx_power, certification=certification)
+        """Set what is not None of the stick itself; `set_time` sets its clock to the hub's."""
+        body = _given(led=led, tx_power=tx_power, certification=certification, set_time=set_time or None)
         return await self._call("PATCH", _network(radio), Network, body=body, timeout_s=COMMAND_TIMEOUT_S)
 
     async def erase(self, radio: str, confirm: str) -> Network:

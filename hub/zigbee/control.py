@@ -31,6 +31,7 @@ from hub.errors import (
 from hub.events import CommandChanged
 from hub.history import History
 from hub.model import Action, Capability, Command, Device, Outcome, ThermostatMode, ThermostatState
+from hub.registry import DEFAULT_TIMEOUT, Registry
 from hub.zigbee import attributes
 from hub.zigbee.member import Member
 from hub.zigbee.model import AttributeValue
@@ -49,7 +50,8 @@ log = logging.getLogger(__name__)
 WAITING_COMMANDS = 8
 """Commands that may wait for one device: a slider that is dragged gives a few, a loop gives no end of them."""
 ANSWER_S = 15.0
-"""A sleepy device polls within 7.68 s; what is not answered twice as long after is looked up."""
+"""A sleepy device polls within 7.68 s; what is not answered twice as long after is looked up. The registry's default
+timeout may be shorter."""
 READ_BACK_S = 10.0
 ATTEMPTS = 2
 """Times that a command is sent which may be repeated."""
@@ -108,6 +110,7 @@ class Controls:
         self,
         devices: Devices,
         history: History,
+        registry: Registry,
         bus: Bus,
         clock: Clock,
         find: Callable[[str], tuple[Network, Member]],
@@ -115,7 +118,8 @@ class Controls:
         spawn: Callable[[Coroutine[None, None, Ended]], asyncio.Task[Ended | Exception]],
     ) -> None:
         """`find` gives a device's network and member, or raises; `spawn` runs a command although its caller leaves."""
-        self._devices, self._history, self._bus, self._clock = devices, history, bus, clock
+        self._devices, self._history, self._registry = devices, history, registry
+        self._bus, self._clock = bus, clock
         self._find, self._learn, self._spawn = find, learn, spawn
         self._slots: dict[str, _Slot] = {}
         self._pending: dict[str, Command] = {}
@@ -335,14 +339,14 @@ class Controls:
 
     async def _read_back(self, network: Network, member: Member, endpoint: int, wanted: _Wanted) -> Value:
         """How it is now; None if it does not say. What is read is learnt."""
-        places = [(wanted.cluster, wanted.attribute)]
+        places, timeout_s = [(wanted.cluster, wanted.attribute)], self._at_most(READ_BACK_S)
         if wanted.cluster == LEVEL and member.servers(ON_OFF):
             places.append((ON_OFF, 0))
         found: Value = None
         for cluster, attribute in places:
             try:
                 values = await attributes.read(
-                    network, member, endpoint, cluster, (attribute,), now=self._clock.now, timeout_s=READ_BACK_S
+                    network, member, endpoint, cluster, (attribute,), now=self._clock.now, timeout_s=timeout_s
                 )
             except (DeliveryError, NoReplyError, RadioLostError, HubError) as error:
                 log.info("%s: cannot be read back: %s", member.device_id, error)
@@ -364,7 +368,7 @@ class Controls:
             frame_type=FrameType.CLUSTER,
             responses=frozenset(),
             confirm=True,
-            timeout_s=ANSWER_S,
+            timeout_s=self._at_most(ANSWER_S),
         )
         return DefaultResponse.decode(answer.payload).status
 
@@ -376,9 +380,12 @@ class Controls:
             wanted.cluster,
             {wanted.attribute: wanted.value},
             data_types={wanted.attribute: type_id},
-            timeout_s=ANSWER_S,
+            timeout_s=self._at_most(ANSWER_S),
         )
         return Status(result.status)
+
+    def _at_most(self, seconds: float) -> float:
+        return min(seconds, self._registry.seconds(DEFAULT_TIMEOUT))
 
     def _publish(self, command: Command) -> None:
         if command.outcome is Outcome.PENDING:

@@ -50,6 +50,21 @@ class RemoteAttributes:
             raise InvalidError("manufacturer", manufacturer, "1 to 65535")
         return network, member
 
+    def type_of(
+        self,
+        device_id: str,
+        endpoint: int,
+        cluster: int,
+        attribute: int,
+        *,
+        data_types: Mapping[int, int] | None = None,
+        manufacturer: int | None = None,
+        side: Side = Side.SERVER,
+    ) -> int:
+        """The data type of an attribute. Raises `InvalidError` for a place that is not there or a type not known."""
+        _, member = self._place(device_id, endpoint, cluster, side, manufacturer)
+        return attributes.type_of(member, endpoint, cluster, attribute, manufacturer, side, data_types or {})
+
     async def read_attributes(
         self,
         device_id: str,

@@ -19,7 +19,7 @@ from hub.errors import InvalidError, NotFoundError, RefusedError, UnavailableErr
 from hub.events import NetworkChanged, TopologyScanned
 from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
-from hub.zigbee.household import Household
+from hub.zigbee.household import ZIGBEE_EPOCH, Household
 from hub.zigbee.member import Member
 from hub.zigbee.model import (
     DEVICE_PREFIX,
@@ -153,7 +153,9 @@ class Networks:
             raise InvalidError("duration_s", duration_s, f"0 (close) to {MAX_JOINING_S}")
         router: int | None = None
         if via is not None:
-            member = self._member(via)[1]
+            home, member = self._member(via)
+            if home is not network:
+                raise InvalidError("via", via, f"a router of {radio!r}; this device is a member of {home.name!r}")
             if not member.is_router or member.short is None:
                 raise InvalidError("via", via, "a router of this network")
             router = member.short
@@ -202,7 +204,10 @@ class Networks:
         install_code: str | None = None,
         link_key: str | None = None,
     ) -> ZigbeeDevice:
-        """List a device before it joins; it may then join while only such devices may."""
+        """List a device before it joins; it may then join while only such devices may.
+
+        Raises `RefusedError` for an active member of another network.
+        """
         network = self._network(radio)
         try:
             ieee = Eui64.parse(eui64)
@@ -221,6 +226,13 @@ class Networks:
                 )
         if install_code is not None or link_key is not None:
             raise UnsupportedError(f"{driver} {radio!r} takes no keys from here yet")
+        known = self._household.members.get(ieee)
+        if known is not None and known.is_active and known.radio != radio:
+            device = self._devices.get(known.device_id)
+            raise RefusedError(
+                f"{device.name} ({known.device_id}) is an active member of {known.radio!r}: remove it there first, "
+                f"then add it to {radio!r}"
+            )
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
@@ -239,7 +251,7 @@ class Networks:
 
         try:
             async with told(f"scanning {radio!r}"):
-                self._topologies[radio] = await topology.scan(network, self._clock, progress)
+                self._topologies[radio] = await topology.scan(network, self._registry, self._clock, progress)
         finally:
             self._scanning.discard(radio)
         return self._topologies[radio]
@@ -267,9 +279,15 @@ class Networks:
         return self.get(radio)
 
     async def configure_radio(
-        self, radio: str, *, led: bool | None = None, tx_power: int | None = None, certification: str | None = None
+        self,
+        radio: str,
+        *,
+        led: bool | None = None,
+        tx_power: int | None = None,
+        certification: str | None = None,
+        set_time: bool = False,
     ) -> NetworkStatus:
-        """Settings of the stick itself."""
+        """Settings of the stick itself; `set_time` sets its clock to ours."""
         network = self._network(radio)
         if certification is not None and certification not in ("CE", "FCC"):
             raise InvalidError("certification", certification, "CE or FCC")
@@ -283,6 +301,8 @@ class Networks:
                 await stick.set_tx_power(tx_power)
             if led is not None:
                 await stick.set_led(led)
+            if set_time:
+                await stick.set_time(round((self._clock.now() - ZIGBEE_EPOCH).total_seconds()))
         self.changed(network)
         return self.get(radio)
 

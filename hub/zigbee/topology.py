@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hub.clock import Clock
 from hub.errors import HubError, UnavailableError
+from hub.registry import DEFAULT_TIMEOUT, Registry
 from hub.zigbee.member import Member, device_id_of
 from hub.zigbee.model import LogicalType, Neighbour, Topology, TopologyDevice
 from hub.zigbee.network import Network
@@ -23,12 +24,13 @@ MAX_ROUTERS = 200
 MAX_ROWS = 255
 """Of one neighbour table: its index is one byte."""
 ANSWER_S = 10.0
+"""Of a router that is there; the registry's default timeout may be shorter."""
 
 _TYPES = {0: LogicalType.COORDINATOR, 1: LogicalType.ROUTER, 2: LogicalType.END_DEVICE}
 _RELATIONSHIPS = {0: "parent", 1: "child", 2: "sibling", 3: "none", 4: "previous_child"}
 
 
-async def scan(network: Network, clock: Clock, progress: Callable[[Topology], None]) -> Topology:
+async def scan(network: Network, registry: Registry, clock: Clock, progress: Callable[[Topology], None]) -> Topology:
     """Ask the coordinator and every router that turns up. `progress` is told after each answer."""
     info = network.need_radio().network
     known: dict[int, tuple[Eui64, LogicalType]] = {COORDINATOR: (info.ieee, LogicalType.COORDINATOR)}
@@ -43,7 +45,7 @@ async def scan(network: Network, clock: Clock, progress: Callable[[Topology], No
     while waiting and len(found) < MAX_ROUTERS:
         short = waiting.popleft()
         ieee, logical_type = known[short]
-        rows = await _table(network, short, ieee)
+        rows = await _table(network, short, ieee, min(ANSWER_S, registry.seconds(DEFAULT_TIMEOUT)))
         for row in rows or ():
             if row.logical_type == 1 and row.short not in known and row.short < FIRST_BROADCAST:
                 known[row.short] = (row.ieee, LogicalType.ROUTER)
@@ -65,13 +67,13 @@ async def scan(network: Network, clock: Clock, progress: Callable[[Topology], No
     return topology
 
 
-async def _table(network: Network, short: int, ieee: Eui64) -> list[zdo.NeighbourRow] | None:
+async def _table(network: Network, short: int, ieee: Eui64, timeout_s: float) -> list[zdo.NeighbourRow] | None:
     """A router's neighbours; None if it does not answer."""
     rows: list[zdo.NeighbourRow] = []
     member: Member | int = network.members.get(ieee) or short
     while len(rows) < MAX_ROWS:
         try:
-            answer = await network.zdo_request(member, zdo.MgmtLqiRequest(len(rows)), zdo.MgmtLqiResponse, ANSWER_S)
+            answer = await network.zdo_request(member, zdo.MgmtLqiRequest(len(rows)), zdo.MgmtLqiResponse, timeout_s)
         except (RadioLostError, UnavailableError):
             raise
         except (RadioError, HubError) as error:

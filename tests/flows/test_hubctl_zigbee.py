@@ -12,6 +12,8 @@ from pathlib import Path
 
 from test_rest_zigbee import SECRET_CODE, Service, service
 
+from hub.zigbee.control import MAX_IDENTIFY_S
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -77,6 +79,10 @@ async def test_devices_are_looked_at_and_controlled_by_name(tmp_path: Path) -> N
             "hubctl: there is no cluster 'meterng'; allowed: a cluster's name or its number, 0 to 0xFFFF; "
             "did you mean metering?"
         )
+        ran = await shell.run("attr", "read", "kettle", "metering", "0x99999")
+        assert (ran.code, "'0x99999'; allowed: 0 to 0xFFFF, or a name" in ran.err) == (2, True)
+        ran = await shell.run("identify", "kettle", "--seconds", str(MAX_IDENTIFY_S + 1))
+        assert (ran.code, f"0<=x<={MAX_IDENTIFY_S}" in ran.err) == (2, True)
         ran = await shell.run("attr", "discover", "hall", "thermostat")
         assert "occupied_heating_setpoint" in ran.out
         ran = await shell.run("attr", "report", "hall", "thermostat", "local_temperature", "--min", "5", "--max", "60")
@@ -102,10 +108,30 @@ async def test_networks_are_looked_at_and_set_up(tmp_path: Path) -> None:
         assert "<- here" in (await shell.run("network", "energy")).out
         ran = await shell.run("network", "erase", "han", "--confirm", "yes")
         assert (ran.code, "'han'" in ran.err) == (2, True)
+        assert (await shell.run("network", "erase", "--confirm", "han")).code == 2
+        assert "RADIO must be named" in (await shell.run("network", "erase", "--help")).out
+        home.stick._time = 0
+        ran = await shell.run("network", "set", "--set-time")
+        assert (ran.code, ran.out.strip(), home.stick._time > 0) == (0, "han: set", True)
+        ran = await shell.run("network", "channel", "20")
+        assert (ran.code, ran.out.strip()) == (0, "han: on channel 20")
+        ran = await shell.run("network", "channel", "han", "25")
+        assert (ran.code, ran.out.strip()) == (0, "han: on channel 25")
+        ran = await shell.run("network", "channel", "han", "attic", "25")
+        assert (ran.code, "one RADIO at most" in ran.err) == (2, True)
+        ran = await shell.run("network", "channel", "han")
+        assert (ran.code, "'han' is not a valid integer" in ran.err) == (2, True)
+        ran = await shell.run("network", "add", "00124b0000000001")
+        assert (ran.code, "expected on han; open joining (hubctl join han)" in ran.out) == (0, True)
+        assert (await shell.run("network", "add", "han", "00124b0000000002", "--name", "Lamp")).code == 0
         ran = await shell.run("registry", "set", "ZDO_Device_Manager.refresh_rate", "60")
         assert (ran.code, ran.out.strip()) == (0, "ZDO_Device_Manager.refresh_rate = 60 s")
         ran = await shell.run("registry", "set", "ZDO_Device_Manager.refresh", "60")
         assert (ran.code, "refresh_rate" in ran.err) == (3, True)
+        ran = await shell.run("registry", "set", "Nope", "3")
+        assert ran.code == 3
+        assert "did you mean" in ran.err
+        assert "hubctl registry list shows all" in ran.err
 
 
 async def test_ctrl_c_closes_joining(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,22 @@ async def test_every_mistake_is_named_with_what_is_possible(tmp_path: Path) -> N
             ("POST", f"{warm}/attributes/read", {**place, "attributes": ["local_temp"]}, 400, "local_temperature"),
             (
                 "POST",
+                f"{warm}/attributes/read",
+                {**place, "attributes": [70_000]},
+                400,
+                "attributes[0] is '70000'; allowed: an attribute's name or number, 0 to 0xFFFF",
+            ),
+            (
+                "POST",
+                f"{warm}/attributes/write",
+                {**place, "endpoint": 9, "attribute": 0x9999, "value": 1},
+                400,
+                "endpoint is 9; allowed: an endpoint of this device: 1",
+            ),
+            ("POST", f"{warm}/attributes/write", {**place, "attribute": 0x9999, "value": 1}, 400, "a data type"),
+            ("POST", f"{warm}/identify", {"duration_s": 3601}, 400, "from 0 to 3600"),
+            (
+                "POST",
                 f"{warm}/attributes/write",
                 {**place, "attribute": "occupied_heating_setpoint", "value": "warm"},
                 400,
@@ -181,6 +198,30 @@ async def test_a_wrong_cluster_or_attribute_is_told_what_is_allowed(tmp_path: Pa
         assert problem["detail"] == f"cluster is missing; allowed: {CLUSTER}"
         status, problem = await home.ask("PUT", "/registry/ZDO_Device_Manager.refresh_rate", {"value": "x"})
         assert problem["errors"][0]["allowed"] == "true or false or a whole number"
+
+
+async def test_a_value_that_its_type_calls_invalid_is_told_by_its_name(tmp_path: Path) -> None:
+    async with service(tmp_path, "plug") as home, HubClient(home.url, home.token) as client:
+        plug = home.id("plug")
+        written = await client.write_attribute(plug, 1, "on_off", "start_up_on_off", "previous")
+        assert written.status == "SUCCESS"
+        [value] = await client.read_attributes(plug, 1, "on_off", ["start_up_on_off"])
+        assert (value.value, value.text) == (0xFF, "previous")
+        [value] = await client.read_attributes(plug, 1, "on_off", [0x4002])
+        assert (value.value, value.text) == (None, "UNSUPPORTED_ATTRIBUTE")
+
+
+async def test_the_sticks_own_clock_is_set(tmp_path: Path) -> None:
+    async with service(tmp_path) as home, HubClient(home.url, home.token) as client:
+        home.stick._time = 0
+        assert (await home.ask("PATCH", "/networks/han", {"led": True}))[0] == 200
+        assert home.stick._time == 0
+        assert (await home.ask("PATCH", "/networks/han", {"set_time": True}))[0] == 200
+        now = datetime.now(UTC).timestamp() - datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+        assert abs(home.stick._time - now) < 60
+        home.stick._time = 0
+        assert (await client.configure_radio("han", set_time=True)).radio == "han"
+        assert home.stick._time > 0
 
 
 async def test_a_radio_that_is_down_is_said_for_what_it_is(tmp_path: Path) -> None:

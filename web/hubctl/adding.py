@@ -73,19 +73,33 @@ def add(
             raise HubctlError("--file says it all: no EUI64, --name, --install-code or --link-key with it", Exit.USAGE)
         _add_many(app, radio, file, as_json)
         return
-    if radio is None or eui64 is None:
-        raise HubctlError("which device? say RADIO and EUI64, the 16 hex digits on its label, or --file", Exit.USAGE)
+    if eui64 is None and radio is not None and _is_address(radio):
+        radio, eui64 = None, radio
+    if eui64 is None:
+        raise HubctlError("which device? say EUI64, the 16 hex digits on its label, or --file", Exit.USAGE)
     code = click.prompt("Installation code", hide_input=True, err=True) if install_code else None
     key = click.prompt("Link key", hide_input=True, err=True) if link_key else None
 
     async def work(hub: HubClient) -> None:
-        device = await hub.add_device(await the_radio(hub, radio), eui64, name=name, install_code=code, link_key=key)
+        where = await the_radio(hub, radio)
+        device = await hub.add_device(where, eui64, name=name, install_code=code, link_key=key)
         if as_json:
             print_json(device)
         else:
-            line(f"{device.device_id}: expected on {radio}; open joining (hubctl join {radio}) and switch it on")
+            line(f"{device.device_id}: expected on {where}; open joining (hubctl join {where}) and switch it on")
 
     app.run(work)
+
+
+def _is_address(said: str) -> bool:
+    from protocols.errors import RangeError
+    from protocols.ids import Eui64
+
+    try:
+        Eui64.parse(said)
+    except RangeError:
+        return False
+    return True
 
 
 def _add_many(app: App, radio: str | None, file: str, as_json: bool) -> None:

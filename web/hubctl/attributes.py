@@ -52,6 +52,8 @@ def number_of(text: str) -> int | None:
 
 def _said(text: str) -> int | str:
     number = number_of(text)
+    if number is not None and not 0 <= number <= 0xFFFF:
+        raise HubctlError(f"there is no attribute {clean(text)!r}; allowed: 0 to 0xFFFF, or a name", Exit.USAGE)
     return text if number is None else number
 
 

@@ -145,7 +145,7 @@ def mode(app: App, device: str, what: str, endpoint: int | None, as_json: bool) 
 
 @click.command()
 @device_argument
-@click.option("--seconds", type=click.IntRange(0, 65534), default=10, show_default=True, help="For how long; 0: stop.")
+@click.option("--seconds", type=click.IntRange(0, 3600), default=10, show_default=True, help="For how long; 0: stop.")
 @endpoint_option
 @json_option
 @pass_app

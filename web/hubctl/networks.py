@@ -44,6 +44,18 @@ radio_argument = click.argument("radio", required=False, shell_complete=complete
 named_radio_argument = click.argument("radio", shell_complete=complete_radio)
 
 
+def _at_most_one(_ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> str | None:
+    if len(given) > 1:
+        raise click.UsageError(f"one RADIO at most, not {clean(' and '.join(given))!r}")
+    return given[0] if given else None
+
+
+radio_before = click.argument(
+    "radio", nargs=-1, metavar="[RADIO]", callback=_at_most_one, shell_complete=complete_radio
+)
+"""Before an argument that must be given."""
+
+
 async def the_radio(hub: HubClient, said: str | None) -> str:
     """The network that is meant: the only one where none was named. Raises `HubctlError`."""
     found = await hub.networks()
@@ -263,11 +275,11 @@ def energy(app: App, radio: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@named_radio_argument
+@radio_before
 @click.argument("number", type=click.IntRange(11, 26))
 @json_option
 @pass_app
-def channel(app: App, radio: str, number: int, as_json: bool) -> None:
+def channel(app: App, radio: str | None, number: int, as_json: bool) -> None:
     """Move a network to another channel, 11 to 26; devices follow, sleepy ones when they wake."""
 
     async def work(hub: HubClient) -> None:
@@ -283,22 +295,31 @@ def channel(app: App, radio: str, number: int, as_json: bool) -> None:
 
 
 @click.command("set")
-@named_radio_argument
+@radio_argument
 @click.option("--led/--no-led", default=None, help="The stick's own light.")
 @click.option("--tx-power", type=click.IntRange(0, 255), help="In the stick's own steps.")
 @click.option("--certification", type=click.Choice(("CE", "FCC")), help="Europe or North America.")
+@click.option("--set-time", is_flag=True, help="Set the stick's own clock to the hub's.")
 @json_option
 @pass_app
 def set_(
-    app: App, radio: str, led: bool | None, tx_power: int | None, certification: str | None, as_json: bool
+    app: App,
+    radio: str | None,
+    led: bool | None,
+    tx_power: int | None,
+    certification: str | None,
+    set_time: bool,
+    as_json: bool,
 ) -> None:
     """Set up the stick itself."""
-    if led is None and tx_power is None and certification is None:
-        raise HubctlError("nothing to set; say --led, --no-led, --tx-power or --certification", Exit.USAGE)
+    if led is None and tx_power is None and certification is None and not set_time:
+        raise HubctlError("nothing to set; say --led, --no-led, --tx-power, --certification or --set-time", Exit.USAGE)
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
-        network = await hub.configure_radio(name, led=led, tx_power=tx_power, certification=certification)
+        network = await hub.configure_radio(
+            name, led=led, tx_power=tx_power, certification=certification, set_time=set_time
+        )
         if as_json:
             print_json(network)
         else:
@@ -313,7 +334,7 @@ def set_(
 @json_option
 @pass_app
 def erase(app: App, radio: str, confirm: str, as_json: bool) -> None:
-    """Make the stick forget its network; every device has to be joined again."""
+    """Make the stick forget its network; every device has to be joined again. RADIO must be named."""
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
@@ -363,7 +384,15 @@ def registry_set(app: App, name: str, value: str, as_json: bool) -> None:
         raise HubctlError(f"{clean(value)!r} is no value; allowed: true, false or a number", Exit.USAGE)
 
     async def work(hub: HubClient) -> None:
-        entry = await hub.set_registry(name, given)
+        from web.client import ProblemError
+        from web.hubctl.failures import code_of
+
+        try:
+            entry = await hub.set_registry(name, given)
+        except ProblemError as error:
+            if code_of(error) is not Exit.NOT_FOUND:
+                raise
+            raise HubctlError(f"{clean(error.detail)} (hubctl registry list shows all)", Exit.NOT_FOUND) from None
         if as_json:
             print_json(entry)
         else:

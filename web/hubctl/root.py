@@ -129,7 +129,7 @@ def breaker() -> None:
 
 @click.group(cls=LazyGroup, table=NETWORK_COMMANDS, no_args_is_help=True)
 def network() -> None:
-    """Zigbee networks, by the names of their radios; the name may be left out where there is only one."""
+    """Zigbee networks, by the names of their radios; the name of an only one may be left out, except to erase it."""
 
 
 @click.group(cls=LazyGroup, table=ATTR_COMMANDS, no_args_is_help=True)

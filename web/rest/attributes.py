@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import InvalidError, ZclStatusError
-from hub.zigbee.attributes import type_of
 from hub.zigbee.model import Side
 from protocols.errors import RangeError
 from protocols.zcl.clusters import attribute_def, cluster_name, find_attribute, find_cluster
@@ -156,8 +155,9 @@ async def write_attribute(call: Call[None, WriteRequest]) -> Written:
     attribute = attribute_of(cluster, body.attribute, body.side)
     code = _code(body.manufacturer)
     given = {} if body.type is UNSET else {attribute: zcl_values.type_id_of(body.type)}
-    member = call.hub.networks.member(device_id)
-    type_id = type_of(member, body.endpoint, cluster, attribute, code, body.side, given)
+    type_id = call.hub.attributes.type_of(
+        device_id, body.endpoint, cluster, attribute, data_types=given, manufacturer=code, side=body.side
+    )
     row = attribute_def(cluster, attribute, code, client=body.side is Side.CLIENT)
     value = zcl_values.from_json(body.value, type_id, row)
     [result] = await call.hub.attributes.write_attributes(

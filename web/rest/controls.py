@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.model import Action, ThermostatMode
+from hub.zigbee.control import MAX_IDENTIFY_S
 from web import schema
 from web.auth import Role
 from web.rest.attributes import Endpoint
@@ -48,7 +49,7 @@ class ModeRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class IdentifyRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """For how long; 0: stop."""
 
-    duration_s: Annotated[int, Meta(ge=0, le=0xFFFE)] = DEFAULT_IDENTIFY_S
+    duration_s: Annotated[int, Meta(ge=0, le=MAX_IDENTIFY_S)] = DEFAULT_IDENTIFY_S
     endpoint: Endpoint | UnsetType = UNSET
 
 

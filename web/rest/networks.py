@@ -60,6 +60,8 @@ class RadioSettings(Struct, frozen=True, forbid_unknown_fields=True):
     tx_power: Annotated[int, Meta(ge=0, le=255)] | UnsetType = UNSET
     """In the stick's own steps."""
     certification: Annotated[str, Meta(pattern="^(CE|FCC)$")] | UnsetType = UNSET
+    set_time: bool = False
+    """Set the stick's own clock to the hub's, in UTC, as at each start."""
 
 
 class EraseRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,6 +169,7 @@ async def configure_radio(call: Call[None, RadioSettings]) -> schema_zigbee.Netw
         led=None if body.led is UNSET else body.led,
         tx_power=None if body.tx_power is UNSET else body.tx_power,
         certification=None if body.certification is UNSET else body.certification,
+        set_time=body.set_time,
     )
     return schema_zigbee.network(status, call.hub.clock.now())
 

@@ -1,0 +1,118 @@
+"""Networks as people and programs set them up: who is a member where, the registry's timeout, the stick's clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from test_zigbee_home import PLUG, joined, plug, quick, running, sensor
+from zigbee_room import DRIVER, Room
+
+from hub.clock import ManualClock
+from hub.errors import InvalidError, NotFoundError, RefusedError, UnknownOutcomeError, UnsupportedError
+from hub.model import Action
+from hub.registry import DEFAULT_TIMEOUT
+from radios.api import NotSupportedError
+
+__all__ = ["quick"]
+
+
+async def test_a_router_of_another_network_opens_no_joining_and_is_said_to_be_there(tmp_path: Path) -> None:
+    async with running(tmp_path, "han", "attic") as (hub, room):
+        name = await joined(hub, room, plug())
+        attic = DRIVER.rooms["attic"]
+        with pytest.raises(InvalidError, match=r"a router of 'attic'.* member of 'han'"):
+            await hub.networks.permit_join("attic", 60, name)
+        assert attic.permits == []
+        assert hub.networks.get("attic").joining_until is None
+        await hub.networks.permit_join("han", 60, name)
+        assert room.permits == [(60, 0x2001)]
+        asleep = await joined(hub, room, sensor())
+        with pytest.raises(InvalidError, match="a router of this network"):
+            await hub.networks.permit_join("han", 60, asleep)
+
+
+async def test_a_live_member_is_not_added_to_another_network(tmp_path: Path) -> None:
+    async with running(tmp_path, "han", "attic") as (hub, room):
+        name = await joined(hub, room, plug())
+        member = hub.household.members[PLUG]
+        with pytest.raises(RefusedError, match=r"active member of 'han': remove it there first"):
+            await hub.networks.add_device("attic", str(PLUG), name="Kettle")
+        assert (member.radio, member.short, member.added_by_hand) == ("han", 0x2001, False)
+        assert hub.devices.get(name).name != "Kettle"
+        assert (hub.networks.get("han").devices, hub.networks.get("attic").devices) == (1, 0)
+        assert (await hub.networks.add_device("han", str(PLUG))).device_id == name
+        await hub.networks.remove(name)
+        assert (await hub.networks.add_device("attic", str(PLUG), name="Kettle")).device_id == name
+        assert (hub.networks.get("han").devices, hub.networks.get("attic").devices) == (0, 1)
+
+
+async def test_a_member_that_is_away_may_be_expected_on_another_network(tmp_path: Path) -> None:
+    async with running(tmp_path, "han", "attic") as (hub, room):
+        await joined(hub, room, plug())
+        hub.household.members[PLUG].is_active = False
+        await hub.networks.add_device("attic", str(PLUG))
+        assert (hub.networks.get("han").devices, hub.networks.get("attic").devices) == (0, 1)
+
+
+async def test_commands_and_scans_wait_no_longer_than_the_registry_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.zigbee.control.ANSWER_S", 15.0)
+    monkeypatch.setattr("hub.zigbee.control.READ_BACK_S", 10.0)
+    async with running(tmp_path) as (hub, room):
+        device = plug()
+        name = await joined(hub, room, device)
+        await hub.registry.set(DEFAULT_TIMEOUT, 1)
+        device.is_mute = True
+        began = time.monotonic()
+        with pytest.raises(UnknownOutcomeError, match="within 1 s"):
+            await hub.controls.switch(name, Action.ON, "test")
+        assert time.monotonic() - began < 8
+        began = time.monotonic()
+        found = await hub.networks.scan_topology("han")
+        assert not any(row.answered for row in found.devices if row.device_id == name)
+        assert time.monotonic() - began < 8
+
+
+async def test_the_sticks_clock_is_set_to_the_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    async def set_time(self: Room, utc_s: int) -> None:
+        told.append(utc_s)
+
+    async def cannot(self: Room, utc_s: int) -> None:
+        raise NotSupportedError("this stick has no clock")
+
+    monkeypatch.setattr(Room, "set_time", set_time)
+    clock = ManualClock(datetime(2000, 1, 2, tzinfo=UTC))
+    monkeypatch.setattr("hub.hub.SystemClock", lambda: clock)
+    async with running(tmp_path) as (hub, _):
+        clock.advance(100)
+        await hub.networks.configure_radio("han", led=True)
+        assert set(told) <= {86_400}
+        told.clear()
+        await hub.networks.configure_radio("han", set_time=True)
+        assert told == [86_500]
+        monkeypatch.setattr(Room, "set_time", cannot)
+        with pytest.raises(UnsupportedError, match="no clock"):
+            await hub.networks.configure_radio("han", set_time=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Nope", ""),
+        ("refresh_rate", "ZDO_Device_Manager.refresh_rate"),
+        ("conversation.DEFAULT_timeout", DEFAULT_TIMEOUT),
+    ],
+)
+async def test_a_setting_that_is_not_there_is_told_with_the_nearest(tmp_path: Path, name: str, near: str) -> None:
+    async with running(tmp_path) as (hub, _):
+        with pytest.raises(NotFoundError) as caught:
+            await hub.registry.set(name, 3)
+        assert len(caught.value.near) >= 1
+        if near in hub.registry.all():
+            assert caught.value.near[0] == near
