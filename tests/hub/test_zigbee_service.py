@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from test_zigbee_home import PLUG, joined, plug, quick, running, sensor
+from zigbee_home import PLUG, joined, plug, running, sensor
 from zigbee_room import DRIVER, Room
 
 from hub.clock import ManualClock
@@ -16,7 +16,7 @@ from hub.model import Action
 from hub.registry import DEFAULT_TIMEOUT
 from radios.api import NotSupportedError
 
-__all__ = ["quick"]
+pytestmark = pytest.mark.usefixtures("quick_zigbee")
 
 
 async def test_a_router_of_another_network_opens_no_joining_and_is_said_to_be_there(tmp_path: Path) -> None:
