@@ -32,6 +32,7 @@ __all__ = [
     "Capabilities",
     "DeliveryError",
     "DeliveryFailed",
+    "DeviceAuthenticated",
     "DeviceJoined",
     "DeviceLeft",
     "Driver",
@@ -249,6 +250,14 @@ class DeliveryFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceAuthenticated:
+    """Key establishment with a device is complete: frames with a link key may go to it."""
+
+    ieee: Eui64
+    short: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceLeft:
     """A device left the network."""
 
@@ -264,7 +273,7 @@ class NetworkChanged:
     network: NetworkInfo
 
 
-ZigbeeEvent = FrameReceived | DeviceJoined | DeviceLeft | DeliveryFailed | NetworkChanged
+ZigbeeEvent = FrameReceived | DeviceJoined | DeviceAuthenticated | DeviceLeft | DeliveryFailed | NetworkChanged
 
 
 class ZigbeeRadio(Protocol):
@@ -310,6 +319,14 @@ class ZigbeeRadio(Protocol):
 
     async def permit_join(self, duration_s: int, via: int | None = None) -> None:
         """Let devices join for 0 (close) to 254 s, at every router, or only at the one with network address `via`."""
+        ...
+
+    async def register_key(self, ieee: Eui64, key: bytes) -> None:
+        """As trust centre: a device may join with this link key, 16 bytes. Needs `link_keys`."""
+        ...
+
+    async def remove_key(self, ieee: Eui64) -> None:
+        """As trust centre: forget a device's link key. Needs `link_keys`."""
         ...
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:

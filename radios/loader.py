@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "home_energy_hub.radios"
 
 SHIPPED: Mapping[str, str] = {
     "emcb": "radios.emcb.driver:DRIVER",
+    "xbee": "radios.xbee.driver:DRIVER",
     "zigate": "radios.zigate.driver:DRIVER",
 }
 """Name -> module:attribute of every driver that comes with the hub."""

@@ -48,6 +48,8 @@ class AirFrame:
     counter: int = 0
     """APS counter of the sender."""
     ack: bool = False
+    encrypted: bool = False
+    """With the link key of the two ends."""
     group: int | None = None
 
 
@@ -58,6 +60,14 @@ class Coordinator(Protocol):
 
     def receive(self, frame: AirFrame, lqi: int) -> None:
         """A frame arrived."""
+        ...
+
+    def admits(self, station: Station) -> bool:
+        """Whether a device that joins has the key that it needs."""
+        ...
+
+    def authenticate(self, ieee: int) -> bool:
+        """A device establishes keys with it; whether that worked."""
         ...
 
     def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:
@@ -74,6 +84,8 @@ class Station(Protocol):
 
     ieee: int
     capability: int
+    link_key: bytes | None
+    """That it was made with; None: it uses the key that everybody knows."""
 
     def receive(self, frame: AirFrame) -> None:
         """A frame arrived."""
@@ -174,7 +186,7 @@ class Air:
         """
         if self.coordinator is None or not self.channel:
             return False
-        if not (rejoin or quietly) and not self.is_open:
+        if not (rejoin or quietly) and not (self.is_open and self.coordinator.admits(station)):
             return False
         before = self.places.get(station.ieee)
         short = self._free_short()

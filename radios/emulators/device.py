@@ -21,7 +21,13 @@ MAX_REPORTS = 32
 """Of a small device; one more is refused, as theirs are."""
 DUPLICATES_KNOWN = 16
 """Frames whose repetition is known."""
-HOME_AUTOMATION = 0x0104
+HOME_AUTOMATION, SMART_ENERGY = 0x0104, 0x0109
+KEY_ESTABLISHMENT = 0x0800
+SECURED_CLUSTERS = frozenset((0x000A, 0x0700, 0x0701, 0x0702, 0x0703, 0x0704, 0x0705))
+"""Of Smart Energy: only with the link key."""
+KEY_SEARCH_S, KEY_SEARCH_AGAIN_S, KEY_SEARCHES = 0.3, 2.5, 5
+"""From joining to the search for key establishment; from one to the next, and how many."""
+KEY_ESTABLISHMENT_S = 0.4
 _GET, _SET_AT_MOST = 0, 1
 
 
@@ -121,7 +127,11 @@ class EmulatedDevice:
         self.identify_until = 0.0
         self.heard: list[AirFrame] = []
         """The last frames that reached it, for those who watch."""
+        self.link_key: bytes | None = None
+        self.is_authenticated = False
+        """Keys are established with the coordinator."""
         self._counter = self._tsn = 0
+        self._asked = 0
         self._timer: asyncio.TimerHandle | None = None
         self._known: deque[tuple[int, int]] = deque(maxlen=DUPLICATES_KNOWN)
         self._object = DeviceObject(self)
@@ -145,11 +155,15 @@ class EmulatedDevice:
         """See `air.Station`."""
         self.air, self.short = air, short
         air.places[self.ieee].poll_s = self.poll_s
+        self._asked = 0
         self._arm()
+        if self.link_key is not None and not self.is_authenticated:
+            asyncio.get_running_loop().call_later(KEY_SEARCH_S / self.speed, self._search_keys, air)
 
     def network_left(self, *, rejoin: bool) -> None:
         """See `air.Station`. A device that left forgets what was bound and configured."""
         self.air, self.short = None, 0xFFFF
+        self.is_authenticated = self.is_authenticated and rejoin
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -157,6 +171,27 @@ class EmulatedDevice:
             self.bindings.clear()
             self.reports.clear()
             self.groups.clear()
+
+    def _search_keys(self, air: Air) -> None:
+        """Ask the coordinator for its key establishment endpoint, again while it does not say."""
+        if self.air is not air or self.is_authenticated or self._asked >= KEY_SEARCHES:
+            return
+        self._asked += 1
+        body = struct.pack("<BHHBHB", self.next_tsn(), COORDINATOR, SMART_ENERGY, 1, KEY_ESTABLISHMENT, 0)
+        self._send(0, 0, 0, 0x0006, body, COORDINATOR)
+        asyncio.get_running_loop().call_later(KEY_SEARCH_AGAIN_S / self.speed, self._search_keys, air)
+
+    def _found_keys(self, answer: bytes) -> None:
+        """The coordinator has such an endpoint: keys are established."""
+        if self.air is None or self.is_authenticated or len(answer) < 5 or answer[0] != 0 or answer[3] == 0:
+            return
+        air = self.air
+
+        def established() -> None:
+            if self.air is air and not self.is_authenticated and air.coordinator is not None:
+                self.is_authenticated = air.coordinator.authenticate(self.ieee)
+
+        asyncio.get_running_loop().call_later(KEY_ESTABLISHMENT_S / self.speed, established)
 
     def set_power(self, on: bool) -> None:
         """Pull its plug, or put it back."""
@@ -205,6 +240,7 @@ class EmulatedDevice:
                 cluster=cluster,
                 payload=payload,
                 counter=self._counter,
+                encrypted=self.is_authenticated and profile == SMART_ENERGY and cluster in SECURED_CLUSTERS,
             )
         )
 
@@ -282,6 +318,8 @@ class EmulatedDevice:
                     if frame.group in groups:
                         self._zcl(frame, endpoint)
             elif frame.profile == 0 and frame.destination_endpoint == 0:
+                if frame.cluster == 0x8006 and frame.source == COORDINATOR:
+                    self._found_keys(frame.payload[1:])
                 self._zdo(frame)
             elif frame.destination_endpoint == 0xFF:
                 for endpoint in self.endpoints:
@@ -300,7 +338,9 @@ class EmulatedDevice:
         answer: bytes | None = None
         try:
             found = self.endpoints[endpoint].servers.get(frame.cluster)
-            if found is None:
+            if self._is_open_secret(frame):
+                status = zcl.NOT_AUTHORIZED
+            elif found is None:
                 status = zcl.UNSUPPORTED_CLUSTER
             elif header.is_cluster:
                 status, answer = self._command(found, header, payload)
@@ -313,6 +353,10 @@ class EmulatedDevice:
             answer = zcl.default_response(header, status)
         if answer:
             self.say(endpoint, frame.cluster, answer, to=frame.source, to_endpoint=frame.source_endpoint)
+
+    def _is_open_secret(self, frame: AirFrame) -> bool:
+        """A frame that ought to have been encrypted."""
+        return frame.profile == SMART_ENERGY and frame.cluster in SECURED_CLUSTERS and not frame.encrypted
 
     def _command(self, found: Cluster, header: zcl.Header, payload: bytes) -> tuple[int, bytes | None]:
         handler = found.commands.get(header.command)

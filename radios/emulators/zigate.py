@@ -19,6 +19,7 @@ from radios.emulators.air import (
     NO_APS_ACK,
     Air,
     AirFrame,
+    Station,
 )
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, make
@@ -555,6 +556,14 @@ class ZigateEmulator:
             self._indicate(frame, lqi)
         else:
             self._say(0x004D, struct.pack(">HQB", short, ieee, capability), lqi)
+
+    def admits(self, station: Station) -> bool:
+        """See `air.Coordinator`: whoever knows the key that everybody knows."""
+        return station.link_key is None
+
+    def authenticate(self, ieee: int) -> bool:
+        """See `air.Coordinator`. A ZiGate does not establish keys."""
+        return False
 
     def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:
         """See `air.Coordinator`: the first of two announces, from the network layer."""

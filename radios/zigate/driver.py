@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -67,6 +67,7 @@ from radios.api import (
     RadioLostError,
     ZigbeeEvent,
 )
+from radios.events import EventQueue
 from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_of, frame_of
 from radios.zigate.delivery import Flight, Flights, not_sent
 from radios.zigate.firmware import Firmware, firmware_of
@@ -76,8 +77,6 @@ from radios.zigate.options import ZigateOptions, parse_options
 
 log = logging.getLogger(__name__)
 
-EVENTS_WAITING = 4096
-"""Of a hub that does not keep up; more would be memory without end, so the radio is given up and opened again."""
 VERSION_S = 1.0
 FORM_S = 20.0
 """For a network to be formed: the stick scans each channel first."""
@@ -115,9 +114,7 @@ class ZigateRadio:
         self._options = options
         self._counters: Counter[str] = Counter()
         self._link = ZigateLink(options.url, self._take, self._lose, trace, self._counters)
-        self._events: deque[ZigbeeEvent] = deque()
-        self._woken = asyncio.Event()
-        self._lost: str | None = None
+        self._events = EventQueue[ZigbeeEvent](self._link.lose)
         self._flights = Flights()
         self._native = Native(lambda frame: self._tell(FrameReceived(frame)))
         self._firmware: Firmware | None = None
@@ -260,10 +257,8 @@ class ZigateRadio:
             )
 
     def _lose(self, reason: str) -> None:
-        self._lost = self._lost or reason
         self._native.close()
-        self._flights.fail_all(self._lost)
-        self._woken.set()
+        self._flights.fail_all(self._events.end(reason))
 
     @property
     def capabilities(self) -> Capabilities:
@@ -287,22 +282,12 @@ class ZigateRadio:
         """See `ZigbeeRadio`."""
         return self._counters
 
-    async def events(self) -> AsyncIterator[ZigbeeEvent]:
-        """What is heard; what came before the loss is told first."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._lost is not None:
-                raise RadioLostError(self._lost)
-            self._woken.clear()
-            await self._woken.wait()
+    def events(self) -> AsyncIterator[ZigbeeEvent]:
+        """See `ZigbeeRadio`."""
+        return self._events.take()
 
     def _tell(self, event: ZigbeeEvent) -> None:
-        if len(self._events) >= EVENTS_WAITING:
-            self._link.lose(f"{EVENTS_WAITING} events wait for a hub that does not take them")
-            return
-        self._events.append(event)
-        self._woken.set()
+        self._events.tell(event)
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -514,6 +499,14 @@ class ZigateRadio:
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
         """See `ZigbeeRadio`."""
         await self._do(RemoveDevice(parent if parent is not None else self.network.ieee, ieee), "to remove a device")
+
+    async def register_key(self, ieee: Eui64, key: bytes) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("a ZiGate has one key for all devices that join")
+
+    async def remove_key(self, ieee: Eui64) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("a ZiGate has one key for all devices that join")
 
     async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
         """See `ZigbeeRadio`."""

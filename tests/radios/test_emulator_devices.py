@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from radios.emulators import zcl
-from radios.emulators.air import EXPIRED, NO_APS_ACK, NO_MAC_ACK, Air, AirFrame
+from radios.emulators.air import EXPIRED, NO_APS_ACK, NO_MAC_ACK, Air, AirFrame, Station
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Cube, Plug, make
 from radios.emulators.home import Home
@@ -29,6 +29,12 @@ class Listener:
     def receive(self, frame: AirFrame, lqi: int) -> None:
         assert 1 <= lqi <= 255
         self.heard.append(frame)
+
+    def admits(self, station: Station) -> bool:
+        return True
+
+    def authenticate(self, ieee: int) -> bool:
+        return False
 
     def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:
         return None

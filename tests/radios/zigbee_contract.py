@@ -217,6 +217,11 @@ class ZigbeeContract:
     async def test_the_channels_are_measured_and_changed(self, opened: Far) -> None:
         if not opened.is_clean:
             pytest.skip("answers get lost on this wire")
+        if not opened.radio.capabilities.energy_scan:
+            for act in (opened.radio.energy_scan((11,)), opened.radio.set_channel(25)):
+                with pytest.raises(NotSupportedError):
+                    await act
+            return
         found = await opened.radio.energy_scan((11, 15, 26))
         assert set(found) == {11, 15, 26}
         assert all(0 <= level <= 255 for level in found.values())

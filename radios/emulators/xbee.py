@@ -1,0 +1,510 @@
+"""An emulated XBee with Smart Energy coordinator firmware, over a pseudo terminal or TCP, with a room around it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import struct
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from radios.emulators.air import (
+    BROADCAST_ALL,
+    DELIVERED,
+    EXPIRED,
+    NO_APS_ACK,
+    NO_MAC_ACK,
+    NO_ROUTE,
+    Air,
+    AirFrame,
+    Station,
+)
+from radios.emulators.device import EmulatedDevice
+from radios.emulators.device_object import neighbour_rows, table
+from radios.emulators.devices import DEVICES, make
+from radios.emulators.errors import EmulatorError
+from radios.emulators.home import Home
+from radios.emulators.stream import StreamEnd, StreamFaults
+from radios.emulators.xbee_line import Reader, write
+from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Registers
+
+IEEE = 0x0013A20040400001
+FIRMWARES = {"3119": 0x3119, "5132": 0x5132, "3319": 0x3319, "21A7": 0x21A7}
+"""Values of VR: coordinator, S2C, router, and ZB firmware that is not Smart Energy's."""
+BOOT_S, START_S, RESET_S = 0.2, 0.3, 0.3
+MAX_KEYS = 10
+MAX_PAYLOAD, ENCRYPTION = 0x80, 9
+MAX_OUT = 8
+"""Transmissions that the module has buffers for."""
+DEVICE_ANNOUNCE = 0x0013
+OF_THE_STACK = frozenset((0x0000, 0x0001, 0x0002, 0x0003, 0x0031))
+"""Device object requests that the stack answers whatever AO says."""
+_STATUS = {DELIVERED: 0x00, NO_APS_ACK: 0x21, NO_ROUTE: 0x24, NO_MAC_ACK: 0x01, EXPIRED: 0x21}
+_NO_BUFFERS, _NOT_JOINED, _SELF, _BROADCAST_ENCRYPTED, _TOO_LARGE, _NO_KEY = 0x18, 0x22, 0x23, 0x2D, 0x74, 0xBB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XbeeConfig:
+    """How the emulator is set up."""
+
+    devices: tuple[str, ...] = ("plug", "meter", "thermostat")
+    """Kinds, in order; the same kind may come more than once."""
+    joined: tuple[int, ...] | None = None
+    """Which of them (by place in `devices`) are on the network at the start, their keys registered; None: none."""
+    firmware: str = "3119"
+    tcp_port: int | None = None
+    """Serve TCP there (0: a free port) instead of a pseudo terminal."""
+    link: Path | None = None
+    is_certified: bool = True
+    seed: int = 1
+    speed: float = 1.0
+    start_of_day_s: float = 18 * 3600.0
+    loss: float = 0.0
+    """On the air."""
+    faults: StreamFaults = field(default_factory=StreamFaults)
+    """On the line."""
+    lost_status: float = 0.0
+    """Probability that the status of a transmission is not sent."""
+
+
+def link_key_of(ieee: int) -> bytes:
+    """The key that an emulated device was made with."""
+    return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
+
+
+class XbeeEmulator:
+    """`async with XbeeEmulator(config) as module`: it is plugged in, and has its network."""
+
+    def __init__(self, config: XbeeConfig = XbeeConfig()) -> None:
+        if config.firmware not in FIRMWARES:
+            raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
+        unknown = [kind for kind in config.devices if kind not in DEVICES]
+        if unknown:
+            raise EmulatorError(f"device {unknown[0]!r} is not known; there are {', '.join(DEVICES)}")
+        self.config = config
+        self.ieee = IEEE + (config.seed << 16)
+        self.random = Random(config.seed)
+        self.air = Air(self.random, loss=config.loss)
+        self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
+        self.end.faults = config.faults
+        self.registers = Registers()
+        self.table: dict[int, bytes] = {}
+        """Link keys of devices that may join, by extended address."""
+        self.devices: list[EmulatedDevice] = []
+        self.commands: list[bytes] = []
+        """The last frames of the host."""
+        self.is_mute = False
+        self.refuses: set[str] = set()
+        """AT commands that this module says it does not have."""
+        self._authenticated: set[int] = set()
+        self._reader = Reader()
+        self._association = 0xFF
+        self._booting = False
+        self._out = 0
+        self._counter = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        config = self.config
+        home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
+        await self.end.__aenter__()
+        self.air.attach(self)
+        self._form()
+        self.devices = [make(kind, number, config.seed, home) for number, kind in enumerate(config.devices, 1)]
+        for device in self.devices:
+            device.link_key = link_key_of(device.ieee)
+        for number in config.joined or ():
+            device = self.devices[number]
+            self.table[device.ieee] = device.link_key or b""
+            device.is_authenticated = True
+            self._authenticated.add(device.ieee)
+            self.air.join(device, quietly=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.air.close()
+        await self.end.__aexit__(kind, error, trace)
+
+    @property
+    def pipe_url(self) -> str:
+        """What the driver opens."""
+        return self.end.pipe_url
+
+    def toml(self, name: str = "han") -> str:
+        """The lines for hub.toml."""
+        return f'[[radio]]\nname = "{name}"\ndriver = "xbee"\npipe = "{self.pipe_url}"\n'
+
+    def device(self, kind: str) -> EmulatedDevice:
+        """The first device of a kind. Raises `KeyError`."""
+        for found in self.devices:
+            if found.kind == kind:
+                return found
+        raise KeyError(kind)
+
+    def press(self, device: EmulatedDevice) -> bool:
+        """Somebody presses a device's button so that it joins; whether it could."""
+        return self.air.join(device)
+
+    def mute(self) -> None:
+        """The module hangs: it neither hears nor says anything."""
+        self.is_mute = True
+
+    def unmute(self) -> None:
+        """It is well again."""
+        self.is_mute = False
+
+    def reset(self, *, power: bool = True) -> None:
+        """It loses its power and gets it back, or restarts by itself."""
+        self._boot(0x00 if power else 0x01)
+
+    def kill(self) -> None:
+        """It is pulled out."""
+        self.end.kill()
+
+    def revive(self) -> None:
+        """It is put in again, and boots."""
+        self._reader = Reader()
+        self.end.revive()
+        self._boot(0x00)
+
+    def _boot(self, status: int) -> None:
+        self._booting, self._association, self._out = True, 0xFF, 0
+        self.registers.restart()
+
+        def up() -> None:
+            self._booting = False
+            self._reader = Reader()
+            self._say(bytes((0x8A, status)))
+            self._after(START_S, started)
+
+        def started() -> None:
+            self._association = 0x00
+            self._say(b"\x8a\x06")
+
+        self._after(BOOT_S, up)
+
+    def _form(self) -> None:
+        """A network as the registers want it."""
+        mask = self.registers.number("SC")
+        channels = [11 + bit for bit in range(16) if mask >> bit & 1]
+        self.air.channel = min(channels, key=self.air.energy)
+        self.air.pan_id = self.random.randint(1, 0xFFFE)
+        self.air.extended_pan_id = self.registers.number("ID") or self.random.getrandbits(63) | 1
+        self._association = 0x00
+
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        def run() -> None:
+            self._timers.discard(handle)
+            act()
+
+        handle = asyncio.get_running_loop().call_later(seconds, run)
+        self._timers.add(handle)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the line ------------------------------------------------------------------------------------------------------
+
+    def _say(self, data: bytes) -> None:
+        if not self.is_mute and not self._booting:
+            self.end.send_frame(write(data, escaped=self.registers.number("AP") == 2))
+
+    def _received(self, data: bytes) -> None:
+        if self.is_mute or self._booting:
+            return
+        self._reader.escaped = self.registers.number("AP") == 2
+        for frame in self._reader.feed(data):
+            if not self.end.survives():
+                continue
+            self.commands.append(frame)
+            del self.commands[:-256]
+            try:
+                self._frame(frame)
+            except (struct.error, IndexError):
+                self._reader.bad += 1
+            self._reader.escaped = self.registers.number("AP") == 2
+
+    def _frame(self, frame: bytes) -> None:
+        match frame[0]:
+            case 0x08 | 0x09:
+                name, value = frame[2:4].decode("ascii", "replace").upper(), frame[4:]
+                if frame[0] == 0x09:
+                    self.registers.queued[name] = value
+                    status, answer = OK, b""
+                else:
+                    self._apply()
+                    status, answer = self._at(name, value)
+                if frame[1]:
+                    self._say(b"\x88" + frame[1:4] + bytes((status,)) + answer)
+                self._act(name, status)
+            case 0x11:
+                self._transmit(frame)
+            case 0x24:
+                status = self._register(frame)
+                if frame[1]:
+                    self._say(b"\xa4" + frame[1:2] + bytes((status,)))
+
+    # -- AT commands ---------------------------------------------------------------------------------------------------
+
+    def _apply(self) -> None:
+        for name, value in self.registers.queued.items():
+            self.registers.write(name, value)
+        self.registers.queued.clear()
+
+    def _at(self, name: str, value: bytes) -> tuple[int, bytes]:
+        """Status and value; what it starts comes in `_act`, once the answer is out."""
+        if name in self.refuses:
+            return UNKNOWN, b""
+        air = self.air
+        known = {
+            "VR": FIRMWARES[self.config.firmware].to_bytes(2, "big"),
+            "HV": b"\x19\x4a",
+            "SH": self.ieee.to_bytes(8, "big")[:4],
+            "SL": self.ieee.to_bytes(8, "big")[4:],
+            "AI": bytes((self._association,)),
+            "CH": bytes((air.channel if self._association == 0 else 0,)),
+            "OI": air.pan_id.to_bytes(2, "big"),
+            "OP": air.extended_pan_id.to_bytes(8, "big"),
+            "MY": b"\x00\x00" if self._association == 0 else b"\xff\xfe",
+            "NP": bytes((MAX_PAYLOAD,)),
+            "NC": b"\x0a",
+            "ZS": b"\x02",
+            "VC": bytes((self.config.is_certified or {"ZU", "ZT", "ZV"} <= set(self.registers.keys),)),
+            "%V": b"\x0c\xe4",
+            "TP": b"\x00\x19",
+            "PP": b"\x12",
+            "MP": b"\xff\xfe",
+            "CK": b"\x12\x34",
+        }
+        if name in known:
+            return (OK, known[name]) if not value else (BAD_PARAMETER, b"")
+        match name:
+            case "WR":
+                self.registers.keep()
+                return OK, b""
+            case "FR" | "AC" | "RE":
+                return OK, b""
+            case "NR":
+                return (OK, b"") if value in (b"", b"\x00", b"\x01") else (BAD_PARAMETER, b"")
+            case "CB":
+                return (OK, b"") if value in (b"\x01", b"\x02", b"\x04") else (BAD_PARAMETER, b"")
+        if not value:
+            return self.registers.read(name)
+        before = self.registers.now.get(name)
+        status = self.registers.write(name, value)
+        if name == "NJ" and status == OK and self.registers.now[name] != before:
+            # The timer starts only when the value changes.
+            self.air.permit(self.registers.number("NJ"), via=0)
+        return status, b""
+
+    def _act(self, name: str, status: int) -> None:
+        if status != OK:
+            return
+        if name == "FR":
+            self._after(RESET_S, lambda: self._boot(0x01))
+        elif name == "NR":
+            self._association = 0xFF
+            self._authenticated.clear()
+            self.air.forget_all()
+
+            def formed() -> None:
+                self._form()
+                self._say(b"\x8a\x06")
+
+            self._after(START_S, formed)
+        elif name == "CB":
+            self.air.permit(60)
+
+    def _register(self, frame: bytes) -> int:
+        ieee, key = int.from_bytes(frame[2:10], "big"), frame[13:]
+        if ieee in (0, 0xFFFF, 0xFFFFFFFFFFFFFFFF):
+            return 0xB3
+        if not any(key):
+            return OK if self.table.pop(ieee, None) is not None else 0xFF
+        if len(key) > 16:
+            return 0x01
+        if ieee not in self.table and len(self.table) >= MAX_KEYS:
+            return 0xB4
+        self.table[ieee] = key.rjust(16, b"\x00")
+        return OK
+
+    # -- frames out ----------------------------------------------------------------------------------------------------
+
+    def _transmit(self, frame: bytes) -> None:
+        number, wide, short, source, to, cluster, profile, _, options = struct.unpack_from(">BQHBBHHBB", frame, 1)
+        data = frame[20:]
+        encrypted = bool(options & 0x20)
+        is_broadcast = wide == 0xFFFF
+        if len(data) > MAX_PAYLOAD - (ENCRYPTION if encrypted else 0):
+            return self._status(number, short, _TOO_LARGE)
+        if self._association != 0:
+            return self._status(number, 0xFFFD, _NOT_JOINED)
+        if self._out >= MAX_OUT:
+            return self._status(number, 0xFFFD, _NO_BUFFERS)
+        if is_broadcast and encrypted:
+            return self._status(number, 0xFFFE, _BROADCAST_ENCRYPTED)
+        target = self._target(wide, short)
+        if target is None:
+            return self._status(number, 0xFFFD, 0x24)
+        ieee, address = target
+        if ieee == self.ieee:
+            return self._status(number, 0, _SELF)
+        if encrypted and ieee not in self._authenticated:
+            return self._status(number, address, _NO_KEY)
+        self._counter = (self._counter + 1) & 0xFF
+        found = AirFrame(
+            source=0,
+            destination=address,
+            source_endpoint=source,
+            destination_endpoint=to,
+            profile=profile,
+            cluster=cluster,
+            payload=data,
+            counter=self._counter,
+            ack=not is_broadcast,
+            encrypted=encrypted,
+        )
+        if is_broadcast:
+            if profile == 0 and cluster == 0x0036 and len(data) >= 2:
+                self.air.permit(data[1])
+            self.air.broadcast(found)
+            return self._status(number, 0xFFFE, OK)
+        self._out += 1
+        self._spawn(self._carry(number, found))
+        return None
+
+    def _target(self, wide: int, short: int) -> tuple[int, int] | None:
+        """Extended and network address; None: nobody knows it."""
+        if wide == 0xFFFF:
+            return wide, BROADCAST_ALL if short in (0xFFFE, 0xFFFF) else short
+        if wide == 0:
+            return self.ieee, 0
+        if wide == self.ieee:
+            return self.ieee, 0
+        if wide == 0xFFFFFFFFFFFFFFFF:
+            place = self.air.place_of(short)
+            return (place.station.ieee, short) if place is not None else None
+        place = self.air.places.get(wide)
+        if place is not None:
+            return wide, place.short
+        return (wide, short) if short < 0xFFF8 else None
+
+    async def _carry(self, number: int, frame: AirFrame) -> None:
+        outcome = await self.air.send(frame)
+        self._out = max(0, self._out - 1)
+        self._status(number, frame.destination, _STATUS.get(outcome, outcome))
+
+    def _status(self, number: int, short: int, delivery: int) -> None:
+        if not number or (self.config.lost_status and self.random.random() < self.config.lost_status):
+            return
+        self._say(struct.pack(">BBHBBB", 0x8B, number, short, 0, delivery, 0))
+
+    # -- frames in -----------------------------------------------------------------------------------------------------
+
+    def receive(self, frame: AirFrame, lqi: int) -> None:
+        """See `air.Coordinator`."""
+        del lqi  # the module does not tell it
+        if self._association != 0:
+            return
+        place = self.air.place_of(frame.source)
+        ieee = place.station.ieee if place is not None else 0xFFFFFFFFFFFFFFFF
+        if frame.profile == 0 and frame.destination_endpoint == 0 and not frame.cluster & 0x8000:
+            is_request = frame.cluster != DEVICE_ANNOUNCE
+            if is_request and (frame.cluster in OF_THE_STACK or self.registers.number("AO") != 3):
+                answer = self._device_object(frame)
+                if answer is not None:
+                    self._reply(frame, answer)
+                return
+        options = 0x02 if frame.destination >= 0xFFF8 else 0x01
+        options |= (0x20 if frame.encrypted else 0) | (0x40 if place is not None and not place.is_router else 0)
+        self._say(
+            struct.pack(
+                ">BQHBBHHB",
+                0x91,
+                ieee,
+                frame.source,
+                frame.source_endpoint,
+                frame.destination_endpoint,
+                frame.cluster,
+                frame.profile,
+                options,
+            )
+            + frame.payload
+        )
+
+    def _device_object(self, frame: AirFrame) -> bytes | None:
+        """What the stack says of itself. With AO=1 it has the key establishment endpoint, and no other."""
+        body, short = frame.payload[1:], b"\x00\x00"
+        match frame.cluster:
+            case 0x0000 | 0x0001:
+                return b"\x00" + self.ieee.to_bytes(8, "little") + short
+            case 0x0002:
+                return b"\x00" + short + struct.pack("<BBBHBHHHB", 0, 0x40, 0x8F, 0x101E, 84, 128, 0x2C00, 128, 0)
+            case 0x0003:
+                return b"\x00" + short + b"\x10\xc1"
+            case 0x0006:
+                wanted = set(struct.unpack_from(f"<{body[4]}H", body, 5))
+                found = struct.unpack_from("<H", body, 2)[0] == 0x0109 and 0x0800 in wanted
+                return b"\x00" + short + (b"\x01\x5e" if found else b"\x00")
+            case 0x0031:
+                return table(neighbour_rows(self.air, 0), body[0])
+        return b"\x84" if frame.destination < 0xFFF8 else None
+
+    def _reply(self, frame: AirFrame, answer: bytes) -> None:
+        self._counter = (self._counter + 1) & 0xFF
+        back = AirFrame(
+            source=0,
+            destination=frame.source,
+            source_endpoint=0,
+            destination_endpoint=0,
+            profile=0,
+            cluster=frame.cluster | 0x8000,
+            payload=frame.payload[:1] + answer,
+            counter=self._counter,
+        )
+        self._spawn(self._quietly(back))
+
+    async def _quietly(self, frame: AirFrame) -> None:
+        await self.air.send(frame)
+
+    def admits(self, station: Station) -> bool:
+        """See `air.Coordinator`: whoever has the key that is registered for it."""
+        return station.link_key is not None and self.table.get(station.ieee) == station.link_key
+
+    def authenticate(self, ieee: int) -> bool:
+        """See `air.Coordinator`. Without a certificate nobody can establish keys with the module."""
+        place = self.air.places.get(ieee)
+        if place is None or self._at("VC", b"")[1] != b"\x01":
+            return False
+        self._authenticated.add(ieee)
+        self._say(struct.pack(">BQHB", 0xA2, ieee, place.short, 0))
+        return True
+
+    def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:
+        """See `air.Coordinator`."""
+        self._notify(ieee, short, 0 if rejoin else 1)
+
+    def left(self, ieee: int, *, rejoin: bool) -> None:
+        """See `air.Coordinator`."""
+        self._authenticated.discard(ieee)
+        self._notify(ieee, 0xFFFE, 2)
+
+    def _notify(self, ieee: int, short: int, status: int) -> None:
+        if self.registers.number("DO") & 2:
+            self._say(struct.pack(">BHHQB", 0xA5, 0, short, ieee, status))

@@ -1,0 +1,60 @@
+"""Options that several drivers have, checked: each raises `OptionError`, which names the key and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from radios.errors import OptionError
+
+CHANNELS = range(11, 27)
+
+
+def check_known(options: Mapping[str, object], known: Sequence[str], driver: str) -> None:
+    """Refuse an option that the driver does not have."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise OptionError(unknown[0], f"not an option of the {driver} driver; known are {', '.join(known)}")
+
+
+def channels(value: object) -> tuple[int, ...]:
+    """A list of Zigbee channels, in order and once each."""
+    wrong = (
+        not isinstance(value, list)
+        or not value
+        or any(
+            isinstance(channel, bool) or not isinstance(channel, int) or channel not in CHANNELS for channel in value
+        )
+    )
+    if wrong or not isinstance(value, list):
+        raise OptionError("channels", f"{value!r} is not a list of channels from 11 to 26, as [15, 20, 25]")
+    return tuple(sorted(set(value)))
+
+
+def extended_pan_id(value: object) -> int | None:
+    """16 hex digits; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        digits = value.replace(":", "").removeprefix("0x")
+        if re.fullmatch(r"[0-9a-fA-F]{16}", digits) and 0 < int(digits, 16) < 0xFFFFFFFFFFFFFFFF:
+            return int(digits, 16)
+    raise OptionError("extended_pan_id", f'{value!r} is not 16 hex digits, as "12ab34cd56ef7890"')
+
+
+def flag(options: Mapping[str, object], key: str) -> bool | None:
+    """True or false; None where it is not given."""
+    value = options.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise OptionError(key, f"{value!r} is not true or false")
+    return value
+
+
+def number(options: Mapping[str, object], key: str, maximum: int) -> int | None:
+    """0 to `maximum`; None where it is not given."""
+    value = options.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
+        raise OptionError(key, f"{value!r} is not a number from 0 to {maximum}")
+    return value

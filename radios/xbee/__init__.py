@@ -1,0 +1,1 @@
+"""Digi XBee modules with Smart Energy firmware."""

@@ -1,0 +1,104 @@
+"""Between the hub's frames and the module's: addresses, options, capabilities."""
+
+from __future__ import annotations
+
+from protocols.aps import ApsFrame, Delivery, Security
+from protocols.ids import Eui64, Profile
+from protocols.xbee.frames import (
+    BROADCAST_IEEE,
+    COORDINATOR_IEEE,
+    SHORT_ONLY_IEEE,
+    UNKNOWN_SHORT,
+    ExplicitReceive,
+    ExplicitTransmit,
+    ReceiveOption,
+    TransmitOption,
+)
+from radios.api import Capabilities, NotSupportedError
+
+APS_ENCRYPTION_BYTES = 9
+"""What encryption takes of a payload (90033931_A, p. 54)."""
+
+
+def capabilities_of(max_payload: int, *, is_router: bool) -> Capabilities:
+    """What a module with Smart Energy firmware can do."""
+    return Capabilities(
+        answers_zdo=False,
+        answers_default_response=False,
+        aps_encryption=True,
+        install_codes=not is_router,
+        link_keys=not is_router,
+        router=is_router,
+        group_send=False,
+        broadcast_send=True,
+        acks=True,
+        max_payload=max_payload - APS_ENCRYPTION_BYTES,
+        energy_scan=False,
+        channel_change=False,
+        led=False,
+        tx_power=True,
+        certification=False,
+        erase=True,
+    )
+
+
+def address_of(frame: ApsFrame) -> tuple[Eui64, int]:
+    """Extended and network address of a transmission. Raises `NotSupportedError`."""
+    if frame.delivery is Delivery.GROUP:
+        raise NotSupportedError("an XBee with Smart Energy firmware sends to no groups")
+    if frame.delivery is Delivery.BROADCAST:
+        if frame.security is Security.LINK_KEY:
+            raise NotSupportedError("a broadcast cannot be encrypted with a link key")
+        return BROADCAST_IEEE, UNKNOWN_SHORT if frame.destination in (None, 0xFFFF) else frame.destination or 0
+    short = UNKNOWN_SHORT if frame.destination is None else frame.destination
+    if frame.destination_ieee is not None:
+        return frame.destination_ieee, short
+    if short == 0:
+        return COORDINATOR_IEEE, UNKNOWN_SHORT
+    if short == UNKNOWN_SHORT:
+        raise NotSupportedError("a frame needs an address")
+    return SHORT_ONLY_IEEE, short
+
+
+def transmit_of(frame: ApsFrame, number: int, *, sleeps: bool) -> ExplicitTransmit:
+    """The frame as the module takes it. `sleeps`: the destination may answer late."""
+    ieee, short = address_of(frame)
+    options = TransmitOption(0)
+    if frame.security is Security.LINK_KEY:
+        options |= TransmitOption.APS_ENCRYPTION
+    if sleeps:
+        options |= TransmitOption.EXTENDED_TIMEOUT
+    return ExplicitTransmit(
+        frame_id=number,
+        ieee=ieee,
+        short=short,
+        source_endpoint=frame.source_endpoint,
+        destination_endpoint=frame.destination_endpoint,
+        cluster=frame.cluster,
+        profile=frame.profile,
+        radius=frame.radius,
+        options=options,
+        data=frame.payload,
+    )
+
+
+def frame_of(frame: ExplicitReceive) -> ApsFrame:
+    """The frame that the module tells of."""
+    is_encrypted = bool(frame.options & ReceiveOption.APS_ENCRYPTED)
+    return ApsFrame(
+        profile=frame.profile,
+        cluster=frame.cluster,
+        source_endpoint=frame.source_endpoint,
+        destination_endpoint=frame.destination_endpoint,
+        payload=frame.data,
+        source=None if frame.short == UNKNOWN_SHORT else frame.short,
+        source_ieee=frame.ieee if frame.ieee != SHORT_ONLY_IEEE else None,
+        delivery=Delivery.BROADCAST if frame.options & ReceiveOption.BROADCAST else Delivery.UNICAST,
+        security=Security.LINK_KEY if is_encrypted else Security.NETWORK,
+        ack=bool(frame.options & ReceiveOption.ACKNOWLEDGED),
+    )
+
+
+def is_device_object(profile: int) -> bool:
+    """Whether a frame is for a device object; Smart Energy responses may have bit 15 in their cluster too."""
+    return profile == Profile.ZDO

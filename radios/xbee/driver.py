@@ -1,0 +1,443 @@
+"""An XBee with Smart Energy firmware as a Zigbee radio: trust centre with link keys, APS encryption frame by frame."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+from protocols.aps import ApsFrame, Delivery
+from protocols.errors import CodecError
+from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
+from protocols.xbee import frames
+from protocols.xbee.at import channel_mask, to_number, to_value
+from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus, ReceiveOption, XbeeFrame
+from protocols.xbee.status import AssociationStatus, JoinStatus, ModemStatusCode, RegistrationStatus
+from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
+from radios.api import (
+    Capabilities,
+    DeliveryError,
+    DeviceAuthenticated,
+    DeviceJoined,
+    DeviceLeft,
+    FrameReceived,
+    NetworkChanged,
+    NetworkInfo,
+    NoReplyError,
+    NotSupportedError,
+    RadioConfig,
+    RadioLostError,
+    ZigbeeEvent,
+)
+from radios.events import EventQueue
+from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of
+from radios.xbee.bringup import (
+    IDENTITY,
+    NETWORK,
+    ON_CLOSING,
+    TRUST_CENTRE,
+    VOLATILE,
+    Firmware,
+    Place,
+    carry_out,
+    firmware_of,
+    ieee_of,
+    place_of,
+)
+from radios.xbee.link import AtError, XbeeLink
+from radios.xbee.options import XbeeOptions, parse_options
+
+log = logging.getLogger(__name__)
+
+TRANSMIT_STATUS_S = 10.0
+"""For the status of a transmission (CPX2-SE, registry `Conversation.TX_status_timeout`)."""
+IN_FLIGHT = 6
+"""Transmissions at once; the module has few buffers, and refuses more."""
+NETWORK_S = 60.0
+"""For a network to be formed: the module scans each channel first."""
+LOOK_S = 1.0
+CLOSING_S = 1.0
+ADDRESSES_KEPT = 1024
+_NO_NETWORK = 0xFFFE
+
+
+class XbeeRadio:
+    """A `radios.api.ZigbeeRadio`."""
+
+    def __init__(
+        self,
+        config: RadioConfig,
+        options: XbeeOptions,
+        trace: Callable[[str, bytes, str], None] | None = None,
+    ) -> None:
+        self.name = config.name
+        self._options = options
+        self._counters: Counter[str] = Counter()
+        self._link = XbeeLink(options.url, self._take, self._lose, trace, self._counters)
+        self._events = EventQueue[ZigbeeEvent](self._link.lose)
+        self._firmware: Firmware | None = None
+        self._ieee = Eui64(0)
+        self._max_payload = 0
+        self._network: NetworkInfo | None = None
+        self._window = asyncio.Semaphore(IN_FLIGHT)
+        self._lanes: dict[tuple[Eui64, int], tuple[asyncio.Lock, int]] = {}
+        self._sleepers: dict[int, None] = {}
+        """Network addresses that have told that they are end devices."""
+        self._tasks = asyncio.TaskGroup()
+        self._watch: asyncio.Task[None] | None = None
+        self._is_open = False
+        self._coming_back = False
+        self._tsn = 0
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Find the module, make it ours, resume its network or form one. Raises `PipeError`, `RadioLostError`."""
+        await self._link.__aenter__()
+        try:
+            values = await carry_out(self._link, (*VOLATILE, *IDENTITY))
+            self._firmware = firmware_of(values)
+            if self._firmware.is_router:
+                raise RadioLostError(
+                    f"the module has router firmware {self._firmware.name}: load coordinator firmware, 31xx, with XCTU"
+                )
+            self._ieee, self._max_payload = ieee_of(values), to_number(values["NP"])
+            if values.get("VC") == b"\x00":
+                log.warning("%s: the module has no certificate: no device can establish keys with it", self.name)
+            await carry_out(self._link, TRUST_CENTRE)
+            if self._options.tx_power is not None:
+                await self._link.at("PL", to_value(self._options.tx_power))
+            await self._settle()
+            self._check_wishes()
+        except (NoReplyError, AtError) as error:
+            await self._link.__aexit__(None, None, None)
+            raise RadioLostError(str(error)) from None
+        except BaseException:
+            await self._link.__aexit__(None, None, None)
+            raise
+        await self._tasks.__aenter__()
+        self._watch = self._tasks.create_task(self._link.watch(), name=f"{self.name} heartbeat")
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._events.lost is None:
+            # So that devices can authenticate while no hub is there.
+            with suppress(NoReplyError, RadioLostError, AtError):
+                await self._link.at(ON_CLOSING.name, ON_CLOSING.value or b"", timeout_s=CLOSING_S)
+        await self._link.__aexit__(None, None, None)
+        self._lose("closed")
+        await self._tasks.__aexit__(None, None, None)
+
+    async def _settle(self) -> None:
+        """Wait until the module is on its network; a network is configured only where there is none."""
+        place = place_of(await carry_out(self._link, NETWORK))
+        if place.association is not AssociationStatus.ON_NETWORK and not place.channel:
+            await self._configure()
+        deadline = asyncio.get_running_loop().time() + NETWORK_S
+        while place.association is not AssociationStatus.ON_NETWORK:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise RadioLostError(
+                    f"the module has no network after {NETWORK_S:g} s: AI says {place.association.name}"
+                )
+            await asyncio.sleep(LOOK_S)
+            place = place_of(await carry_out(self._link, NETWORK))
+        self._set_network(place)
+
+    async def _configure(self) -> None:
+        """Say which network shall be formed, and keep that where it was changed."""
+        wishes: list[tuple[str, int]] = []
+        if self._options.extended_pan_id is not None:
+            wishes.append(("ID", self._options.extended_pan_id))
+        if self._options.channels is not None:
+            wishes.append(("SC", channel_mask(self._options.channels)))
+        changed = False
+        for name, wanted in wishes:
+            if to_number(await self._link.at(name)) != wanted:
+                await self._link.at(name, to_value(wanted))
+                changed = True
+        if changed:
+            await self._link.at("WR")
+
+    def _set_network(self, place: Place) -> None:
+        firmware = self._need_firmware()
+        self._network = NetworkInfo(
+            ieee=self._ieee,
+            short=place.short if place.short != _NO_NETWORK else 0,
+            pan_id=place.pan_id,
+            extended_pan_id=place.extended_pan_id,
+            channel=place.channel,
+            is_coordinator=place.short == COORDINATOR,
+            model="XBee Smart Energy",
+            firmware=firmware.name,
+            mode="API 2, trust centre",
+        )
+
+    def _check_wishes(self) -> None:
+        """A running network is never left for what the configuration says; the difference is told."""
+        network, options = self.network, self._options
+        wishes = []
+        if options.extended_pan_id not in (None, network.extended_pan_id):
+            wishes.append(f"extended PAN id {network.extended_pan_id:016x}, not {options.extended_pan_id:016x}")
+        if options.channels is not None and network.channel not in options.channels:
+            allowed = ", ".join(map(str, options.channels))
+            wishes.append(f"channel {network.channel}, not one of {allowed}")
+        if wishes:
+            log.warning(
+                "%s: the module's network has %s as configured: it is left as it is; erase it to form another one",
+                self.name,
+                " and ".join(wishes),
+            )
+
+    def _lose(self, reason: str) -> None:
+        self._events.end(reason)
+
+    def _need_firmware(self) -> Firmware:
+        if self._firmware is None:
+            raise RadioLostError("the module is not open yet")
+        return self._firmware
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `ZigbeeRadio`."""
+        return capabilities_of(self._max_payload, is_router=self._need_firmware().is_router)
+
+    @property
+    def network(self) -> NetworkInfo:
+        """See `ZigbeeRadio`."""
+        if self._network is None:
+            raise RadioLostError("the module is not open yet")
+        return self._network
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """See `ZigbeeRadio`."""
+        return self._counters
+
+    def events(self) -> AsyncIterator[ZigbeeEvent]:
+        """See `ZigbeeRadio`."""
+        return self._events.take()
+
+    # -- in ------------------------------------------------------------------------------------------------------
+
+    def _take(self, frame: XbeeFrame) -> None:
+        match frame:
+            case ExplicitReceive():
+                self._received(frame)
+            case ModemStatus():
+                self._modem(frame.status)
+            case frames.DeviceAuthenticated():
+                if frame.status == 0:
+                    self._events.tell(DeviceAuthenticated(frame.ieee, frame.short))
+            case JoinNotification():
+                if frame.status is JoinStatus.LEFT:
+                    self._events.tell(DeviceLeft(frame.ieee, rejoin=False))
+
+    def _received(self, frame: ExplicitReceive) -> None:
+        if frame.options & ReceiveOption.FROM_END_DEVICE:
+            self._sleepers[frame.short] = None
+            if len(self._sleepers) > ADDRESSES_KEPT:
+                del self._sleepers[next(iter(self._sleepers))]
+        if frame.profile == Profile.ZDO and frame.cluster == DeviceAnnounce.CLUSTER:
+            try:
+                _, announce = decode_zdo(frame.cluster, frame.data)
+            except CodecError:
+                self._counters["unreadable"] += 1
+                return
+            if isinstance(announce, DeviceAnnounce):
+                self._events.tell(
+                    DeviceJoined(ieee=announce.ieee, short=announce.short, mac_capability=announce.mac_capability)
+                )
+                return
+        self._events.tell(FrameReceived(frame_of(frame)))
+
+    def _modem(self, status: ModemStatusCode) -> None:
+        log.debug("%s: %s", self.name, status.name)
+        if not self._is_open:
+            return
+        if status.is_reset:
+            self._counters["restarts"] += 1
+            log.warning("%s: the module has restarted (%s)", self.name, status.name)
+            self._link.fail_all("the module has restarted")
+        elif status is ModemStatusCode.DISASSOCIATED:
+            log.warning("%s: the module is on no network any more", self.name)
+        elif status not in (ModemStatusCode.COORDINATOR_STARTED, ModemStatusCode.NETWORK_KEY_UPDATED):
+            return
+        if not self._coming_back:
+            self._coming_back = True
+            self._tasks.create_task(self._come_back(), name=f"{self.name} restart")
+
+    async def _come_back(self) -> None:
+        try:
+            await carry_out(self._link, (*VOLATILE, *TRUST_CENTRE))
+            await self._settle()
+        except RadioLostError as error:
+            self._link.lose(str(error))
+        except (NoReplyError, AtError) as error:
+            self._link.lose(f"the module has restarted and is not itself: {error}")
+        else:
+            self._events.tell(NetworkChanged(self.network))
+        finally:
+            self._coming_back = False
+
+    # -- out -----------------------------------------------------------------------------------------------------
+
+    async def send(self, frame: ApsFrame) -> None:
+        """See `ZigbeeRadio`. One frame at a time to each device; answers of device objects go before all others."""
+        limit = self.capabilities.max_payload
+        if len(frame.payload) > limit:
+            raise NotSupportedError(f"this module carries {limit} bytes, not {len(frame.payload)}")
+        address = address_of(frame)
+        sleeps = frame.destination in self._sleepers
+        is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)
+        async with self._turn(address, is_urgent=is_answer):
+            status = await self._link.transmit(
+                lambda number: transmit_of(frame, number, sleeps=sleeps), TRANSMIT_STATUS_S
+            )
+        if status.retries:
+            self._counters["retries"] += status.retries
+        if not status.delivery.is_delivered:
+            raise DeliveryError("the module did not deliver it", status.delivery.name, int(status.delivery))
+
+    @asynccontextmanager
+    async def _turn(self, address: tuple[Eui64, int], *, is_urgent: bool) -> AsyncIterator[None]:
+        """A device that asks gives up after two seconds, so its answer waits for nobody."""
+        if is_urgent:
+            yield
+            return
+        lock, users = self._lanes.get(address, (asyncio.Lock(), 0))
+        self._lanes[address] = lock, users + 1
+        try:
+            async with lock, self._window:
+                yield
+        finally:
+            lock, users = self._lanes[address]
+            if users > 1:
+                self._lanes[address] = lock, users - 1
+            else:
+                del self._lanes[address]
+
+    def _next_tsn(self) -> int:
+        self._tsn = (self._tsn + 1) & 0xFF
+        return self._tsn
+
+    async def _say(
+        self, request: MgmtPermitJoiningRequest | MgmtLeaveRequest, *, to: int | None = None, ieee: Eui64 | None = None
+    ) -> None:
+        await self.send(
+            ApsFrame(
+                profile=Profile.ZDO,
+                cluster=request.CLUSTER,
+                source_endpoint=0,
+                destination_endpoint=0,
+                payload=encode_zdo(self._next_tsn(), request),
+                destination=to,
+                destination_ieee=ieee,
+                delivery=Delivery.BROADCAST if to is not None and to >= 0xFFF8 else Delivery.UNICAST,
+            )
+        )
+
+    async def permit_join(self, duration_s: int, via: int | None = None) -> None:
+        """See `ZigbeeRadio`. The module's timer starts only when its register changes, so it is closed first."""
+        if not 0 <= duration_s <= 254:
+            raise NotSupportedError(f"joining opens for 0 to 254 s at once, not {duration_s}")
+        request = MgmtPermitJoiningRequest(duration_s, 0)
+        if via is not None and via != COORDINATOR:
+            await self._say(request, to=via)
+            return
+        await self._set("NJ", b"\x00")
+        if duration_s:
+            await self._set("NJ", to_value(duration_s))
+        if via is None:
+            with suppress(DeliveryError):  # nobody repeats it where there are no routers
+                await self._say(request, to=BroadcastAddress.ALL_ROUTERS_AND_COORDINATOR)
+
+    async def _set(self, name: str, value: bytes) -> None:
+        try:
+            await self._link.at(name, value, attempts=3)
+        except AtError as error:
+            raise DeliveryError(f"the module refuses {name}", error.status.name, int(error.status)) from None
+
+    async def register_key(self, ieee: Eui64, key: bytes) -> None:
+        """See `ZigbeeRadio`."""
+        await self._register(ieee, key)
+
+    async def remove_key(self, ieee: Eui64) -> None:
+        """See `ZigbeeRadio`."""
+        await self._register(ieee, b"")
+
+    async def _register(self, ieee: Eui64, key: bytes) -> None:
+        status = await self._link.register_device(ieee, key)
+        if status is RegistrationStatus.KEY_NOT_FOUND and not key:
+            return
+        if status is not RegistrationStatus.OK:
+            raise DeliveryError("the trust centre refuses the key", status.name, int(status))
+
+    async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
+        """See `ZigbeeRadio`. Leave goes first, so that it still goes out while the key is there."""
+        with suppress(DeliveryError):
+            await self._say(MgmtLeaveRequest(ieee, 0), ieee=ieee)
+        await self._register(ieee, b"")
+
+    async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("an XBee with Smart Energy firmware has no energy scan")
+
+    async def set_channel(self, channel: int) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("an XBee chooses its channel when it forms its network, and keeps it")
+
+    async def set_led(self, on: bool) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("an XBee has no LED of its own")
+
+    async def set_tx_power(self, level: int) -> int:
+        """See `ZigbeeRadio`."""
+        await self._set("PL", to_value(level))
+        return to_number(await self._link.at("PL"))
+
+    async def set_certification(self, region: str) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("an XBee is made for its region")
+
+    async def set_time(self, utc_s: int) -> None:
+        """See `ZigbeeRadio`. The module has no clock."""
+
+    async def erase(self) -> None:
+        """See `ZigbeeRadio`. The module leaves its network and forms a new one."""
+        self._coming_back = True
+        try:
+            await self._set("NR", b"\x00")
+            await asyncio.sleep(LOOK_S)
+            await self._settle()
+        except AtError as error:
+            raise NoReplyError(str(error)) from None
+        finally:
+            self._coming_back = False
+        self._events.tell(NetworkChanged(self.network))
+
+
+class XbeeDriver:
+    """The driver as `radios.loader` finds it."""
+
+    carries = "zigbee"
+
+    def check(self, config: RadioConfig) -> None:
+        """Raise `OptionError` when the configuration is wrong."""
+        parse_options(config)
+
+    def open(self, config: RadioConfig, trace: Callable[[str, bytes, str], None] | None) -> XbeeRadio:
+        """A radio that is not open yet."""
+        return XbeeRadio(config, parse_options(config), trace)
+
+
+DRIVER = XbeeDriver()

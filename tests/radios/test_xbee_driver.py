@@ -1,0 +1,281 @@
+"""The XBee driver: the contract against the emulated module, on clean and hostile wires, and what only an XBee does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from zigbee_contract import Far, ZigbeeContract, is_answer, read_model
+
+from protocols import zdo
+from protocols.aps import ApsFrame, Security
+from protocols.ids import Eui64
+from protocols.xbee.frames import RegisterDevice
+from radios.api import (
+    DeliveryError,
+    DeviceAuthenticated,
+    DeviceJoined,
+    FrameReceived,
+    NetworkChanged,
+    NotSupportedError,
+    OptionError,
+    RadioConfig,
+    RadioLostError,
+)
+from radios.emulators.stream import StreamFaults
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator, link_key_of
+from radios.xbee import bringup
+from radios.xbee.driver import DRIVER, XbeeRadio
+
+WIRES = {
+    "clean pty": XbeeConfig(),
+    "clean tcp": XbeeConfig(tcp_port=0),
+    "one byte at a time": XbeeConfig(faults=StreamFaults(one_byte=True)),
+    "noise": XbeeConfig(faults=StreamFaults(noise=0.5)),
+    "delay": XbeeConfig(faults=StreamFaults(delay=0.05)),
+    "lossy": XbeeConfig(faults=StreamFaults(loss=0.2)),
+    "damage": XbeeConfig(faults=StreamFaults(damage=0.1, cut=0.1)),
+    "lost statuses": XbeeConfig(lost_status=0.3),
+    "S2C": XbeeConfig(firmware="5132"),
+}
+LOSSY = frozenset(("lossy", "damage", "lost statuses"))
+
+
+def config(pipe: str, **options: object) -> RadioConfig:
+    return RadioConfig(name="han", driver="xbee", pipe=pipe, options=options)
+
+
+@asynccontextmanager
+async def opened_on(module: XbeeEmulator, **options: object) -> AsyncIterator[XbeeRadio]:
+    async with DRIVER.open(config(module.pipe_url, **options), None) as radio:
+        yield radio
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for seconds."""
+    monkeypatch.setattr("radios.xbee.link.AT_S", 0.6)
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+
+
+class TestXbee(ZigbeeContract):
+    """The contract."""
+
+    @pytest.fixture(params=WIRES)
+    async def opened(
+        self, request: pytest.FixtureRequest, quick: None, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[Far]:
+        lossy = request.param in LOSSY
+        monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 10.0 if not lossy else 0.6)
+        monkeypatch.setattr("radios.xbee.link.READ_ATTEMPTS", 10)
+        monkeypatch.setattr("radios.xbee.bringup.ATTEMPTS", 10)
+        monkeypatch.setattr("radios.xbee.link.PROBE_ATTEMPTS", 10)
+        async with XbeeEmulator(WIRES[request.param]) as module, opened_on(module) as radio:
+            for device in module.devices:
+                module.table[device.ieee] = device.link_key or b""
+            yield Far(
+                radio,
+                {device.kind: device for device in module.devices},
+                module.press,
+                module.mute,
+                module.reset,
+                module.kill,
+                is_clean=not lossy,
+            )
+
+
+def match_answer(frame: ApsFrame) -> ApsFrame:
+    """What the hub says to who looks for key establishment."""
+    tsn, request = zdo.decode_zdo(frame.cluster, frame.payload)
+    assert isinstance(request, zdo.MatchDescriptorRequest)
+    assert (request.profile, request.input_clusters) == (0x0109, (0x0800,))
+    answer = zdo.MatchDescriptorResponse(zdo.ZdoStatus.SUCCESS, 0, (0x5E,))
+    return ApsFrame(
+        profile=0, cluster=0x8006, source_endpoint=0, destination_endpoint=0, payload=zdo.encode_zdo(tsn, answer),
+        destination=frame.source, destination_ieee=frame.source_ieee,
+    )  # fmt: skip
+
+
+async def test_a_device_joins_with_its_key_and_authenticates_once_it_is_answered(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        ieee = Eui64(device.ieee)
+        await radio.permit_join(60)
+        assert not module.press(device)  # its key is not known
+        await radio.register_key(ieee, bytes(15) + b"\x01")
+        assert not module.press(device)  # another one
+        await radio.register_key(ieee, link_key_of(ieee))
+        assert module.press(device)
+        seen: list[type] = []
+        async with asyncio.timeout(10):
+            async for event in radio.events():
+                seen.append(type(event))
+                if isinstance(event, FrameReceived) and event.frame.cluster == 0x0006:
+                    encrypted = read_model(device.short, 1, security=Security.LINK_KEY)
+                    with pytest.raises(DeliveryError, match="KEY_NOT_AUTHORIZED"):
+                        await radio.send(encrypted)
+                    await radio.send(match_answer(event.frame))
+                if isinstance(event, DeviceAuthenticated):
+                    assert (event.ieee, event.short) == (ieee, device.short)
+                    break
+        assert seen[0] is DeviceJoined
+        await radio.send(read_model(device.short, 0x21, security=Security.LINK_KEY))
+        async with asyncio.timeout(10):
+            async for event in radio.events():
+                if is_answer(event, 0x21):
+                    break
+        await radio.remove_key(ieee)
+        await radio.remove_key(ieee)  # it is gone already
+        assert module.table == {}
+
+
+async def test_joining_is_opened_again_although_the_time_is_the_same(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, opened_on(module) as radio:
+        for seconds, is_open in ((60, True), (60, True), (0, False)):
+            module.air.permit(0)
+            await radio.permit_join(seconds)
+            assert module.air.is_open is is_open
+        with pytest.raises(NotSupportedError, match="0 to 254"):
+            await radio.permit_join(600)
+
+
+async def test_a_restart_gets_back_what_it_lost_and_flash_is_left_alone(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module:
+        async with opened_on(module) as radio:
+            assert (module.registers.number("AP"), module.registers.number("AO")) == (2, 3)
+            module.reset(power=False)
+            async with asyncio.timeout(10):
+                async for event in radio.events():
+                    if isinstance(event, NetworkChanged):
+                        break
+            assert (module.registers.number("AP"), module.registers.number("AO")) == (2, 3)
+        # Without a hub the module answers by itself.
+        assert module.registers.number("AO") == 1
+        assert module.registers.writes == 0
+
+
+async def test_what_waits_for_an_answer_fails_at_once_when_the_module_restarts(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("cube",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        sending = asyncio.ensure_future(radio.send(read_model(device.short, 1)))
+        await asyncio.sleep(0.1)
+        module.reset()
+        with pytest.raises(RadioLostError, match="restarted"):
+            async with asyncio.timeout(3):
+                await sending
+
+
+@pytest.mark.parametrize(
+    ("firmware", "said"),
+    [("21A7", "no Smart Energy firmware: load"), ("3319", "router firmware 3319: load coordinator")],
+)
+async def test_firmware_that_is_not_for_this_is_refused_with_what_to_do(quick: None, firmware: str, said: str) -> None:
+    async with XbeeEmulator(XbeeConfig(firmware=firmware)) as module:
+        with pytest.raises(RadioLostError, match=said):
+            async with opened_on(module):
+                pass
+
+
+async def test_a_module_without_a_certificate_is_told(quick: None, caplog: pytest.LogCaptureFixture) -> None:
+    async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, opened_on(module):
+        assert "no certificate" in caplog.text
+
+
+async def test_registers_that_a_module_lacks_are_no_end(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module:
+        module.refuses |= {"VC", "DO"}
+        async with opened_on(module) as radio:
+            assert radio.network.channel
+        module.refuses.add("AO")
+        with pytest.raises(RadioLostError, match="refuses AO"):
+            async with opened_on(module):
+                pass
+
+
+async def test_nobody_there_is_said_with_what_to_look_at(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module:
+        module.mute()
+        with pytest.raises(RadioLostError, match="no XBee answers"):
+            async with opened_on(module):
+                pass
+
+
+async def test_a_running_network_is_never_left_for_the_configuration(
+    quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module:
+        before = module.air.extended_pan_id
+        async with opened_on(module, channels=[26], extended_pan_id="12ab34cd56ef7890", tx_power=2) as radio:
+            assert radio.network.extended_pan_id == before
+            assert module.registers.number("PL") == 2
+            assert await radio.set_tx_power(1) == 1
+        assert "left as it is" in caplog.text
+        assert module.registers.writes == 0
+
+
+async def test_erasing_forms_another_network(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module, opened_on(module) as radio:
+        before = radio.network.extended_pan_id
+        await radio.erase()
+        assert radio.network.extended_pan_id != before
+        assert radio.network.channel
+
+
+async def test_a_device_is_made_to_leave_and_its_key_goes_with_it(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        assert module.table
+        await radio.remove(Eui64(device.ieee))
+        assert module.table == {}
+        async with asyncio.timeout(5):
+            while device.is_joined:  # noqa: ASYNC110 - the device tells nobody
+                await asyncio.sleep(0.02)
+
+
+async def test_secrets_never_reach_a_trace(quick: None) -> None:
+    traced: list[bytes] = []
+    async with XbeeEmulator(XbeeConfig()) as module:
+        radio = DRIVER.open(config(module.pipe_url), lambda direction, frame, peer: traced.append(frame))
+        async with radio:
+            key = bytes(range(0x40, 0x50))
+            await radio.register_key(Eui64(0x0013A20040AABBCC), key)
+        assert module.table[0x0013A20040AABBCC] == key
+        assert not any(key in frame for frame in traced)
+        assert any(frame[3] == RegisterDevice.TYPE for frame in traced if len(frame) > 3)
+
+
+async def test_frames_are_made_for_an_xbee_or_refused(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        with pytest.raises(NotSupportedError, match="broadcast cannot be encrypted"):
+            await radio.send(read_model(0xFFFC, 1, security=Security.LINK_KEY))
+        for frame in (
+            read_model(device.short, 2),
+            read_model(None, 3, destination_ieee=Eui64(device.ieee)),  # type: ignore[arg-type]
+            read_model(0xFFFC, 4),
+            read_model(0, 5),
+        ):
+            await radio.send(frame)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"channels": []}, "channels: .* list of channels from 11 to 26"),
+        ({"channels": [27]}, "channels"),
+        ({"tx_power": 5}, "tx_power: 5 is not a number from 0 to 4"),
+        ({"extended_pan_id": "12"}, "16 hex digits"),
+        ({"led": True}, "led: not an option of the xbee driver; known are channels, extended_pan_id, tx_power"),
+    ],
+)
+def test_options_are_checked(options: dict[str, object], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        DRIVER.check(config("pty:/dev/pts/0", **options))
+
+
+def test_the_bring_up_can_be_printed() -> None:
+    lines = bringup.table().splitlines()
+    assert len(lines) == len(bringup.STEPS)
+    assert lines[0].startswith("AP=02")
