@@ -9,6 +9,7 @@ from typing import cast
 
 EMULATORS: Mapping[str, str] = {
     "emcb": "radios.emulators.emcb_command:main",
+    "xbee": "radios.emulators.xbee_command:main",
     "zigate": "radios.emulators.zigate_command:main",
 }
 """Name -> module:function of every emulator; the function takes the arguments and returns an exit code."""

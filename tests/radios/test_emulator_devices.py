@@ -245,7 +245,7 @@ async def test_a_thermostat_keeps_to_the_limits_that_are_written() -> None:
 
 
 async def test_a_cube_tells_its_battery_every_fifty_minutes() -> None:
-    air, listener, _ = room("cube")
+    air, listener, _ = room("plug")
     hour = [0.0]
     cube = Cube(1, 1, lambda: hour[0])
     assert air.join(cube, quietly=True)

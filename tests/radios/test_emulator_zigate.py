@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from radios.emulators.errors import EmulatorError
+from radios.emulators.stick_command import Console
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
-from radios.emulators.zigate_command import Console
 from radios.emulators.zigate_firmware import FIRMWARES
 from radios.emulators.zigate_line import Reader, write
 

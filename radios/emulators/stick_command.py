@@ -1,0 +1,285 @@
+"""What the command lines of emulated Zigbee sticks have in common, and what they take on standard input."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from radios.emulators.air import Air
+from radios.emulators.device import EmulatedDevice
+from radios.emulators.devices import DEVICES, Contact, Cube, Plug
+from radios.emulators.emcb_command import READY, STDERR, USAGE_ERROR, print_line, read_lines
+from radios.emulators.errors import EmulatorError
+from radios.emulators.stream import STREAM_FAULT_NAMES, StreamEnd, StreamFaults
+
+GESTURES = ("shake", "wake", "fall", "flip90", "flip180", "slide", "tap", "rotate")
+
+
+class Stick(Protocol):
+    """An emulated stick, whatever it speaks."""
+
+    air: Air
+    end: StreamEnd
+    devices: list[EmulatedDevice]
+
+    @property
+    def pipe_url(self) -> str:
+        """What the driver opens."""
+        ...
+
+    def toml(self) -> str:
+        """The lines for hub.toml."""
+        ...
+
+    def press(self, device: EmulatedDevice) -> bool:
+        """Somebody presses a device's button so that it joins; whether it could."""
+        ...
+
+    def mute(self) -> None:
+        """It hangs."""
+        ...
+
+    def unmute(self) -> None:
+        """It is well again."""
+        ...
+
+    def reset(self) -> None:
+        """It restarts."""
+        ...
+
+    def kill(self) -> None:
+        """It is pulled out."""
+        ...
+
+    def revive(self) -> None:
+        """It is put in again."""
+        ...
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print_line(f"{self.prog}: {message}", STDERR)
+        raise SystemExit(USAGE_ERROR)
+
+
+def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser:
+    """The command line of a stick; `devices`: kinds that it has around it unless told otherwise."""
+    made = _Parser(
+        prog=f"python -m radios.emulators {name}",
+        description=f"{description} Prints the pipe URL, then the lines for hub.toml.",
+        allow_abbrev=False,
+    )
+    add = made.add_argument
+    line = made.add_mutually_exclusive_group()
+    line.add_argument("--pty", action="store_true", help="serve a pseudo terminal (the default)")
+    line.add_argument("--tcp", type=int, metavar="PORT", help="serve TCP on 127.0.0.1; 0: a free port")
+    add("--link", type=Path, metavar="PATH", help="a link to the pseudo terminal, the same after each start")
+    add("--devices", default=devices, metavar="KIND,...", help=f"of {', '.join(DEVICES)} (default {devices})")
+    add("--joined", default="", metavar="N,...", help="numbers of devices that are on the network already (from 1)")
+    add("--seed", type=int, default=1, help="addresses and loads follow from it (default 1)")
+    add("--speed", type=float, default=1.0, help="how fast the devices' time goes (default 1)")
+    add("--air-loss", type=float, default=0.0, metavar="PROBABILITY", help="of a frame on the air")
+    add("--lost-status", type=float, default=0.0, metavar="PROBABILITY", help="of the status of a command")
+    for fault in ("loss", "noise", "damage", "cut"):
+        text = f"{fault} of a frame on the line, each way"
+        add(f"--{fault}", type=float, default=0.0, metavar="PROBABILITY", help=text)
+    add("--delay", type=float, default=0.0, metavar="SECONDS", help="of a frame on the line, at most")
+    add("--one-byte", action="store_true", help="every byte comes by itself")
+    return made
+
+
+def faults_of(options: argparse.Namespace) -> StreamFaults:
+    """What the line does, by the command line."""
+    return StreamFaults(**{name: getattr(options, name) for name in STREAM_FAULT_NAMES})
+
+
+def devices_of(options: argparse.Namespace) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Kinds of devices, and places of those that are on the network. Raises `EmulatorError`."""
+    devices = tuple(word for word in options.devices.split(",") if word)
+    numbers = [word for word in options.joined.split(",") if word]
+    if any(not word.isdecimal() or not 1 <= int(word) <= len(devices) for word in numbers):
+        raise EmulatorError(f"--joined {options.joined!r}: must be numbers from 1 to {len(devices)}, as 1,3")
+    return devices, tuple(int(word) - 1 for word in numbers)
+
+
+class Console:
+    """The line protocol: each command gets one line back, `ok ...` or `error: ...`."""
+
+    def __init__(self, stick: Stick, quit_: Callable[[], None]) -> None:
+        self._stick, self._quit = stick, quit_
+        self._commands: Mapping[str, tuple[str, Callable[[Sequence[str]], str]]] = {
+            "help": ("", self._help),
+            "list": ("", self._list),
+            "join": ("N|KIND", self._join),
+            "leave": ("N|KIND", self._leave_network),
+            "power": ("N|KIND on|off", self._power),
+            "press": ("N|KIND [GESTURE]", self._press),
+            "faults": ("", self._faults),
+            **{name: ("VALUE", self._fault(name)) for name in STREAM_FAULT_NAMES},
+            "air-loss": ("VALUE", self._air_loss),
+            "mute": ("", self._act(stick.mute)),
+            "unmute": ("", self._act(stick.unmute)),
+            "reset": ("", self._act(stick.reset)),
+            "kill": ("", self._act(stick.kill)),
+            "revive": ("", self._act(stick.revive)),
+            "quit": ("", self._end),
+        }
+
+    def answer(self, line: str) -> str:
+        """Carry out one line."""
+        name, *arguments = line.split() or ["help"]
+        found = self._commands.get(name)
+        if found is None:
+            return f"error: {name!r} is not a command; try help"
+        use, run = found
+        words = use.split()
+        least = sum(not word.startswith("[") for word in words)
+        if not least <= len(arguments) <= len(words):
+            return f"error: use: {name} {use}".rstrip()
+        try:
+            return f"ok {run(arguments)}".rstrip()
+        except EmulatorError as error:
+            return f"error: {error}"
+
+    def _device(self, text: str) -> EmulatedDevice:
+        devices = self._stick.devices
+        if text.isdecimal() and 1 <= int(text) <= len(devices):
+            return devices[int(text) - 1]
+        for found in devices:
+            if found.kind == text:
+                return found
+        raise EmulatorError(f"{text!r} is no device here; there are 1 to {len(devices)}, or a kind; try list")
+
+    def _help(self, _: Sequence[str]) -> str:
+        return "; ".join(f"{name} {use}".rstrip() for name, (use, _) in self._commands.items())
+
+    def _list(self, _: Sequence[str]) -> str:
+        rows = [
+            {
+                "number": number,
+                "kind": device.kind,
+                "ieee": f"{device.ieee:016x}",
+                "short": f"0x{device.short:04x}" if device.is_joined else None,
+                "reports": len(device.reports),
+                "link_key": device.link_key.hex() if device.link_key is not None else None,
+                "authenticated": device.is_authenticated,
+            }
+            for number, device in enumerate(self._stick.devices, 1)
+        ]
+        return json.dumps(rows)
+
+    def _join(self, arguments: Sequence[str]) -> str:
+        device = self._device(arguments[0])
+        if device.is_joined:
+            raise EmulatorError(f"{device.kind} is on the network already")
+        if not self._stick.press(device):
+            if not self._stick.air.is_open:
+                raise EmulatorError("joining is closed: open it at the hub first")
+            raise EmulatorError("its key is not the one that the hub has for it: add it there first; list shows it")
+        return f"{device.kind} 0x{device.short:04x}"
+
+    def _leave_network(self, arguments: Sequence[str]) -> str:
+        device = self._device(arguments[0])
+        if not self._stick.air.drop(device.ieee, told=True):
+            raise EmulatorError(f"{device.kind} is not on the network")
+        return device.kind
+
+    def _power(self, arguments: Sequence[str]) -> str:
+        device = self._device(arguments[0])
+        if arguments[1] not in ("on", "off"):
+            raise EmulatorError(f"{arguments[1]!r}: must be on or off")
+        device.set_power(arguments[1] == "on")
+        return device.kind
+
+    def _press(self, arguments: Sequence[str]) -> str:
+        device, what = self._device(arguments[0]), arguments[1] if len(arguments) > 1 else ""
+        if isinstance(device, Cube):
+            if (what or "shake") not in GESTURES:
+                raise EmulatorError(f"{what!r} is nothing that a cube does; it can {', '.join(GESTURES)}")
+            device.gesture(what or "shake")
+        elif isinstance(device, Plug):
+            device.press()
+        elif isinstance(device, Contact):
+            device.move(is_open=what != "close")
+        else:
+            raise EmulatorError(f"{device.kind} has no button")
+        return f"{device.kind} {what}"
+
+    def _faults(self, _: Sequence[str]) -> str:
+        faults = self._stick.end.faults
+        return json.dumps({name: getattr(faults, name) for name in STREAM_FAULT_NAMES})
+
+    def _fault(self, name: str) -> Callable[[Sequence[str]], str]:
+        def run(arguments: Sequence[str]) -> str:
+            setattr(self._stick.end.faults, name, _number(name, arguments[0]))
+            return f"{name} {arguments[0]}"
+
+        return run
+
+    def _air_loss(self, arguments: Sequence[str]) -> str:
+        value = _number("air-loss", arguments[0])
+        if not 0 <= value <= 1:
+            raise EmulatorError(f"air-loss {value:g}: must be from 0 to 1")
+        self._stick.air.loss = value
+        return f"air-loss {value:g}"
+
+    @staticmethod
+    def _act(act: Callable[[], None]) -> Callable[[Sequence[str]], str]:
+        def run(_: Sequence[str]) -> str:
+            act()
+            return ""
+
+        return run
+
+    def _end(self, _: Sequence[str]) -> str:
+        self._quit()
+        return "bye"
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise EmulatorError(f"{name} {text!r}: not a number") from None
+
+
+async def serve(stick: Stick) -> None:
+    """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`."""
+    loop = asyncio.get_running_loop()
+    end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end.set)
+    rows = [
+        f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
+        for place, device in enumerate(stick.devices, 1)
+    ]
+    print_line("\n".join((stick.pipe_url, stick.toml(), *rows, READY)))
+    console = Console(stick, end.set)
+
+    def hear(line: str) -> None:
+        if line.strip():
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(lambda: print_line(console.answer(line)))
+
+    if sys.stdin is not None:
+        # A daemon: it may wait in a read that never ends.
+        threading.Thread(target=read_lines, args=(sys.stdin.fileno(), hear), daemon=True).start()
+    await end.wait()
+
+
+def started(name: str, run: Callable[[], None]) -> int:
+    """Run an emulator; the exit code."""
+    try:
+        run()
+    except EmulatorError as error:
+        print_line(f"python -m radios.emulators {name}: {error}", STDERR)
+        return USAGE_ERROR
+    return 0
