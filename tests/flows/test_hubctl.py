@@ -17,8 +17,8 @@ import pytest
 
 from radios.emulators.emcb import EmcbEmulator
 from tests.flows.test_rest_breakers import identity, mute_after_the_first_command, served_home
-from tests.hub.conftest import eventually
 from tests.hub.conftest import loopback as loopback
+from tests.hub.waiting import eventually
 from tests.web.conftest import Served
 from web.client import HubClient
 from web.client_model import BreakerChanged

@@ -17,8 +17,9 @@ from hub.config import WebSection
 from hub.hub import Hub
 from hub.model import Availability
 from radios.emulators.emcb import EmcbConfig, EmcbEmulator, EmulatedBreaker
-from tests.hub.conftest import eventually, hub_config
+from tests.hub.conftest import hub_config
 from tests.hub.conftest import loopback as loopback
+from tests.hub.waiting import eventually
 from tests.web.conftest import Served
 from web.server import serve
 

@@ -10,12 +10,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from waiting import eventually
 
 from hub.config import Config, parse
 from hub.hub import Hub
 from hub.model import Availability
 from radios.emulators.emcb import EmcbConfig, EmcbEmulator
+from tests.hub.waiting import eventually
 
 _numbers = count()
 

@@ -23,7 +23,8 @@ from hub.model import Action, Availability, ChangeCause, Channel, Outcome, Posit
 from protocols.emcb import Led
 from radios.api import BreakerSeen
 from radios.emulators.emcb import EmcbConfig, EmcbEmulator, EmulatedBreaker
-from tests.hub.conftest import eventually, home, hub_config, running_hub
+from tests.hub.conftest import home, hub_config, running_hub
+from tests.hub.waiting import eventually
 
 
 def device_id(breaker: EmulatedBreaker) -> str:

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from waiting import eventually
 from zigbee_home import LAMP, PLUG, SENSOR, device_id, interviewed, joined, plug, running, sensor, thermostat
 from zigbee_room import DRIVER, HUB, Device, Room
 
@@ -29,6 +28,7 @@ from protocols import zdo
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import BOOL, INT16, STRING, UINT16
 from protocols.zcl.status import Status
+from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
 

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from waiting import eventually
 from zigbee_home import basic, device_id, joined, running
 from zigbee_room import Device, Room
 
@@ -17,6 +16,7 @@ from hub.hub import Hub
 from hub.zigbee.interview import POLL_AT_LEAST_S
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import INT16, UINT16
+from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
 

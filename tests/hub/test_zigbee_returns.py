@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from waiting import eventually
 from zigbee_home import PLUG, SENSOR, basic, device_id, interviewed, joined, plug, running, sensor, thermostat
 from zigbee_room import CAPABILITIES, HUB, SLEEPER, Device, Room
 
@@ -26,6 +25,7 @@ from protocols.zcl.header import Direction, FrameType, ZclHeader, parse_header
 from protocols.zcl.records import ReadRecord, WriteRecord
 from protocols.zcl.status import Status
 from radios.api import DeliveryFailed, NetworkChanged
+from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from waiting import eventually
 from zigbee_room import DRIVER, SLEEPER, Device, Room
 
 from hub.config import parse
@@ -15,6 +14,7 @@ from hub.zigbee.model import InterviewStep
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import BOOL, ENUM8, INT16, INT24, STRING, UINT8, UINT16, UINT24, UINT48
 from protocols.zcl.status import Status
+from tests.hub.waiting import eventually
 
 PLUG, LAMP, SENSOR, WARMTH = (Eui64(0x00158D0000000000 + number) for number in (1, 2, 3, 4))
 
