@@ -5,11 +5,11 @@ A row becomes a frame class when it is first asked for (`frame_class`), so the t
 
 from __future__ import annotations
 
-from dataclasses import field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, cast
 
-from protocols.fields import S16, U8, U16, U32, U64, Int, Octets
+from protocols.fields import S16, U8, U16, U32, U64, Int, Octets, u8, u16
 from protocols.ids import Eui64
 from protocols.packet import Counted, Packet, Prefixed, Repeated, Rest
 from protocols.zigate.address import ADDRESS, Address
@@ -38,6 +38,7 @@ COMMANDS: tuple[Row, ...] = (
         "Stop the stick's own default responses; only in builds with manual default responses.",
         "disabled u8",
     ),
+    Row(0x0004, "GetGroups", "In no firmware: answered by a status that says so.", ""),
     Row(0x0013, "ZllFactoryNew", "Reset the light link part.", ""),
     Row(
         0x0022,
@@ -271,8 +272,11 @@ RESPONSES: tuple[Row, ...] = (
     Row(0x802C, "UserDescriptor", "A user descriptor.", "sequence u8, status u8, short u16, data prefixed"),
     Row(0x802E, "NciNotification", "NCI notification (V2).", "data rest"),
     Row(0x804B, "ServerDiscoveryResponse", "Server functions.", "sequence u8, status u8, mask u16"),
-    Row(0x8052, "BindingTable", "The stick's bindings (V2 3.A0).", "data rest"),
-    Row(0x8053, "RoutingTable", "The routing table (V2 3.A0).", "routes rest"),
+    Row(0x8032, "BindingTableChanged", "An id of the firmware that it never sends.", "data rest"),
+    Row(0x8033, "BindingTableRead", "An id of the firmware that it never sends.", "data rest"),
+    Row(0x8050, "NetworkStatus", "An id of the firmware that it never sends.", "data rest"),
+    Row(0x8052, "BindingTable", "The stick's bindings (V2 3.A0).", "bindings binding[]"),
+    Row(0x8053, "RoutingTable", "The routing table (V2 3.A0).", "routes route*"),
     Row(0x8054, "NetworkKey", "The network key (V2 3.A0).", "key octets(16)"),
     Row(
         0x8060,
@@ -385,6 +389,28 @@ RESPONSES: tuple[Row, ...] = (
 )
 """From the stick."""
 
+
+@dataclass(frozen=True, slots=True)
+class BindingEntry(Packet, order=">"):
+    """A row of the stick's own bindings."""
+
+    target: Annotated[Address, ADDRESS]
+    source_endpoint: u8
+    destination_endpoint: u8
+    cluster: u16
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEntry(Packet, order=">"):
+    """A row of the routing table."""
+
+    status: u8
+    destination: u16
+    next_hop: u16
+    """0: the destination itself."""
+
+
+_ENTRIES = {"binding": BindingEntry, "route": RouteEntry}
 _TARGET = "mode u8, short u16, source_endpoint u8, destination_endpoint u8"
 _INTEGERS = {"u8": U8, "u16": U16, "u32": U32, "u64": U64, "s16": S16}
 _ROWS = {row.code: (Command, row) for row in COMMANDS} | {row.code: (Response, row) for row in RESPONSES}
@@ -423,6 +449,7 @@ def _hint(kind: str) -> Any:
         return Annotated[bytes, Prefixed()]
     if kind.startswith("octets("):
         return Annotated[bytes, Octets(int(kind[7:-1]))]
-    item: Int = _INTEGERS[kind[:-2] if kind.endswith("[]") else kind[:-1]]
+    name = kind[:-2] if kind.endswith("[]") else kind[:-1]
+    item: Int | type[Packet] = _ENTRIES[name] if name in _ENTRIES else _INTEGERS[name]
     wire = Counted(U8, item) if kind.endswith("[]") else Repeated(item)
-    return Annotated[tuple[int, ...], wire]
+    return Annotated[tuple[_ENTRIES.get(name, int), ...], wire]  # type: ignore[misc]

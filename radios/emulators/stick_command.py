@@ -55,6 +55,10 @@ class Stick(Protocol):
         """It restarts."""
         ...
 
+    def overflow(self, count: int) -> None:
+        """It has no room for the next frames."""
+        ...
+
     def kill(self) -> None:
         """It is pulled out."""
         ...
@@ -128,6 +132,7 @@ class Console:
             "mute": ("", self._act(stick.mute)),
             "unmute": ("", self._act(stick.unmute)),
             "reset": ("", self._act(stick.reset)),
+            "overflow": ("N", self._overflow),
             "kill": ("", self._act(stick.kill)),
             "revive": ("", self._act(stick.revive)),
             "quit": ("", self._end),
@@ -230,6 +235,12 @@ class Console:
             raise EmulatorError(f"air-loss {value:g}: must be from 0 to 1")
         self._stick.air.loss = value
         return f"air-loss {value:g}"
+
+    def _overflow(self, arguments: Sequence[str]) -> str:
+        if not arguments[0].isdecimal():
+            raise EmulatorError(f"overflow {arguments[0]!r}: must be how many frames are refused")
+        self._stick.overflow(int(arguments[0]))
+        return f"overflow {arguments[0]}"
 
     @staticmethod
     def _act(act: Callable[[], None]) -> Callable[[Sequence[str]], str]:

@@ -104,7 +104,7 @@ class XbeeEmulator:
         self._reader = Reader()
         self._association = 0xFF
         self._booting = False
-        self._out = 0
+        self._out = self._overflow = 0
         self._counter = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -170,6 +170,10 @@ class XbeeEmulator:
     def reset(self, *, power: bool = True) -> None:
         """It loses its power and gets it back, or restarts by itself."""
         self._boot(0x00 if power else 0x01)
+
+    def overflow(self, count: int) -> None:
+        """It has no buffers for the next frames."""
+        self._overflow = count
 
     def kill(self) -> None:
         """It is pulled out."""
@@ -355,6 +359,9 @@ class XbeeEmulator:
             return self._status(number, short, _TOO_LARGE)
         if self._association != 0:
             return self._status(number, 0xFFFD, _NOT_JOINED)
+        if self._overflow:
+            self._overflow -= 1
+            return self._status(number, 0xFFFD, _NO_BUFFERS)
         if self._out >= MAX_OUT:
             return self._status(number, 0xFFFD, _NO_BUFFERS)
         if is_broadcast and encrypted:

@@ -93,6 +93,7 @@ class ZigateEmulator:
         self._raw = 0
         self._counter = 0
         self._in_flight = 0
+        self._overflow = 0
         self._channel_mask = 0x07FFF800
         self._wanted_epid = 0
         self._time = 0
@@ -188,6 +189,10 @@ class ZigateEmulator:
     def reset(self) -> None:
         """It restarts by itself."""
         self._boot()
+
+    def overflow(self, count: int) -> None:
+        """It has no room for the next frames."""
+        self._overflow = count
 
     def kill(self) -> None:
         """It is pulled out."""
@@ -413,6 +418,9 @@ class ZigateEmulator:
         if length > MAX_ASDU:
             return 0x14
         acknowledged = firmware.has_confirms and mode in (2, 3)
+        if self._overflow:
+            self._overflow -= 1
+            return NO_ROOM
         if acknowledged and self._in_flight >= firmware.slots:
             self._say(0x9999, bytes((NO_APS_ACK_SLOT,)))
             return NO_ROOM

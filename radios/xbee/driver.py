@@ -16,7 +16,7 @@ from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
 from protocols.xbee import frames
 from protocols.xbee.at import channel_mask, to_number, to_value
 from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus, ReceiveOption, XbeeFrame
-from protocols.xbee.status import AssociationStatus, JoinStatus, ModemStatusCode, RegistrationStatus
+from protocols.xbee.status import AssociationStatus, DeliveryStatus, JoinStatus, ModemStatusCode, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
 from radios.api import (
     Capabilities,
@@ -57,12 +57,15 @@ TRANSMIT_STATUS_S = 10.0
 """For the status of a transmission (CPX2-SE, registry `Conversation.TX_status_timeout`)."""
 IN_FLIGHT = 6
 """Transmissions at once; the module has few buffers, and refuses more."""
+BACK_OFFS_S = (0.05, 0.2, 0.8)
+"""Between attempts while the module is out of buffers: nothing was sent then."""
 NETWORK_S = 60.0
 """For a network to be formed: the module scans each channel first."""
 LOOK_S = 1.0
 CLOSING_S = 1.0
 ADDRESSES_KEPT = 1024
 _NO_NETWORK = 0xFFFE
+_OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
 
 
 class XbeeRadio:
@@ -292,7 +295,10 @@ class XbeeRadio:
     # -- out -----------------------------------------------------------------------------------------------------
 
     async def send(self, frame: ApsFrame) -> None:
-        """See `ZigbeeRadio`. One frame at a time to each device; answers of device objects go before all others."""
+        """See `ZigbeeRadio`. One frame at a time to each device; answers of device objects go before all others.
+
+        Every frame is tried once; only a module without buffers is asked again.
+        """
         limit = self.capabilities.max_payload
         if len(frame.payload) > limit:
             raise NotSupportedError(f"this module carries {limit} bytes, not {len(frame.payload)}")
@@ -300,9 +306,14 @@ class XbeeRadio:
         sleeps = frame.destination in self._sleepers
         is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)
         async with self._turn(address, is_urgent=is_answer):
-            status = await self._link.transmit(
-                lambda number: transmit_of(frame, number, sleeps=sleeps), TRANSMIT_STATUS_S
-            )
+            for pause in (*BACK_OFFS_S, None):
+                status = await self._link.transmit(
+                    lambda number: transmit_of(frame, number, sleeps=sleeps), TRANSMIT_STATUS_S
+                )
+                if pause is None or status.delivery not in _OUT_OF_BUFFERS:
+                    break
+                self._counters["backed_off"] += 1
+                await asyncio.sleep(pause)
         if status.retries:
             self._counters["retries"] += status.retries
         if not status.delivery.is_delivered:

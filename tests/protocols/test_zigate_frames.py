@@ -169,3 +169,13 @@ def test_unknown_statuses_keep_their_number() -> None:
     assert found.error == 0x77
     assert not found.error.is_known
     assert ExtendedError(0x83).name == "NO_FREE_APS_ACK"
+
+
+def test_tables_of_the_stick_are_read_row_by_row() -> None:
+    found = parse(RawFrame(0x8052, bytes.fromhex("02 01 0012 01 ff 0006 03 00158d0001a2b3c4 01 02 0702")))
+    assert [(row.target, row.cluster) for row in found.bindings] == [  # type: ignore[union-attr]
+        (Address(AddressMode.GROUP, 0x12), 6),
+        (Address(AddressMode.IEEE, 0x00158D0001A2B3C4), 0x0702),
+    ]
+    routes = parse(RawFrame(0x8053, bytes.fromhex("00 279b 0000 01 1234 279b")))
+    assert [(row.destination, row.next_hop) for row in routes.routes] == [(0x279B, 0), (0x1234, 0x279B)]  # type: ignore[union-attr]

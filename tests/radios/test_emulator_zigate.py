@@ -141,6 +141,8 @@ async def test_the_console_says_what_can_be_done() -> None:
         assert console.answer("loss 2") == "error: loss 2.0: must be from 0 to 1"
         assert console.answer("loss 0.2") == "ok loss 0.2"
         assert console.answer("power 9 on").startswith("error: '9' is no device here")
+        assert console.answer("overflow x") == "error: overflow 'x': must be how many frames are refused"
+        assert console.answer("overflow 2") == "ok overflow 2"
         assert console.answer("nonsense").startswith("error: 'nonsense' is not a command")
         assert '"kind": "plug"' in console.answer("list")
         assert console.answer("quit") == "ok bye"

@@ -234,6 +234,17 @@ async def test_a_device_is_made_to_leave_and_its_key_goes_with_it(quick: None) -
                 await asyncio.sleep(0.02)
 
 
+async def test_a_module_without_buffers_is_asked_again_and_a_frame_is_refused_when_it_stays_so(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        module.overflow(2)
+        await radio.send(read_model(device.short, 1))
+        assert radio.counters["backed_off"] == 2
+        module.overflow(100)
+        with pytest.raises(DeliveryError, match="NO_BUFFERS"):
+            await radio.send(read_model(device.short, 2))
+
+
 async def test_secrets_never_reach_a_trace(quick: None) -> None:
     traced: list[bytes] = []
     async with XbeeEmulator(XbeeConfig()) as module:

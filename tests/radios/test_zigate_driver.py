@@ -277,3 +277,16 @@ async def test_firmware_that_confirms_nothing_tells_later_what_failed(firmware: 
         assert event.short == device.short
         assert event.code
         assert event.status.isupper()
+
+
+async def test_a_stick_without_room_is_asked_again_and_a_frame_is_refused_when_it_stays_so() -> None:
+    async with ZigateEmulator(ZigateConfig(devices=("plug",), joined=(0,))) as stick, opened_on(stick) as radio:
+        [device] = stick.devices
+        stick.overflow(2)
+        await radio.send(read_model(device.short, 1))
+        assert radio.counters["backed_off"] == 2
+        stick.overflow(100)
+        with pytest.raises(DeliveryError, match="the stick did not send it"):
+            await radio.send(read_model(device.short, 2))
+        stick.overflow(0)
+        await radio.send(read_model(device.short, 3))
