@@ -29,6 +29,7 @@ from hub.store import Store
 from hub.supervisor import supervise
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
+from hub.zigbee.link_keys import LinkKeys
 from hub.zigbee.remote_attributes import RemoteAttributes
 from hub.zigbee.service import Networks
 from hub.zone import local_zone
@@ -103,10 +104,18 @@ class Hub:
             self.clock,
             local_zone(),
             self._background,
-            lambda network: self.networks.changed(network),
+            lambda network: self.networks.moved(network),
         )
+        self.link_keys = LinkKeys(config.data_dir)
         self.networks = Networks(
-            zigbee, self.household, self.registry, self.devices, self.bus, self.clock, self._background
+            zigbee,
+            self.household,
+            self.registry,
+            self.devices,
+            self.link_keys,
+            self.bus,
+            self.clock,
+            self._background,
         )
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
@@ -144,6 +153,7 @@ class Hub:
             await self.energy.load()
             await self.registry.load()
             await self.household.load()
+            self.link_keys.load()
             await self.breakers.resume()
             for line in self._lines.values():
                 await self._open_first(line, stack)

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import os
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from hub.config import RadioSection
 from hub.errors import InvalidError, NotFoundError
 from hub.events import KeyChanged
 from hub.model import Availability, KeyState, KeyStatus
+from hub.private_file import write_private
 from radios.api import OptionError, UdpKeys
 from radios.keys import parse_keys
 
@@ -312,13 +312,8 @@ class Keys:
         )
         if not self._sections:
             return
-        temporary = self._path.with_suffix(".new")
         try:
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            write_private(self._path, msgspec.json.encode(kept))
         except OSError as error:
             log.error("%s cannot be written: %s; new keys are lost at the next start", self._path, error.strerror)
 

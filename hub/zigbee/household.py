@@ -235,9 +235,11 @@ class Household:
         for member in list(network.members.values()):
             if network.radio is None:
                 return
+            if member.short is None:
+                continue  # it has to join, or to speak
             if member.interview is not InterviewStep.DONE:
                 self.start_interview(member)
-            elif not member.is_sleepy and member.short is not None:
+            elif not member.is_sleepy:
                 try:
                     await network.zdo_request(member, IeeeAddressRequest(member.short), IeeeAddressResponse)
                 except (RadioError, HubError) as error:

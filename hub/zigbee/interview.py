@@ -130,10 +130,14 @@ class Interview:
                 member.steps_done.add(InterviewStep.SIMPLE_DESCRIPTOR)
             self._household.described(member)
             self._household.save(member)
-            await self._step(InterviewStep.BASIC, self._basic)
-            self._household.described(member)
-            await self._step(InterviewStep.ATTRIBUTES, self._attributes)
-            await self._step(InterviewStep.REPORTING, self._reporting)
+            if member.endpoint_ids is not None:
+                await self._step(InterviewStep.BASIC, self._basic)
+                self._household.described(member)
+                await self._step(InterviewStep.ATTRIBUTES, self._attributes)
+                await self._step(InterviewStep.REPORTING, self._reporting)
+            if any(endpoint not in member.endpoints for endpoint in member.endpoint_ids or ()):
+                # What these endpoints have is asked once they are known.
+                member.steps_done -= {InterviewStep.BASIC, InterviewStep.ATTRIBUTES, InterviewStep.REPORTING}
         except (RadioLostError, UnavailableError) as error:
             # The next start of the radio goes on where this stopped.
             member.interview_detail = f"stopped: {error}"

@@ -15,7 +15,7 @@ from hub.store import Statement, Store
 from hub.zigbee.endpoint import LocalEndpoint, LocalEndpoints
 from hub.zigbee.kept import from_builtins, to_builtins
 from hub.zigbee.own_reporting import OwnReport
-from hub.zigbee.servers.base import ClusterServer
+from hub.zigbee.servers.base import ClusterServer, PlainServer
 from hub.zigbee.servers.basic import BasicFacts, BasicServer
 from hub.zigbee.servers.identify import IdentifyServer
 from hub.zigbee.servers.utc_time import TimeServer
@@ -177,7 +177,11 @@ class OurSide:
                 endpoint=SE_ENDPOINT,
                 profile=Profile.SMART_ENERGY,
                 device_type=ENERGY_SERVICE_INTERFACE,
-                servers=self._servers(SE_ENDPOINT),
+                # Devices look for it, and do not authenticate where nobody says that it is there.
+                servers=(
+                    *self._servers(SE_ENDPOINT),
+                    *((PlainServer(clusters.KEY_ESTABLISHMENT),) if can.link_keys else ()),
+                ),
                 client_clusters=SE_CLIENT_CLUSTERS,
             ),
         ]

@@ -7,7 +7,7 @@ import asyncio
 import difflib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from hub.events import NetworkChanged, TopologyScanned
 from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
 from hub.zigbee.household import ZIGBEE_EPOCH, Household
+from hub.zigbee.link_keys import LinkKeys, key_of
 from hub.zigbee.member import Member
 from hub.zigbee.model import (
     DEVICE_PREFIX,
@@ -40,6 +41,7 @@ from radios.api import (
     NoReplyError,
     NotReachableError,
     NotSupportedError,
+    RadioError,
     RadioLostError,
     ZigbeeEvent,
     ZigbeeRadio,
@@ -66,12 +68,13 @@ class Networks:
         household: Household,
         registry: Registry,
         devices: Devices,
+        link_keys: LinkKeys,
         bus: Bus,
         clock: Clock,
         spawn: Spawn,
     ) -> None:
         self._sections = {section.name: section for section in sections}
-        self._household, self._registry = household, registry
+        self._household, self._registry, self._link_keys = household, registry, link_keys
         self._devices, self._bus, self._clock, self._spawn = devices, bus, clock, spawn
         self._joining: dict[str, tuple[float, int | None]] = {}
         """Monotonic end of each open window, and the router that it is open at."""
@@ -86,7 +89,7 @@ class Networks:
         """A radio is there; its events follow."""
         self._state[name] = NetworkState.UP
         self._household.radio_up(name, radio)
-        self.changed(self._household.networks[name])
+        self.moved(self._household.networks[name])
 
     def radio_down(self, name: str, reason: str) -> None:
         """A radio is gone."""
@@ -98,6 +101,21 @@ class Networks:
     def hear(self, name: str, event: ZigbeeEvent) -> None:
         """An event of a radio."""
         self._household.networks[name].hear(event)
+
+    def moved(self, network: Network) -> None:
+        """A network is there, or is another one than before: its trust centre may have forgotten all keys."""
+        if network.radio is not None and network.radio.capabilities.link_keys and self._link_keys.of(network.name):
+            self._spawn(self._register_keys(network), f"keys of {network.name}")
+        self.changed(network)
+
+    async def _register_keys(self, network: Network) -> None:
+        for ieee, key in dict(self._link_keys.of(network.name)).items():
+            if network.radio is None:
+                return
+            try:
+                await network.radio.register_key(ieee, key)
+            except RadioError as error:
+                log.error("%s: the key of %s could not be registered: %s", network.name, ieee, error)
 
     def changed(self, network: Network) -> None:
         """Tell everybody how a network is now."""
@@ -224,8 +242,7 @@ class Networks:
                     f"joining with {what} needs a radio that keeps such keys; {driver} {radio!r} does not: add the "
                     "device without one, or let it join with the window open"
                 )
-        if install_code is not None or link_key is not None:
-            raise UnsupportedError(f"{driver} {radio!r} takes no keys from here yet")
+        key = key_of(install_code, link_key)
         known = self._household.members.get(ieee)
         if known is not None and known.is_active and known.radio != radio:
             device = self._devices.get(known.device_id)
@@ -233,6 +250,10 @@ class Networks:
                 f"{device.name} ({known.device_id}) is an active member of {known.radio!r}: remove it there first, "
                 f"then add it to {radio!r}"
             )
+        if key is not None:
+            async with told(f"registering the key of {ieee}"):
+                await network.need_radio().register_key(ieee, key)
+            self._link_keys.put(radio, ieee, key)
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
@@ -370,7 +391,16 @@ class Networks:
                 except (UnavailableError, RefusedError) as error:
                     log.info("%s is forgotten although %s", device_id, error)
             self._household.forget(member)
+            await self._forget_key(network, member.ieee)
         await self._devices.remove(device_id)
+
+    async def _forget_key(self, network: Network | None, ieee: Eui64) -> None:
+        if ieee not in self._link_keys.of(network.name if network is not None else ""):
+            return
+        self._link_keys.forget(ieee)
+        if network is not None and network.radio is not None:
+            with suppress(RadioError):  # it is not registered again
+                await network.radio.remove_key(ieee)
 
     async def _leave(self, network: Network, member: Member, name: str) -> None:
         radio = network.need_radio()

@@ -28,6 +28,7 @@ from radios.api import (
     NetworkChanged,
     NetworkInfo,
     NoReplyError,
+    NotReachableError,
     NotSupportedError,
     RadioConfig,
     RadioLostError,
@@ -63,6 +64,8 @@ NETWORK_S = 60.0
 """For a network to be formed: the module scans each channel first."""
 LOOK_S = 1.0
 CLOSING_S = 1.0
+READY_S = 8.0
+"""A frame waits so long for a module that has restarted."""
 ADDRESSES_KEPT = 1024
 _NO_NETWORK = 0xFFFE
 _OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
@@ -94,6 +97,8 @@ class XbeeRadio:
         self._watch: asyncio.Task[None] | None = None
         self._is_open = False
         self._coming_back = False
+        self._ready = asyncio.Event()
+        """The module is on its network."""
         self._tsn = 0
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -172,6 +177,7 @@ class XbeeRadio:
             await self._link.at("WR")
 
     def _set_network(self, place: Place) -> None:
+        self._ready.set()
         firmware = self._need_firmware()
         self._network = NetworkInfo(
             ieee=self._ieee,
@@ -203,6 +209,7 @@ class XbeeRadio:
 
     def _lose(self, reason: str) -> None:
         self._events.end(reason)
+        self._ready.set()  # whoever waits for it hears why it is gone
 
     def _need_firmware(self) -> Firmware:
         if self._firmware is None:
@@ -270,8 +277,10 @@ class XbeeRadio:
         if status.is_reset:
             self._counters["restarts"] += 1
             log.warning("%s: the module has restarted (%s)", self.name, status.name)
+            self._ready.clear()
             self._link.fail_all("the module has restarted")
         elif status is ModemStatusCode.DISASSOCIATED:
+            self._ready.clear()
             log.warning("%s: the module is on no network any more", self.name)
         elif status not in (ModemStatusCode.COORDINATOR_STARTED, ModemStatusCode.NETWORK_KEY_UPDATED):
             return
@@ -303,6 +312,7 @@ class XbeeRadio:
         if len(frame.payload) > limit:
             raise NotSupportedError(f"this module carries {limit} bytes, not {len(frame.payload)}")
         address = address_of(frame)
+        await self._until_ready()
         sleeps = frame.destination in self._sleepers
         is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)
         async with self._turn(address, is_urgent=is_answer):
@@ -318,6 +328,16 @@ class XbeeRadio:
             self._counters["retries"] += status.retries
         if not status.delivery.is_delivered:
             raise DeliveryError("the module did not deliver it", status.delivery.name, int(status.delivery))
+
+    async def _until_ready(self) -> None:
+        """After a restart the module is back in a second or two; what is sent meanwhile would be refused."""
+        if self._ready.is_set():
+            return
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._ready.wait()
+        except TimeoutError:
+            raise NotReachableError(f"the module has not been on its network for {READY_S:g} s") from None
 
     @asynccontextmanager
     async def _turn(self, address: tuple[Eui64, int], *, is_urgent: bool) -> AsyncIterator[None]:
@@ -426,6 +446,7 @@ class XbeeRadio:
     async def erase(self) -> None:
         """See `ZigbeeRadio`. The module leaves its network and forms a new one."""
         self._coming_back = True
+        self._ready.clear()
         try:
             await self._set("NR", b"\x00")
             await asyncio.sleep(LOOK_S)

@@ -178,6 +178,46 @@ async def test_an_interview_without_answers_is_taken_up_again_when_the_device_sp
         await eventually(lambda: interviewed(hub, PLUG))
 
 
+async def test_a_device_that_was_added_and_not_heard_is_interviewed_whole_when_it_joins(tmp_path: Path) -> None:
+    device = plug()
+    async with running(tmp_path) as (hub, room):
+        await hub.networks.add_device("han", str(PLUG))
+    async with running(tmp_path) as (hub, room):
+        await asyncio.sleep(0.2)
+        assert hub.household.members[PLUG].steps_done == set()
+        room.join(device)
+        await eventually(lambda: interviewed(hub, PLUG))
+        assert device.configured
+        assert hub.devices.get(device_id(PLUG)).model == "plug"
+
+
+class Shy(Device):
+    """Its simple descriptor does not come at first."""
+
+    is_shy = True
+
+    def answer_zdo(self, frame: ApsFrame) -> tuple[int, bytes] | None:
+        if self.is_shy and frame.cluster == zdo.SimpleDescriptorRequest.CLUSTER:
+            return None
+        return super().answer_zdo(frame)
+
+
+async def test_what_an_endpoint_has_is_asked_once_it_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(household, "INTERVIEW_AGAIN_S", 0.0)
+    made = plug()
+    device = Shy(made.ieee, made.short, made.endpoints, obeys=made.obeys)
+    async with running(tmp_path) as (hub, room):
+        room.join(device)
+        await eventually(lambda: PLUG in hub.household.members)
+        await eventually(lambda: "simple descriptor 1" in hub.household.members[PLUG].interview_detail)
+        assert not device.configured
+        device.is_shy = False
+        room.report(device, 1, 6, x0000=True)
+        await eventually(lambda: interviewed(hub, PLUG))
+        assert device.configured
+        assert hub.devices.get(device_id(PLUG)).model == "plug"
+
+
 async def test_an_alarm_zone_is_told_whom_to_tell_and_its_alarms_are_confirmed(tmp_path: Path) -> None:
     attributes = {
         **basic("door"),

@@ -180,6 +180,8 @@ class Room:
         self.events_waiting: asyncio.Queue[ZigbeeEvent | RadioLostError] = asyncio.Queue()
         self.permits: list[tuple[int, int | None]] = []
         self.removed: list[Eui64] = []
+        self.keys: dict[int, bytes] = {}
+        self.refuses_keys = False
         self.sent: list[ApsFrame] = []
         self.opened = 0
         self.is_absent = False
@@ -299,6 +301,14 @@ class Room:
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
         self.removed.append(ieee)
+
+    async def register_key(self, ieee: Eui64, key: bytes) -> None:
+        if self.refuses_keys:
+            raise DeliveryError("the trust centre refuses the key", "TABLE_FULL", 0xB4)
+        self.keys[ieee] = key
+
+    async def remove_key(self, ieee: Eui64) -> None:
+        self.keys.pop(ieee, None)
 
     async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
         return {channel: 10 * (channel - 10) for channel in channels}

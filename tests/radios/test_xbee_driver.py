@@ -19,6 +19,7 @@ from radios.api import (
     DeviceJoined,
     FrameReceived,
     NetworkChanged,
+    NotReachableError,
     NotSupportedError,
     OptionError,
     RadioConfig,
@@ -165,6 +166,19 @@ async def test_what_waits_for_an_answer_fails_at_once_when_the_module_restarts(q
         with pytest.raises(RadioLostError, match="restarted"):
             async with asyncio.timeout(3):
                 await sending
+
+
+async def test_a_frame_waits_for_a_module_that_has_restarted(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        module.reset()
+        await asyncio.sleep(0.25)
+        await radio.send(read_model(device.short, 1))
+        monkeypatch.setattr("radios.xbee.driver.READY_S", 0.05)
+        module.reset()
+        await asyncio.sleep(0.25)
+        with pytest.raises(NotReachableError, match="not been on its network"):
+            await radio.send(read_model(device.short, 2))
 
 
 @pytest.mark.parametrize(

@@ -372,6 +372,17 @@ class PlainClient(ClusterServer):
         return Answer() if known and header.manufacturer is None else Answer(unsupported_command(header))
 
 
+class PlainServer(ClusterServer):
+    """The server side of a cluster that the radio's firmware deals with: it only says that it is there."""
+
+    def __init__(self, cluster: int) -> None:
+        super().__init__(cluster=cluster)
+
+    def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
+        """A command that the firmware has not taken."""
+        return Answer(unsupported_command(header))
+
+
 _GENERAL = frozenset(g.REQUIRED_RESPONSE) | {g.General.WRITE_ATTRIBUTES_NO_RESPONSE}
 
 

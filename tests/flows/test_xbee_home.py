@@ -1,0 +1,105 @@
+"""The hub on an emulated XBee Smart Energy module, over a real pseudo terminal."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hub.config import parse
+from hub.errors import InvalidError
+from hub.hub import Hub
+from hub.model import Action, Availability, Channel, DeviceKind, Outcome, Quantity
+from hub.zigbee.link_keys import FILE_NAME
+from hub.zigbee.model import InterviewStep, NetworkState
+from radios.emulators.device import EmulatedDevice
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from tests.hub.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for seconds."""
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+
+
+@asynccontextmanager
+async def hub_on(module: XbeeEmulator, folder: Path) -> AsyncIterator[Hub]:
+    async with Hub(parse(tomllib.loads(module.toml("han")), data_dir=folder)) as hub:
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        yield hub
+
+
+def name_of(device: EmulatedDevice) -> str:
+    return f"zigbee-{device.ieee:016x}"
+
+
+def is_interviewed(hub: Hub, device: EmulatedDevice) -> bool:
+    member = hub.household.members.get(device.ieee)
+    return member is not None and member.interview is InterviewStep.DONE
+
+
+async def test_devices_join_with_their_keys_authenticate_and_are_used(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug", "thermostat"))) as module:
+        plug, thermostat = module.devices
+        async with hub_on(module, tmp_path) as hub:
+            assert hub.networks.get("han").model == "XBee Smart Energy"
+            await hub.networks.permit_join("han", 600)
+            assert not module.press(plug)
+            for device in module.devices:
+                assert device.link_key is not None
+                await hub.networks.add_device("han", f"{device.ieee:016x}", link_key=device.link_key.hex())
+                assert module.press(device)
+            await eventually(lambda: all(device.is_authenticated for device in module.devices))
+            await eventually(lambda: all(is_interviewed(hub, device) for device in module.devices))
+            assert hub.devices.get(name_of(plug)).kind is DeviceKind.PLUG
+            assert hub.devices.get(name_of(thermostat)).kind is DeviceKind.THERMOSTAT
+            command = await hub.controls.switch(name_of(plug), Action.OFF, "test")
+            assert command.outcome is Outcome.CONFIRMED
+            place = (Channel.TOTAL, Quantity.POWER)
+            await eventually(lambda: hub.devices.latest(name_of(plug)).values.get(place) == 0.0)
+        assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+        assert module.registers.number("AO") == 1
+        # A module that was exchanged knows no keys; the hub gives them back.
+        module.table.clear()
+        async with hub_on(module, tmp_path) as hub:
+            await eventually(lambda: set(module.table) == {device.ieee for device in module.devices})
+            await eventually(lambda: hub.devices.get(name_of(plug)).availability is Availability.AVAILABLE)
+
+
+async def test_a_restart_of_the_module_is_no_end(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, hub_on(module, tmp_path) as hub:
+        [plug] = module.devices
+        plug.report_now(1, 0x0006, 0x0000)
+        await eventually(lambda: is_interviewed(hub, plug))
+        module.reset()
+        await eventually(lambda: module.registers.number("AO") == 1)
+        await eventually(lambda: module.registers.number("AO") == 3)
+        command = await hub.controls.switch(name_of(plug), Action.OFF, "test")
+        assert command.outcome is Outcome.CONFIRMED
+
+
+async def test_a_module_that_is_pulled_out_comes_back_with_its_devices(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, hub_on(module, tmp_path) as hub:
+        [plug] = module.devices
+        plug.report_now(1, 0x0006, 0x0000)
+        await eventually(lambda: is_interviewed(hub, plug))
+        module.kill()
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.DOWN)
+        assert hub.devices.get(name_of(plug)).availability is Availability.UNAVAILABLE
+        module.revive()
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        await eventually(lambda: hub.devices.get(name_of(plug)).availability is Availability.AVAILABLE)
+
+
+async def test_a_wrong_code_reaches_neither_radio_nor_disk(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, hub_on(module, tmp_path) as hub:
+        before = len(module.commands)
+        with pytest.raises(InvalidError, match="is the CRC missing"):
+            await hub.networks.add_device("han", f"{module.devices[0].ieee:016x}", install_code="83FED3407A93")
+        assert not any(frame[0] == 0x24 for frame in module.commands[before:])
+        assert module.table == {}
+    assert not (tmp_path / FILE_NAME).exists()
