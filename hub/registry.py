@@ -18,6 +18,7 @@ TX_STATUS_TIMEOUT = "Conversation.TX_status_timeout"
 DISABLE_DEFAULT_RESPONSE = "ZCL_Cluster.disable_default_response"
 MAX_SEQUENTIAL_TX_FAILURES = "ZDO_Device_Manager.max_sequential_TX_failures"
 REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
+DISABLE_APS_ENCRYPTION = "Cluster.disable_APS_encryption"
 REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
 
 RegistryValue = bool | int
@@ -52,6 +53,7 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(DISABLE_DEFAULT_RESPONSE, True, "ask devices not to confirm what they have an answer for"),
         Entry(MAX_SEQUENTIAL_TX_FAILURES, 3, "failed transmissions in a row that make a device inactive", "", 1, 1000),
         Entry(REFRESH_RATE, 120, "how often devices are asked whether they are there; 0: never", "s", 0, 86400),
+        Entry(DISABLE_APS_ENCRYPTION, False, "let Smart Energy clusters do without encryption: for tests only"),
         Entry(REQUIRE_EXPLICIT_DEVICE_ADD, False, "only devices that were added by hand become part of the home"),
     )
 }

@@ -209,15 +209,17 @@ class LocalEndpoints:
                     found.append(back)
         return found
 
-    def confirm(self, frame: ApsFrame) -> list[ApsFrame]:
-        """The answers to a command that was understood elsewhere: a default response of success where it is wanted."""
+    def confirm(self, frame: ApsFrame, status: Status = Status.SUCCESS) -> list[ApsFrame]:
+        """The answers to a command that was dealt with elsewhere: a default response where the rules want one."""
         try:
             header, _ = parse_header(frame.payload)
         except CodecError:
             return []
+        if not is_request(header):
+            return []
         found = []
         for endpoint in self._addressed(frame):
-            for body in self._bodies(header, frame, Answer(Status.SUCCESS)):
+            for body in self._bodies(header, frame, Answer(status)):
                 back = answer_frame(frame, endpoint, body)
                 if back is not None:
                     found.append(back)

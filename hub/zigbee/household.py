@@ -43,7 +43,7 @@ from protocols.ids import Eui64
 from protocols.zcl.general import ReadAttributesResponse, ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
-from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
+from radios.api import DeviceAuthenticated, DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
 from radios.api import DeviceLeft as RadioDeviceLeft
 
 log = logging.getLogger(__name__)
@@ -409,6 +409,18 @@ class Household:
             return None
         self.announced(network, DeviceJoined(ieee=ieee, short=short))
         return self.members.get(ieee)
+
+    def authenticated(self, network: Network, event: DeviceAuthenticated) -> None:
+        """A device has established keys with us."""
+        member = network.members.get(event.ieee)
+        log.info("%s: keys are established with %s", network.name, event.ieee)
+        if member is not None:
+            self.progress(member, InterviewStep.ANNOUNCE, StepState.DONE, 0, 1, "keys are established")
+            running = self._interviews.get(member.ieee)
+            if running is not None:
+                running[0].authenticated()
+            if member.interview is not InterviewStep.DONE:
+                self.start_interview(member)
 
     def left(self, network: Network, event: RadioDeviceLeft) -> None:
         """A device left."""

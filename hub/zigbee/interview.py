@@ -36,6 +36,10 @@ PAUSES_S = (1.0, 4.0)
 """Between them: a mesh that has just been joined needs a moment to find its routes."""
 SLEEPY_ATTEMPTS = 12
 """Times that a sleepy device is asked, each time that it is heard; then the interview rests until the next announce."""
+NO_KEYS = frozenset(("KEY_NOT_AUTHORIZED", "NO_LINK_KEY"))
+"""Statuses of a radio that has no link key for a device."""
+KEYS_S = 1200.0
+"""For keys to be established: within 20 minutes of joining (Smart Energy profile, 5.4.7)."""
 ANSWER_S = 10.0
 """For an answer to one question: a sleepy device that polls at all polls within 7.68 s (Zigbee R21, 3.6.1.3)."""
 BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0007, 0x4000, 0x0006, 0x0000)
@@ -96,6 +100,7 @@ class Interview:
         """`again`: read attributes whose values are known too, since the device may have changed."""
         self._network, self._member, self._household, self._again = network, member, household, again
         self._heard = asyncio.Event()
+        self._keyed = asyncio.Event()
         self._ended: float | None = None
         self._done = 0
         self._failed: list[str] = []
@@ -105,6 +110,10 @@ class Interview:
     def is_over_since(self, before: float) -> bool:
         """Whether it ended at `before` or earlier, in monotonic seconds."""
         return self._ended is not None and self._ended <= before
+
+    def authenticated(self) -> None:
+        """Keys are established with the device."""
+        self._keyed.set()
 
     def heard(self) -> None:
         """The device said something: it listens now, for a moment."""
@@ -178,6 +187,9 @@ class Interview:
                 raise
             except (RadioError, HubError) as error:
                 problem = str(error)
+                if isinstance(error, DeliveryError) and error.status in NO_KEYS and not self._keyed.is_set():
+                    await self._wait_for_keys(step)
+                    continue
             else:
                 self._done += 1
                 if endpoint is None:
@@ -204,6 +216,15 @@ class Interview:
             member.endpoint_ids = tuple(one for one in member.endpoint_ids or () if one != endpoint)
         log.info("%s: %s: %s", member.device_id, label, problem)
         self._tell(step, StepState.FAILED, problem)
+
+    async def _wait_for_keys(self, step: InterviewStep) -> None:
+        """A device of Smart Energy establishes keys after it has joined; what is secret is asked then."""
+        self._tell(step, StepState.WAITING, "keys are not established yet")
+        try:
+            async with asyncio.timeout(KEYS_S):
+                await self._keyed.wait()
+        except TimeoutError:
+            self._keyed.set()  # waited for long enough
 
     # -- questions -----------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from hub.zigbee.member import Member
 from protocols.aps import ApsFrame
 from protocols.ids import Eui64
 from protocols.zcl.header import ZclHeader
-from radios.api import DeviceJoined, DeviceLeft, NetworkInfo
+from radios.api import DeviceAuthenticated, DeviceJoined, DeviceLeft, NetworkInfo
 
 if TYPE_CHECKING:
     from hub.zigbee.network import Network
@@ -39,6 +39,10 @@ class Listener(Protocol):
 
     def stranger(self, network: Network, ieee: Eui64, short: int) -> Member | None:
         """A frame came of a device that is not in the list; the member if it may be in it now."""
+        ...
+
+    def authenticated(self, network: Network, event: DeviceAuthenticated) -> None:
+        """A device has established keys with us."""
         ...
 
     def left(self, network: Network, event: DeviceLeft) -> None:

@@ -16,10 +16,12 @@ from typing import TypeVar
 
 from hub.clock import Clock
 from hub.errors import UnavailableError
-from hub.registry import DEFAULT_TIMEOUT, DISABLE_DEFAULT_RESPONSE, TX_STATUS_TIMEOUT, Registry
+from hub.registry import DEFAULT_TIMEOUT, DISABLE_APS_ENCRYPTION, DISABLE_DEFAULT_RESPONSE, TX_STATUS_TIMEOUT, Registry
 from hub.zigbee.endpoint import LocalEndpoints
 from hub.zigbee.listener import Listener, Taken
 from hub.zigbee.member import Member
+from hub.zigbee.repeats import Repeats
+from hub.zigbee.security import is_too_open, security_of
 from hub.zigbee.transactions import (
     EVERYBODY,
     Conversation,
@@ -33,6 +35,7 @@ from protocols.errors import CodecError
 from protocols.ids import FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Profile
 from protocols.zcl.general import General
 from protocols.zcl.header import Direction, FrameType, ZclHeader, parse_header
+from protocols.zcl.status import Status
 from protocols.zdo import (
     RESPONSE_BIT,
     DeviceAnnounce,
@@ -48,6 +51,7 @@ from radios.api import (
     Capabilities,
     DeliveryError,
     DeliveryFailed,
+    DeviceAuthenticated,
     DeviceJoined,
     DeviceLeft,
     FrameReceived,
@@ -64,10 +68,6 @@ log = logging.getLogger(__name__)
 
 SENDING = 4
 """Frames given to the radio at once: what its window holds; more would only wait there, past their time."""
-DUPLICATE_S = 2.0
-"""A frame that comes again within this time, byte for byte with its transaction number, is an APS repeat: the sender's
-APS layer waits 1.6 s for an acknowledgement before it repeats (Zigbee R21, 2.2.7.2)."""
-DUPLICATES_KEPT = 512
 MORE_S = 0.5
 """For one more answer to a request that has been answered in part."""
 STRANGERS = 32
@@ -103,9 +103,16 @@ class Network:
         """By extended address."""
         self._by_short: dict[int, Member] = {}
         self._strangers: OrderedDict[int, tuple[float, deque[ApsFrame]]] = OrderedDict()
-        self._recent: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._repeats = Repeats()
         self._window = asyncio.Semaphore(SENDING)
-        self.counters = {"duplicates": 0, "unreadable": 0, "strangers": 0, "unanswered": 0, "undelivered": 0}
+        self.counters = {
+            "duplicates": 0,
+            "unreadable": 0,
+            "strangers": 0,
+            "unanswered": 0,
+            "undelivered": 0,
+            "too_open": 0,
+        }
 
     # -- radio and members ---------------------------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class Network:
     def lose_addresses(self) -> None:
         """It is another network: nobody has the address that it had."""
         self._by_short.clear()
-        self._recent.clear()
+        self._repeats.clear()
         for member in self.members.values():
             member.short = None
 
@@ -180,6 +187,8 @@ class Network:
             case DeviceJoined():
                 self._strangers.pop(event.short, None)
                 self._listener.announced(self, event)
+            case DeviceAuthenticated():
+                self._listener.authenticated(self, event)
             case DeviceLeft():
                 self._listener.left(self, event)
             case DeliveryFailed():
@@ -190,7 +199,9 @@ class Network:
                 self._listener.moved(self, event.network)
 
     def _frame(self, frame: ApsFrame) -> None:
-        if self._is_duplicate(frame):
+        # The same answer to another request with the same number is no repeat.
+        use = self.conversations.uses_of(frame.payload[1] if len(frame.payload) > 1 else 0)
+        if self._repeats.is_one(frame, use, self._clock.monotonic()):
             self.counters["duplicates"] += 1
             return
         if frame.profile == Profile.ZDO and frame.destination_endpoint == ZDO_ENDPOINT:
@@ -202,31 +213,6 @@ class Network:
         member.lqi, member.rssi_dbm = frame.lqi, frame.rssi_dbm
         self._listener.heard(member)
         self._zcl(member, frame)
-
-    def _is_duplicate(self, frame: ApsFrame) -> bool:
-        now = self._clock.monotonic()
-        source = frame.source if frame.source is not None else frame.source_ieee
-        key: tuple[object, ...]
-        if frame.counter is not None:
-            key = (source, frame.source_endpoint, frame.counter, frame.cluster)
-        else:
-            key = (
-                source,
-                frame.source_endpoint,
-                frame.destination_endpoint,
-                frame.cluster,
-                frame.payload,
-                # The same answer to another request with the same number is no repeat.
-                self.conversations.uses_of(frame.payload[1] if len(frame.payload) > 1 else 0),
-            )
-        before = self._recent.get(key)
-        if before is not None and now - before < DUPLICATE_S:
-            return True  # the time is the first one's: who always says the same is heard now and then
-        self._recent[key] = now
-        self._recent.move_to_end(key)
-        if len(self._recent) > DUPLICATES_KEPT:
-            self._recent.popitem(last=False)
-        return False
 
     def _sender(self, frame: ApsFrame) -> Member | None:
         """Who sent a frame. The frames of somebody unknown wait until its extended address is known."""
@@ -318,6 +304,12 @@ class Network:
             self.counters["unreadable"] += 1
             log.debug("%s: frame of %s: %s", self.name, member.ieee, error)
             return
+        if is_too_open(frame.profile, frame.cluster, frame.security) and self._encrypts:
+            self.counters["too_open"] += 1
+            log.debug("%s: cluster 0x%04x of %s without encryption", self.name, frame.cluster, member.ieee)
+            if self.local is not None:
+                self._reply(self.local.confirm(self._known(frame, member), Status.FAILURE))
+            return
         if self.conversations.deliver_zcl(
             member.ieee, frame.source_endpoint, frame.profile, frame.cluster, header, payload
         ):
@@ -333,11 +325,15 @@ class Network:
             taken = self._listener.commanded(self, member, frame, header, payload)
         if self.local is None or taken is Taken.ANSWERED:
             return
-        known = replace(frame, source=member.short, source_ieee=member.ieee)
+        known = self._known(frame, member)
         if taken is Taken.UNDERSTOOD:
             self._reply(self.local.confirm(known))
         else:
             self._reply(self.local.handle(known, self._clock.monotonic()))
+
+    @staticmethod
+    def _known(frame: ApsFrame, member: Member) -> ApsFrame:
+        return replace(frame, source=member.short, source_ieee=member.ieee)
 
     def _reply(self, frames: list[ApsFrame]) -> None:
         for frame in frames:
@@ -397,9 +393,9 @@ class Network:
         cluster: int,
         header: ZclHeader,
         payload: bytes,
-        security: Security = Security.NETWORK,
+        security: Security | None = None,
     ) -> ApsFrame:
-        """A ZCL frame for an endpoint of a device."""
+        """A ZCL frame for an endpoint of a device; encrypted for it alone where its profile wants that."""
         profile = member.profile(endpoint)
         if profile is None:
             profile = Profile.HOME_AUTOMATION
@@ -411,8 +407,17 @@ class Network:
             payload=header.encode() + payload,
             destination=member.short,
             destination_ieee=member.ieee,
-            security=security,
+            security=security if security is not None else self._security_of(profile, cluster),
         )
+
+    def _security_of(self, profile: int, cluster: int) -> Security:
+        return security_of(profile, cluster) if self._encrypts else Security.NETWORK
+
+    @property
+    def _encrypts(self) -> bool:
+        """Whether clusters that want to be encrypted are."""
+        can = self.radio is not None and self.radio.capabilities.aps_encryption
+        return can and not self._registry.is_on(DISABLE_APS_ENCRYPTION)
 
     def own_endpoint(self, profile: int) -> int:
         """The endpoint of ours that speaks a profile; the first one if none does."""

@@ -11,6 +11,7 @@ from radios.emulators import zcl
 from radios.emulators.air import SLEEPY_CAPABILITY, Air
 from radios.emulators.device import Attribute, Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Lighting, Load, Refrigerator, Solar, WaterHeater, drift, noise
+from radios.emulators.se_devices import SmartMeter
 from radios.emulators.servers import Meter, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
@@ -448,7 +449,7 @@ class Contact(EmulatedDevice):
 
 
 DEVICES: Mapping[str, type[EmulatedDevice]] = {
-    found.kind: found for found in (Cube, Plug, HomeMeter, Thermostat, Lamp, Sensor, Motion, Contact)
+    found.kind: found for found in (Cube, Plug, HomeMeter, Thermostat, Lamp, Sensor, Motion, Contact, SmartMeter)
 }
 """By the name that a command line gives."""
 

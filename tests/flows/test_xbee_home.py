@@ -11,6 +11,7 @@ import pytest
 
 from hub.config import parse
 from hub.errors import InvalidError
+from hub.events import InterviewProgress
 from hub.hub import Hub
 from hub.model import Action, Availability, Channel, DeviceKind, Outcome, Quantity
 from hub.zigbee.link_keys import FILE_NAME
@@ -68,6 +69,27 @@ async def test_devices_join_with_their_keys_authenticate_and_are_used(tmp_path: 
         async with hub_on(module, tmp_path) as hub:
             await eventually(lambda: set(module.table) == {device.ieee for device in module.devices})
             await eventually(lambda: hub.devices.get(name_of(plug)).availability is Availability.AVAILABLE)
+
+
+async def test_a_smart_meter_is_asked_for_secrets_once_keys_are_established(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("smart-meter",))) as module, hub_on(module, tmp_path) as hub:
+        [meter] = module.devices
+        assert meter.link_key is not None
+        await hub.networks.permit_join("han", 60)
+        await hub.networks.add_device("han", f"{meter.ieee:016x}", link_key=meter.link_key.hex())
+        async with hub.bus.subscribe(InterviewProgress) as told:
+            assert module.press(meter)
+            await eventually(lambda: is_interviewed(hub, meter), within_s=40)
+            details = [event.detail for event in told.drain()]
+        assert "keys are established" in details
+        member = hub.household.members[meter.ieee]
+        assert member.interview_detail == ""
+        place = (Channel.TOTAL, Quantity.POWER)
+        await eventually(lambda: place in hub.devices.latest(name_of(meter)).values)
+        assert meter.bindings
+        secret = [frame for frame in meter.heard if frame.cluster == 0x0702]
+        assert secret
+        assert all(frame.encrypted for frame in secret)
 
 
 async def test_a_restart_of_the_module_is_no_end(tmp_path: Path) -> None:

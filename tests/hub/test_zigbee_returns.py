@@ -14,7 +14,7 @@ from hub.events import AttributesReported
 from hub.hub import Hub
 from hub.model import Action, Availability, Channel, Outcome, Quantity
 from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REQUIRE_EXPLICIT_DEVICE_ADD
-from hub.zigbee import household, interview, network, reporting
+from hub.zigbee import household, interview, repeats, reporting
 from hub.zigbee.model import InterviewStep
 from protocols import zdo
 from protocols.aps import ApsFrame
@@ -330,7 +330,7 @@ async def test_an_answer_of_a_maker_is_none_to_a_question_about_the_standard(tmp
 
 
 async def test_who_always_says_the_same_is_heard_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "DUPLICATE_S", 0.25)
+    monkeypatch.setattr(repeats, "DUPLICATE_S", 0.25)
     async with running(tmp_path) as (hub, room), hub.bus.subscribe(AttributesReported) as told:
         device = plug()
         await joined(hub, room, device)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from protocols import zdo
-from protocols.aps import ApsFrame, Delivery
+from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import FIRST_BROADCAST, Eui64, Profile
 from protocols.zcl import general
 from protocols.zcl.datatypes import Value
@@ -50,6 +50,9 @@ class Device:
     device_types: Mapping[int, int] = field(default_factory=dict)
     output_clusters: tuple[int, ...] = ()
     capability: int = ROUTER
+    profile: int = Profile.HOME_AUTOMATION
+    encrypts: bool = True
+    """What its profile wants encrypted it says encrypted."""
     is_there: bool = True
     """False: nothing that is sent to it arrives."""
     is_mute: bool = False
@@ -88,7 +91,7 @@ class Device:
             case zdo.SimpleDescriptorRequest():
                 servers = tuple(dict.fromkeys(cluster for cluster, _ in self.endpoints[request.endpoint]))
                 kind = self.device_types.get(request.endpoint, 0x0051)
-                found = zdo.SimpleDescriptor(request.endpoint, 0x0104, kind, 1, servers, self.output_clusters)
+                found = zdo.SimpleDescriptor(request.endpoint, self.profile, kind, 1, servers, self.output_clusters)
                 answer = zdo.SimpleDescriptorResponse(ok, self.short, found)
             case zdo.IeeeAddressRequest():
                 answer = zdo.IeeeAddressResponse(ok, self.ieee, self.short)
@@ -142,6 +145,8 @@ class Device:
                         for record in command.records
                     )
                 )
+            case general.DefaultResponse():
+                return None
             case _:
                 return self.default(header, Status.UNSUP_GENERAL_COMMAND)
         return header.answer(body.COMMAND).encode() + body.encode()
@@ -244,17 +249,20 @@ class Room:
 
     def hear(self, device: Device, endpoint: int, profile: int, cluster: int, payload: bytes) -> None:
         """A frame of a device arrives at the radio."""
+        ours = 0 if endpoint == 0 else 0x5E if profile == Profile.SMART_ENERGY else 1
+        is_secret = profile == Profile.SMART_ENERGY and cluster not in (0, 1, 3) and device.encrypts
         self.events_waiting.put_nowait(
             FrameReceived(
                 ApsFrame(
                     profile=profile,
                     cluster=cluster,
                     source_endpoint=endpoint,
-                    destination_endpoint=0 if endpoint == 0 else 1,
+                    destination_endpoint=ours,
                     payload=payload,
                     source=device.short,
                     destination=0,
                     delivery=Delivery.UNICAST,
+                    security=Security.LINK_KEY if is_secret else Security.NETWORK,
                     lqi=180,
                 )
             )
@@ -287,7 +295,11 @@ class Room:
             records.append(WriteRecord(attribute, device.endpoints[endpoint][cluster, attribute][0], value))
         header = ZclHeader(FrameType.GENERAL, Direction.TO_CLIENT, self._tsn, general.General.REPORT_ATTRIBUTES, True)
         self.hear(
-            device, endpoint, 0x0104, cluster, header.encode() + general.ReportAttributes(tuple(records)).encode()
+            device,
+            endpoint,
+            device.profile,
+            cluster,
+            header.encode() + general.ReportAttributes(tuple(records)).encode(),
         )
 
     def lose(self, reason: str = "the stick was pulled out") -> None:

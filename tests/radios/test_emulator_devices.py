@@ -157,8 +157,9 @@ async def test_a_sleeping_child_gets_its_frames_when_it_is_awake() -> None:
 def test_no_frame_breaks_a_device(kind: str, cluster: int, payload: bytes, profile: int) -> None:
     async def hear() -> None:
         air, _, device = room(kind)
-        for found in (cluster, *device.endpoints[1].servers):
-            say(device, found, payload, profile=profile)
+        number, endpoint = next(iter(device.endpoints.items()))
+        for found in (cluster, *endpoint.servers):
+            say(device, found, payload, profile=profile and endpoint.profile, endpoint=number)
         air.close()
 
     asyncio.run(hear())

@@ -1,0 +1,32 @@
+"""Which frames have to be encrypted for their two ends alone: the one place that says so.
+
+On the Smart Energy profile that is everything but what a device needs before it has keys (Smart Energy profile, 5.4.6;
+sources differ about Time and Alarms: both are sent encrypted). The registry's `Cluster.disable_APS_encryption` switches
+the rule off, and a radio that cannot encrypt single frames does not have it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.aps import Security
+from protocols.ids import Profile
+from protocols.zcl.clusters import ALARMS, BASIC, IDENTIFY, KEY_ESTABLISHMENT, POWER_CONFIGURATION
+
+KEEP_ALIVE: Final = 0x0025
+OPEN_CLUSTERS: Final = frozenset((BASIC, POWER_CONFIGURATION, IDENTIFY, KEEP_ALIVE, KEY_ESTABLISHMENT))
+"""Of the Smart Energy profile: network security is enough, both ways."""
+ACCEPTED_OPEN: Final = OPEN_CLUSTERS | {ALARMS}
+"""Taken without encryption, although we send them encrypted."""
+
+
+def security_of(profile: int, cluster: int) -> Security:
+    """How a frame of ours is to be protected."""
+    if profile == Profile.SMART_ENERGY and cluster not in OPEN_CLUSTERS:
+        return Security.LINK_KEY
+    return Security.NETWORK
+
+
+def is_too_open(profile: int, cluster: int, security: Security) -> bool:
+    """Whether a frame that arrived ought to have been encrypted."""
+    return profile == Profile.SMART_ENERGY and cluster not in ACCEPTED_OPEN and security is not Security.LINK_KEY

@@ -1,0 +1,123 @@
+"""Frames that have to be encrypted for their two ends: on the Smart Energy profile, and only there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from zigbee_home import basic, device_id, joined, plug, running
+from zigbee_room import CAPABILITIES, DRIVER, Device, Room
+
+from hub.events import InterviewProgress
+from hub.model import Channel, Quantity
+from hub.registry import DISABLE_APS_ENCRYPTION
+from hub.zigbee.security import is_too_open, security_of
+from protocols.aps import ApsFrame, Security
+from protocols.ids import Eui64
+from protocols.zcl.datatypes import ENUM8, INT24, UINT24, UINT48
+from protocols.zcl.header import parse_header
+from radios.api import DeviceAuthenticated
+from tests.hub.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("quick_zigbee")
+
+METER = Eui64(0x0013A20040AABBCC)
+POWER = (Channel.TOTAL, Quantity.POWER)
+
+
+def meter() -> Device:
+    attributes = {
+        **basic("meter"),
+        (0x0702, 0x0000): (UINT48, 123_456),
+        (0x0702, 0x0300): (ENUM8, 0),
+        (0x0702, 0x0301): (UINT24, 1),
+        (0x0702, 0x0302): (UINT24, 1000),
+        (0x0702, 0x0400): (INT24, 60),
+    }
+    return Device(METER, 0x6001, {1: attributes}, {1: 0x0501}, profile=0x0109)  # type: ignore[dict-item]
+
+
+@pytest.fixture
+def room() -> Room:
+    """A radio that encrypts frame by frame."""
+    room = DRIVER.rooms["han"] = Room()
+    room.capabilities = replace(CAPABILITIES, aps_encryption=True, link_keys=True)
+    return room
+
+
+def zcl(room: Room) -> list[ApsFrame]:
+    return [frame for frame in room.sent if frame.profile]
+
+
+async def test_smart_energy_clusters_are_asked_with_the_link_key_and_others_without(tmp_path: Path, room: Room) -> None:
+    async with running(tmp_path) as (hub, _):
+        await joined(hub, room, meter())
+        await joined(hub, room, plug())
+        by_cluster = {(frame.profile, frame.cluster): frame.security for frame in zcl(room)}
+        assert by_cluster[0x0109, 0x0702] is Security.LINK_KEY
+        assert by_cluster[0x0109, 0x0000] is Security.NETWORK
+        assert by_cluster[0x0104, 0x0702] is Security.NETWORK
+
+
+async def test_what_ought_to_be_encrypted_is_refused_unless_that_is_switched_off(tmp_path: Path, room: Room) -> None:
+    async with running(tmp_path) as (hub, _):
+        device = meter()
+        name = await joined(hub, room, device)
+        room.report(device, 1, 0x0702, x0400=70)
+        await eventually(lambda: hub.devices.latest(name).values[POWER] == 70)
+        device.encrypts = False
+        room.report(device, 1, 0x0702, x0400=99_000)
+        await eventually(lambda: zcl(room)[-1].cluster == 0x0702 and zcl(room)[-1].payload[2] == 0x0B)
+        header, payload = parse_header(zcl(room)[-1].payload)
+        assert (header.command, payload) == (0x0B, b"\x0a\x01")  # the report's default response: FAILURE
+        assert hub.devices.latest(name).values[POWER] == 70
+        assert hub.household.networks["han"].counters["too_open"] == 1
+        await hub.registry.set(DISABLE_APS_ENCRYPTION, True)
+        room.report(device, 1, 0x0702, x0400=80)
+        await eventually(lambda: hub.devices.latest(name).values[POWER] == 80)
+
+
+async def test_a_radio_that_cannot_encrypt_does_without(tmp_path: Path, room: Room) -> None:
+    room.capabilities = CAPABILITIES
+    async with running(tmp_path) as (hub, _):
+        device = meter()
+        device.encrypts = False
+        name = await joined(hub, room, device)
+        room.report(device, 1, 0x0702, x0400=70)
+        await eventually(lambda: hub.devices.latest(name).values[POWER] == 70)
+        assert all(frame.security is Security.NETWORK for frame in zcl(room))
+
+
+async def test_that_keys_are_established_is_told(tmp_path: Path, room: Room) -> None:
+    async with running(tmp_path) as (hub, _), hub.bus.subscribe(InterviewProgress) as told:
+        device = meter()
+        await joined(hub, room, device)
+        told.drain()
+        room.events_waiting.put_nowait(DeviceAuthenticated(METER, device.short))
+        room.events_waiting.put_nowait(DeviceAuthenticated(Eui64(5), 0x1111))
+        await asyncio.sleep(0.1)
+        assert [(event.device_id, event.detail) for event in told.drain()] == [
+            (device_id(METER), "keys are established")
+        ]
+
+
+@pytest.mark.parametrize("cluster", [0x0000, 0x0001, 0x0003, 0x0025, 0x0800])
+def test_what_a_device_needs_before_it_has_keys_is_open(cluster: int) -> None:
+    assert security_of(0x0109, cluster) is Security.NETWORK
+    assert not is_too_open(0x0109, cluster, Security.NETWORK)
+
+
+@pytest.mark.parametrize("cluster", [0x000A, 0x0015, 0x0019, 0x0700, 0x0701, 0x0702, 0x0703, 0x0704, 0x0705, 0xFC00])
+def test_everything_else_of_smart_energy_is_not(cluster: int) -> None:
+    assert security_of(0x0109, cluster) is Security.LINK_KEY
+    assert is_too_open(0x0109, cluster, Security.NETWORK)
+    assert not is_too_open(0x0109, cluster, Security.LINK_KEY)
+    assert security_of(0x0104, cluster) is Security.NETWORK
+    assert not is_too_open(0x0104, cluster, Security.NETWORK)
+
+
+def test_alarms_are_sent_encrypted_and_taken_either_way() -> None:
+    assert security_of(0x0109, 0x0009) is Security.LINK_KEY
+    assert not is_too_open(0x0109, 0x0009, Security.NETWORK)
