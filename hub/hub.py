@@ -27,6 +27,7 @@ from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import Registry
 from hub.store import Store
 from hub.supervisor import supervise
+from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
 from hub.zigbee.link_keys import LinkKeys
@@ -117,6 +118,7 @@ class Hub:
             self.clock,
             self._background,
         )
+        self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
             self.devices,

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from protocols.aps import ApsFrame
+from protocols.certificate import DeviceCertificate
 from protocols.emcb import Ack, DeviceStatus, HandleAction, HandlePosition, Led
 from protocols.ids import Eui64
 from radios.errors import (
@@ -199,6 +200,8 @@ class Capabilities:
     tx_power: bool
     certification: bool
     erase: bool
+    certificates: bool = False
+    """It has a Smart Energy certificate, which can be exchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +330,18 @@ class ZigbeeRadio(Protocol):
 
     async def remove_key(self, ieee: Eui64) -> None:
         """As trust centre: forget a device's link key. Needs `link_keys`."""
+        ...
+
+    async def has_certificate(self) -> bool:
+        """Whether devices can establish keys with it. Needs `certificates`, as the next two do."""
+        ...
+
+    async def install_certificate(self, certificate: DeviceCertificate) -> None:
+        """Use this certificate from now on; the radio restarts. Raises `DeliveryError` when it does not take it."""
+        ...
+
+    async def remove_certificate(self) -> None:
+        """Go back to the one that it was made with, if it has one."""
         ...
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from web.client_model import Command
 from web.client_zigbee_model import (
     Attribute,
+    Certificate,
     EnergyScan,
     Network,
     RegistryEntry,
@@ -98,6 +99,19 @@ class ZigbeeCalls(ABC):
         body = _given(eui64=eui64, name=name, install_code=install_code, link_key=link_key)
         path = _network(radio, "devices")
         return await self._call("POST", path, ZigbeeDevice, body=body, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def certificate(self, radio: str) -> Certificate:
+        """Whether a Smart Energy radio has a certificate."""
+        return await self._call("GET", _network(radio, "certificate"), Certificate, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def install_certificate(self, radio: str, text: str) -> Certificate:
+        """Install a certificate in the authority's text form; it is never told again."""
+        path = _network(radio, "certificate")
+        return await self._call("PUT", path, Certificate, body={"text": text}, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def revert_certificate(self, radio: str) -> Certificate:
+        """Remove the certificate."""
+        return await self._call("DELETE", _network(radio, "certificate"), Certificate, timeout_s=COMMAND_TIMEOUT_S)
 
     async def scan_topology(self, radio: str) -> Topology:
         """Ask every router whom it hears; the answer comes at the end, progress on the websocket."""

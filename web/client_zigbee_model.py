@@ -40,6 +40,7 @@ class NetworkAbilities(Struct, frozen=True):
     tx_power: bool = False
     certification: bool = False
     erase: bool = False
+    certificates: bool = False
 
 
 class Network(Struct, frozen=True):
@@ -205,6 +206,14 @@ class Topology(Struct, frozen=True):
     asked: int = 0
     total: int = 0
     devices: tuple[TopologyDevice, ...] = ()
+
+
+class Certificate(Struct, frozen=True):
+    """Whether a Smart Energy radio has a certificate, and for whom it has to be."""
+
+    radio: str
+    ieee: str
+    installed: bool
 
 
 class EnergyScan(Struct, frozen=True):

@@ -79,6 +79,7 @@ class NetworkAbilities(Struct, frozen=True):
     tx_power: bool
     certification: bool
     erase: bool
+    certificates: bool
 
 
 class Network(Struct, frozen=True):

@@ -39,7 +39,19 @@ from web.errors import (
     problem_of_status,
     row_of,
 )
-from web.rest import attributes, breakers, controls, devices, energy, keys, networks, readings, system, tokens
+from web.rest import (
+    attributes,
+    breakers,
+    certificates,
+    controls,
+    devices,
+    energy,
+    keys,
+    networks,
+    readings,
+    system,
+    tokens,
+)
 from web.routes import Call, Response, Route, Router, Services
 from web.static import DIST, Dashboard
 from web.ws import Fanout
@@ -51,6 +63,7 @@ ROUTES: tuple[Route, ...] = (
     *devices.ROUTES,
     *breakers.ROUTES,
     *networks.ROUTES,
+    *certificates.ROUTES,
     *attributes.ROUTES,
     *controls.ROUTES,
     *keys.ROUTES,

@@ -30,6 +30,16 @@ class Side(StrEnum):
     CLIENT = "client"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateStatus:
+    """Whether a radio has a Smart Energy certificate."""
+
+    radio: str
+    ieee: Eui64
+    """For whom it has to be."""
+    installed: bool
+
+
 class InterviewStep(StrEnum):
     """The questions to a new device, in the order of the gateway manual (Device Detection)."""
 
@@ -172,6 +182,7 @@ class RadioCan:
     tx_power: bool = False
     certification: bool = False
     erase: bool = False
+    certificates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,7 @@ class Networks:
 
     def get(self, radio: str) -> NetworkStatus:
         """One network. Raises `NotFoundError`."""
-        network = self._network(radio)
+        network = self.network(radio)
         status = NetworkStatus(
             radio=radio,
             driver=self._sections[radio].radio.driver,
@@ -156,7 +156,8 @@ class Networks:
             can=_can(network.radio.capabilities),
         )
 
-    def _network(self, radio: str) -> Network:
+    def network(self, radio: str) -> Network:
+        """A network with its radio. Raises `NotFoundError`."""
         network = self._household.networks.get(radio)
         if network is None:
             names = tuple(self._household.networks)
@@ -166,7 +167,7 @@ class Networks:
 
     async def permit_join(self, radio: str, duration_s: int, via: str | None = None) -> NetworkStatus:
         """Let devices join for 0 (close) to 3600 s, everywhere or only at the router `via` (a device id)."""
-        network = self._network(radio)
+        network = self.network(radio)
         if not 0 <= duration_s <= MAX_JOINING_S:
             raise InvalidError("duration_s", duration_s, f"0 (close) to {MAX_JOINING_S}")
         router: int | None = None
@@ -226,7 +227,7 @@ class Networks:
 
         Raises `RefusedError` for an active member of another network.
         """
-        network = self._network(radio)
+        network = self.network(radio)
         try:
             ieee = Eui64.parse(eui64)
         except RangeError as error:
@@ -261,7 +262,7 @@ class Networks:
 
     async def scan_topology(self, radio: str) -> Topology:
         """Ask every router whom it hears; progress is on the bus."""
-        network = self._network(radio)
+        network = self.network(radio)
         network.need_radio()
         if radio in self._scanning:
             raise RefusedError(f"{radio!r} is being scanned already")
@@ -279,19 +280,19 @@ class Networks:
 
     def topology(self, radio: str) -> Topology | None:
         """The last scan; None before the first."""
-        self._network(radio)
+        self.network(radio)
         return self._topologies.get(radio)
 
     async def energy_scan(self, radio: str) -> EnergyScan:
         """How busy each channel is, 0 quiet to 255."""
-        network = self._network(radio)
+        network = self.network(radio)
         async with told(f"energy scan on {radio!r}"):
             found = await network.need_radio().energy_scan(tuple(CHANNELS))
         return EnergyScan(radio=radio, time=self._clock.now(), channels=dict(found))
 
     async def set_channel(self, radio: str, channel: int) -> NetworkStatus:
         """Move the network to another channel; devices follow, sleepy ones when they wake."""
-        network = self._network(radio)
+        network = self.network(radio)
         if channel not in CHANNELS:
             raise InvalidError("channel", channel, "11 to 26")
         async with told(f"changing the channel of {radio!r}"):
@@ -309,7 +310,7 @@ class Networks:
         set_time: bool = False,
     ) -> NetworkStatus:
         """Settings of the stick itself; `set_time` sets its clock to ours."""
-        network = self._network(radio)
+        network = self.network(radio)
         if certification is not None and certification not in ("CE", "FCC"):
             raise InvalidError("certification", certification, "CE or FCC")
         if tx_power is not None and not 0 <= tx_power <= 255:
@@ -329,7 +330,7 @@ class Networks:
 
     async def erase(self, radio: str, confirm: str) -> NetworkStatus:
         """Make the stick forget its network: every device has to be joined again. `confirm` is the radio's name."""
-        network = self._network(radio)
+        network = self.network(radio)
         if confirm != radio:
             raise InvalidError(
                 "confirm", confirm[:40], f"the radio's name, {radio!r}, since every device is lost by this"
@@ -433,6 +434,7 @@ def _can(found: Capabilities) -> RadioCan:
         tx_power=found.tx_power,
         certification=found.certification,
         erase=found.erase,
+        certificates=found.certificates,
     )
 
 

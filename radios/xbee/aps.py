@@ -39,6 +39,7 @@ def capabilities_of(max_payload: int, *, is_router: bool) -> Capabilities:
         tx_power=True,
         certification=False,
         erase=True,
+        certificates=True,
     )
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from protocols.aps import ApsFrame, Delivery
+from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
 from protocols.xbee import frames
@@ -412,6 +413,32 @@ class XbeeRadio:
             return
         if status is not RegistrationStatus.OK:
             raise DeliveryError("the trust centre refuses the key", status.name, int(status))
+
+    async def has_certificate(self) -> bool:
+        """See `ZigbeeRadio`."""
+        try:
+            return to_number(await self._link.at("VC")) == 1
+        except AtError as error:
+            raise NotSupportedError(f"this firmware does not say whether it has a certificate ({error})") from None
+
+    async def install_certificate(self, certificate: DeviceCertificate) -> None:
+        """See `ZigbeeRadio`."""
+        await self._certify((certificate.authority_key, certificate.implicit, certificate.private_key))
+        if not await self.has_certificate():
+            raise DeliveryError("the module does not take the certificate", "NO_CERTIFICATE", 0)
+
+    async def remove_certificate(self) -> None:
+        """See `ZigbeeRadio`."""
+        await self._certify((b"\x00", b"\x00", b"\x00"))
+
+    async def _certify(self, parts: Sequence[bytes]) -> None:
+        """Write the parts, keep them over a loss of power, and restart: they count from then on."""
+        for name, part in zip(("ZU", "ZT", "ZV"), parts, strict=True):
+            await self._set(name, part)
+        await self._set("WR", b"")
+        self._ready.clear()
+        await self._set("FR", b"")
+        await self._until_ready()
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
         """See `ZigbeeRadio`. Leave goes first, so that it still goes out while the key is there."""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from protocols.aps import ApsFrame, Delivery, Security
+from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import Eui64, Profile
 from protocols.packet import Packet
@@ -507,6 +508,18 @@ class ZigateRadio:
     async def remove_key(self, ieee: Eui64) -> None:
         """See `ZigbeeRadio`."""
         raise NotSupportedError("a ZiGate has one key for all devices that join")
+
+    async def has_certificate(self) -> bool:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("a ZiGate has no certificate")
+
+    async def install_certificate(self, certificate: DeviceCertificate) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("a ZiGate has no certificate")
+
+    async def remove_certificate(self) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("a ZiGate has no certificate")
 
     async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
         """See `ZigbeeRadio`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -125,3 +126,30 @@ async def test_a_wrong_code_reaches_neither_radio_nor_disk(tmp_path: Path) -> No
         assert not any(frame[0] == 0x24 for frame in module.commands[before:])
         assert module.table == {}
     assert not (tmp_path / FILE_NAME).exists()
+
+
+def certificate_text(ieee: int) -> str:
+    implicit = "02" + "00" * 21 + f"{ieee:016x}" + b"TESTSECA".hex() + "01091234" + "00" * 6
+    return f"CA Public Key: 03{'11' * 21}\nDevice Implicit Cert: {implicit}\nDevice Private Key: {PRIVATE}\n"
+
+
+PRIVATE = "5c" * 21
+
+
+async def test_a_certificate_is_installed_by_its_text_and_checked_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, hub_on(module, tmp_path) as hub:
+        assert not (await hub.certificates.status("han")).installed
+        before = len(module.commands)
+        with pytest.raises(InvalidError, match=f"one for {module.ieee:016x}"):
+            await hub.certificates.install("han", certificate_text(module.ieee + 1))
+        with pytest.raises(InvalidError, match="Device Private Key is '20 bytes'"):
+            await hub.certificates.install("han", certificate_text(module.ieee).replace(PRIVATE, PRIVATE[2:]))
+        assert not any(frame[2:4] in (b"ZU", b"ZT", b"ZV") for frame in module.commands[before:])
+        found = await hub.certificates.install("han", certificate_text(module.ieee))
+        assert (found.installed, found.ieee) == (True, module.ieee)
+        assert not (await hub.certificates.revert("han")).installed
+    assert PRIVATE not in caplog.text
+    assert str(bytes.fromhex(PRIVATE)) not in caplog.text

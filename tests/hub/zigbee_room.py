@@ -14,6 +14,7 @@ from typing import Self
 
 from protocols import zdo
 from protocols.aps import ApsFrame, Delivery, Security
+from protocols.certificate import DeviceCertificate
 from protocols.ids import FIRST_BROADCAST, Eui64, Profile
 from protocols.zcl import general
 from protocols.zcl.datatypes import Value
@@ -321,6 +322,15 @@ class Room:
 
     async def remove_key(self, ieee: Eui64) -> None:
         self.keys.pop(ieee, None)
+
+    async def has_certificate(self) -> bool:
+        return False
+
+    async def install_certificate(self, certificate: DeviceCertificate) -> None:
+        return None
+
+    async def remove_certificate(self) -> None:
+        return None
 
     async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
         return {channel: 10 * (channel - 10) for channel in channels}

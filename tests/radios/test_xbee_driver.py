@@ -11,6 +11,7 @@ from zigbee_contract import Far, ZigbeeContract, is_answer, read_model
 
 from protocols import zdo
 from protocols.aps import ApsFrame, Security
+from protocols.certificate import DeviceCertificate
 from protocols.ids import Eui64
 from protocols.xbee.frames import RegisterDevice
 from radios.api import (
@@ -195,6 +196,28 @@ async def test_firmware_that_is_not_for_this_is_refused_with_what_to_do(quick: N
 async def test_a_module_without_a_certificate_is_told(quick: None, caplog: pytest.LogCaptureFixture) -> None:
     async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, opened_on(module):
         assert "no certificate" in caplog.text
+
+
+def certificate_for(ieee: int) -> DeviceCertificate:
+    implicit = b"\x02" + bytes(21) + ieee.to_bytes(8, "big") + b"TESTSECA" + bytes.fromhex("01091234") + bytes(6)
+    return DeviceCertificate(b"\x03" + bytes(21), implicit, bytes(range(1, 22)))
+
+
+async def test_a_certificate_is_installed_and_taken_away_and_the_network_stays(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, opened_on(module) as radio:
+        before = radio.network
+        assert not await radio.has_certificate()
+        await radio.install_certificate(certificate_for(module.ieee))
+        assert await radio.has_certificate()
+        assert module.registers.writes == 1
+        assert module.registers.keys["ZV"] == bytes(range(1, 22))
+        module.reset()  # it is kept
+        await asyncio.sleep(0.3)
+        assert await radio.has_certificate()
+        await radio.remove_certificate()
+        assert not await radio.has_certificate()
+        assert module.registers.keys_in_flash == {}
+        assert (radio.network.extended_pan_id, radio.network.channel) == (before.extended_pan_id, before.channel)
 
 
 async def test_registers_that_a_module_lacks_are_no_end(quick: None) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "identify": Entry("controls:identify", "Make a device show itself."),
     "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
     "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
+    "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert."),
     "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
     "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
@@ -64,6 +65,11 @@ ATTR_COMMANDS = {
     "write": Entry("attributes:write", "Write one attribute."),
     "discover": Entry("attributes:discover", "Which attributes a cluster has."),
     "report": Entry("attributes:report", "Have an attribute reported, or not any more."),
+}
+CERTIFICATE_COMMANDS = {
+    "status": Entry("certificate:status", "Whether there is one, and for whom it has to be."),
+    "install": Entry("certificate:install", "Install another one from a file."),
+    "revert": Entry("certificate:revert", "Go back to the maker's."),
 }
 REGISTRY_COMMANDS = {
     "list": Entry("networks:registry_list", "All settings."),
@@ -135,6 +141,11 @@ def network() -> None:
 @click.group(cls=LazyGroup, table=ATTR_COMMANDS, no_args_is_help=True)
 def attr() -> None:
     """The attributes of a Zigbee device's clusters, by name or number."""
+
+
+@click.group(cls=LazyGroup, table=CERTIFICATE_COMMANDS, no_args_is_help=True)
+def certificate() -> None:
+    """The certificate that a Smart Energy radio shows to devices which establish keys with it."""
 
 
 @click.group(cls=LazyGroup, table=REGISTRY_COMMANDS, no_args_is_help=True)

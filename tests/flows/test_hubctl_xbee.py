@@ -1,0 +1,82 @@
+"""REST and hubctl on a real hub with an emulated XBee: keys, joining, certificates."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from test_hubctl_zigbee import Shell
+from test_rest_zigbee import Service
+from test_xbee_home import PRIVATE, certificate_text, is_interviewed
+
+from hub.config import parse
+from hub.hub import Hub
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from tests.hub.waiting import eventually
+from web.rest.certificates import NewCertificate
+from web.server import serve
+
+
+@asynccontextmanager
+async def served(module: XbeeEmulator, folder: Path) -> AsyncIterator[Service]:
+    table = tomllib.loads(module.toml("han"))
+    table["web"] = {"listen": "127.0.0.1:0"}
+    async with Hub(parse(table, data_dir=folder)) as hub, serve(hub) as server:
+        await eventually(lambda: hub.networks.get("han").state == "up")
+        yield Service(hub, module, server.url, (folder / "token").read_text().strip())  # type: ignore[arg-type]
+
+
+async def test_a_device_joins_with_the_key_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, served(module, tmp_path) as home:
+        [plug] = module.devices
+        shell = Shell(home, tmp_path)
+        ran = await shell.run("network", "show", "--json")
+        assert json.loads(ran.out)["can"] == {
+            "permit_join": True, "install_codes": True, "link_keys": True, "aps_encryption": True,
+            "energy_scan": False, "channel_change": False, "led": False, "tx_power": True, "certification": False,
+            "erase": True, "certificates": True,
+        }  # fmt: skip
+        assert plug.link_key is not None
+        file = tmp_path / "devices"
+        file.write_text(f'{plug.ieee:016x} name="Kettle" link_key={plug.link_key.hex()}\n')
+        ran = await shell.run("network", "add", "--file", str(file))
+        assert (ran.code, plug.link_key.hex() in ran.out + ran.err) == (0, False)
+        assert (await home.ask("POST", "/networks/han/permit-join"))[0] == 200
+        assert module.press(plug)
+        await eventually(lambda: is_interviewed(home.hub, plug))
+        ran = await shell.run("off", "kettle")
+        assert (ran.code, ran.out.strip()) == (0, "Kettle: off (confirmed)")
+        ran = await shell.run("network", "energy")
+        assert (ran.code, "has no energy scan" in ran.err) == (1, True)
+
+
+async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, served(module, tmp_path) as home:
+        shell = Shell(home, tmp_path)
+        ran = await shell.run("certificate", "status")
+        assert (ran.code, ran.out.strip()) == (
+            0,
+            f"han: there is no certificate; one for {module.ieee:016x} is needed",
+        )
+        file = tmp_path / "certificate.txt"
+        file.write_text(certificate_text(module.ieee + 1))
+        ran = await shell.run("certificate", "install", str(file))
+        assert ran.code == 2
+        assert f"one for {module.ieee:016x}" in ran.err
+        assert PRIVATE not in ran.err
+        file.write_text(certificate_text(module.ieee))
+        ran = await shell.run("certificate", "install", str(file))
+        assert (ran.code, ran.out.strip()) == (0, f"han: there is a certificate for {module.ieee:016x}")
+        ran = await shell.run("certificate", "revert", "--json")
+        assert json.loads(ran.out) == {"radio": "han", "ieee": f"{module.ieee:016x}", "installed": False}
+        status, problem = await home.ask("PUT", "/networks/han/certificate", {"text": "nothing"})
+        assert (status, "without CA Public Key" in problem["detail"]) == (400, True)
+
+
+def test_a_certificate_that_is_sent_is_never_shown() -> None:
+    assert PRIVATE not in repr(NewCertificate(certificate_text(1)))
