@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 
+from radios.api import NetworkInfo
 from radios.errors import OptionError
+
+log = logging.getLogger(__name__)
 
 CHANNELS = range(11, 27)
 
@@ -58,3 +62,20 @@ def number(options: Mapping[str, object], key: str, maximum: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise OptionError(key, f"{value!r} is not a number from 0 to {maximum}")
     return value
+
+
+def told_apart(
+    name: str, network: NetworkInfo, wanted_pan: int | None, wanted_channels: tuple[int, ...] | None
+) -> None:
+    """Tell how a running network differs from the configuration: it is never left for that."""
+    wishes = []
+    if wanted_pan not in (None, network.extended_pan_id):
+        wishes.append(f"extended PAN id {network.extended_pan_id:016x}, not {wanted_pan:016x}")
+    if wanted_channels is not None and network.channel not in wanted_channels:
+        wishes.append(f"channel {network.channel}, not one of {', '.join(map(str, wanted_channels))}")
+    if wishes:
+        log.warning(
+            "%s: the radio's network has %s as configured: it is left as it is; erase it to form another one",
+            name,
+            " and ".join(wishes),
+        )

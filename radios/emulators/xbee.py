@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
-from types import TracebackType
 from typing import Self
 
 from radios.emulators.air import (
@@ -19,16 +16,15 @@ from radios.emulators.air import (
     NO_APS_ACK,
     NO_MAC_ACK,
     NO_ROUTE,
-    Air,
     AirFrame,
     Station,
 )
-from radios.emulators.device import EmulatedDevice
 from radios.emulators.device_object import neighbour_rows, table
-from radios.emulators.devices import DEVICES, make
+from radios.emulators.devices import make
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
-from radios.emulators.stream import StreamEnd, StreamFaults
+from radios.emulators.stick import EmulatedStick, check_kinds
+from radios.emulators.stream import StreamFaults
 from radios.emulators.xbee_line import Reader, write
 from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Registers
 
@@ -76,38 +72,30 @@ def link_key_of(ieee: int) -> bytes:
     return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
 
 
-class XbeeEmulator:
+class XbeeEmulator(EmulatedStick):
     """`async with XbeeEmulator(config) as module`: it is plugged in, and has its network."""
 
     def __init__(self, config: XbeeConfig = XbeeConfig()) -> None:
         if config.firmware not in FIRMWARES:
             raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
-        unknown = [kind for kind in config.devices if kind not in DEVICES]
-        if unknown:
-            raise EmulatorError(f"device {unknown[0]!r} is not known; there are {', '.join(DEVICES)}")
+        check_kinds(config.devices)
+        super().__init__(
+            seed=config.seed, loss=config.loss, faults=config.faults, tcp_port=config.tcp_port, link=config.link
+        )
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
-        self.random = Random(config.seed)
-        self.air = Air(self.random, loss=config.loss)
-        self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
-        self.end.faults = config.faults
         self.registers = Registers()
         self.table: dict[int, bytes] = {}
         """Link keys of devices that may join, by extended address."""
-        self.devices: list[EmulatedDevice] = []
         self.commands: list[bytes] = []
         """The last frames of the host."""
-        self.is_mute = False
         self.refuses: set[str] = set()
         """AT commands that this module says it does not have."""
         self._authenticated: set[int] = set()
         self._reader = Reader()
         self._association = 0xFF
-        self._booting = False
-        self._out = self._overflow = 0
+        self._out = 0
         self._counter = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -128,61 +116,16 @@ class XbeeEmulator:
             self.air.join(device, quietly=True)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.air.close()
-        await self.end.__aexit__(kind, error, trace)
-
-    @property
-    def pipe_url(self) -> str:
-        """What the driver opens."""
-        return self.end.pipe_url
-
     def toml(self, name: str = "han") -> str:
         """The lines for hub.toml."""
         return f'[[radio]]\nname = "{name}"\ndriver = "xbee"\npipe = "{self.pipe_url}"\n'
 
-    def device(self, kind: str) -> EmulatedDevice:
-        """The first device of a kind. Raises `KeyError`."""
-        for found in self.devices:
-            if found.kind == kind:
-                return found
-        raise KeyError(kind)
+    def restart(self) -> None:
+        """It restarts by itself."""
+        self._boot(0x01)
 
-    def press(self, device: EmulatedDevice) -> bool:
-        """Somebody presses a device's button so that it joins; whether it could."""
-        return self.air.join(device)
-
-    def mute(self) -> None:
-        """The module hangs: it neither hears nor says anything."""
-        self.is_mute = True
-
-    def unmute(self) -> None:
-        """It is well again."""
-        self.is_mute = False
-
-    def reset(self, *, power: bool = True) -> None:
-        """It loses its power and gets it back, or restarts by itself."""
-        self._boot(0x00 if power else 0x01)
-
-    def overflow(self, count: int) -> None:
-        """It has no buffers for the next frames."""
-        self._overflow = count
-
-    def kill(self) -> None:
-        """It is pulled out."""
-        self.end.kill()
-
-    def revive(self) -> None:
-        """It is put in again, and boots."""
+    def _restarted(self) -> None:
         self._reader = Reader()
-        self.end.revive()
         self._boot(0x00)
 
     def _boot(self, status: int) -> None:
@@ -209,19 +152,6 @@ class XbeeEmulator:
         self.air.pan_id = self.random.randint(1, 0xFFFE)
         self.air.extended_pan_id = self.registers.number("ID") or self.random.getrandbits(63) | 1
         self._association = 0x00
-
-    def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(handle)
-            act()
-
-        handle = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(handle)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -486,9 +416,6 @@ class XbeeEmulator:
             counter=self._counter,
         )
         self._spawn(self._quietly(back))
-
-    async def _quietly(self, frame: AirFrame) -> None:
-        await self.air.send(frame)
 
     def admits(self, station: Station) -> bool:
         """See `air.Coordinator`: whoever has the key that is registered for it."""

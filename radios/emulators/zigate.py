@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from random import Random
-from types import TracebackType
 from typing import Self
 
 from radios.emulators.air import (
     BROADCAST_ALL,
     DELIVERED,
     NO_APS_ACK,
-    Air,
     AirFrame,
     Station,
 )
-from radios.emulators.device import EmulatedDevice
-from radios.emulators.devices import DEVICES, make
+from radios.emulators.devices import make
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
-from radios.emulators.stream import StreamEnd, StreamFaults
+from radios.emulators.stick import EmulatedStick, check_kinds
+from radios.emulators.stream import StreamFaults
 from radios.emulators.zcl import BadFrameError
 from radios.emulators.zigate_firmware import FIRMWARES
 from radios.emulators.zigate_line import Reader, write
@@ -68,41 +65,32 @@ class ZigateConfig:
     """Probability that the status of a command is not sent."""
 
 
-class ZigateEmulator:
+class ZigateEmulator(EmulatedStick):
     """`async with ZigateEmulator(config) as stick`: it is plugged in, and has booted."""
 
     def __init__(self, config: ZigateConfig = ZigateConfig()) -> None:
         firmware = FIRMWARES.get(config.firmware)
         if firmware is None:
             raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
-        unknown = [kind for kind in config.devices if kind not in DEVICES]
-        if unknown:
-            raise EmulatorError(f"device {unknown[0]!r} is not known; there are {', '.join(DEVICES)}")
+        check_kinds(config.devices)
+        super().__init__(
+            seed=config.seed, loss=config.loss, faults=config.faults, tcp_port=config.tcp_port, link=config.link
+        )
         self.config, self.firmware = config, firmware
         self.ieee = IEEE + (config.seed << 16)
-        self.random = Random(config.seed)
-        self.air = Air(self.random, loss=config.loss)
-        self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
-        self.end.faults = config.faults
         self.lost_status = config.lost_status
-        self.devices: list[EmulatedDevice] = []
-        self.is_mute = False
         self.commands: list[tuple[int, bytes]] = []
         """The last commands of the host."""
         self._reader = Reader()
         self._raw = 0
         self._counter = 0
         self._in_flight = 0
-        self._overflow = 0
         self._channel_mask = 0x07FFF800
         self._wanted_epid = 0
         self._time = 0
         self._power = 0
         self.led = True
         self.region = 1
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
-        self._booting = False
         self._native = NativeCommands(self._put, self._say)
         self._native.short_of = self._short_of
         self._handlers: Mapping[int, Callable[[bytes], int | None]] = {
@@ -147,61 +135,12 @@ class ZigateEmulator:
         self._boot()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.air.close()
-        await self.end.__aexit__(kind, error, trace)
-
-    @property
-    def pipe_url(self) -> str:
-        """What the driver opens."""
-        return self.end.pipe_url
-
     def toml(self, name: str = "zigbee") -> str:
         """The lines for hub.toml."""
         return f'[[radio]]\nname = "{name}"\ndriver = "zigate"\npipe = "{self.pipe_url}"\n'
 
-    def device(self, kind: str) -> EmulatedDevice:
-        """The first device of a kind. Raises `KeyError`."""
-        for found in self.devices:
-            if found.kind == kind:
-                return found
-        raise KeyError(kind)
-
-    def press(self, device: EmulatedDevice) -> bool:
-        """Somebody presses a device's button so that it joins; whether it could."""
-        return self.air.join(device, rejoin=False)
-
-    def mute(self) -> None:
-        """The stick hangs: it neither hears nor says anything."""
-        self.is_mute = True
-
-    def unmute(self) -> None:
-        """It is well again."""
-        self.is_mute = False
-
-    def reset(self) -> None:
-        """It restarts by itself."""
-        self._boot()
-
-    def overflow(self, count: int) -> None:
-        """It has no room for the next frames."""
-        self._overflow = count
-
-    def kill(self) -> None:
-        """It is pulled out."""
-        self.end.kill()
-
-    def revive(self) -> None:
-        """It is put in again, and boots."""
+    def _restarted(self) -> None:
         self._reader = Reader()
-        self.end.revive()
         self._boot()
 
     def _boot(self) -> None:
@@ -218,19 +157,6 @@ class ZigateEmulator:
                 self._say(0x8007, b"\x00")
 
         self._after(BOOT_S, up)
-
-    def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(handle)
-            act()
-
-        handle = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(handle)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -601,6 +527,3 @@ class ZigateEmulator:
             counter=self._counter,
         )
         self._spawn(self._quietly(back))
-
-    async def _quietly(self, frame: AirFrame) -> None:
-        await self.air.send(frame)

@@ -36,6 +36,7 @@ from radios.api import (
     ZigbeeEvent,
 )
 from radios.events import EventQueue
+from radios.options import told_apart
 from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of
 from radios.xbee.bringup import (
     IDENTITY,
@@ -121,7 +122,7 @@ class XbeeRadio:
             if self._options.tx_power is not None:
                 await self._link.at("PL", to_value(self._options.tx_power))
             await self._settle()
-            self._check_wishes()
+            told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
         except (NoReplyError, AtError) as error:
             await self._link.__aexit__(None, None, None)
             raise RadioLostError(str(error)) from None
@@ -191,22 +192,6 @@ class XbeeRadio:
             firmware=firmware.name,
             mode="API 2, trust centre",
         )
-
-    def _check_wishes(self) -> None:
-        """A running network is never left for what the configuration says; the difference is told."""
-        network, options = self.network, self._options
-        wishes = []
-        if options.extended_pan_id not in (None, network.extended_pan_id):
-            wishes.append(f"extended PAN id {network.extended_pan_id:016x}, not {options.extended_pan_id:016x}")
-        if options.channels is not None and network.channel not in options.channels:
-            allowed = ", ".join(map(str, options.channels))
-            wishes.append(f"channel {network.channel}, not one of {allowed}")
-        if wishes:
-            log.warning(
-                "%s: the module's network has %s as configured: it is left as it is; erase it to form another one",
-                self.name,
-                " and ".join(wishes),
-            )
 
     def _lose(self, reason: str) -> None:
         self._events.end(reason)

@@ -69,6 +69,7 @@ from radios.api import (
     ZigbeeEvent,
 )
 from radios.events import EventQueue
+from radios.options import told_apart
 from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_of, frame_of
 from radios.zigate.delivery import Flight, Flights, not_sent
 from radios.zigate.firmware import Firmware, firmware_of
@@ -148,7 +149,7 @@ class ZigateRadio:
             await self._set_up()
             if not self._network or not self._network.channel:
                 await self._form()
-            self._check_wishes()
+            told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
         except NoReplyError as error:
             await self._link.__aexit__(None, None, None)
             raise RadioLostError(str(error)) from None
@@ -240,22 +241,6 @@ class ZigateRadio:
         status = await self._link.command(command)
         if status.status is not SerialStatus.SUCCESS:
             raise RadioLostError(f"the stick refuses option {option}: {status.status.name}")
-
-    def _check_wishes(self) -> None:
-        """A running network is never left for what the configuration says; the difference is told."""
-        network, options = self.network, self._options
-        wishes = []
-        if options.extended_pan_id not in (None, network.extended_pan_id):
-            wishes.append(f"extended PAN id {network.extended_pan_id:016x}, not {options.extended_pan_id:016x}")
-        if network.channel not in options.channels:
-            allowed = ", ".join(map(str, options.channels))
-            wishes.append(f"channel {network.channel}, not one of {allowed}")
-        if wishes:
-            log.warning(
-                "%s: the stick's network has %s as configured: it is left as it is; erase it to form another one",
-                self.name,
-                " and ".join(wishes),
-            )
 
     def _lose(self, reason: str) -> None:
         self._native.close()

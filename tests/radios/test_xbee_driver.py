@@ -147,7 +147,7 @@ async def test_a_restart_gets_back_what_it_lost_and_flash_is_left_alone(quick: N
     async with XbeeEmulator(XbeeConfig()) as module:
         async with opened_on(module) as radio:
             assert (module.registers.number("AP"), module.registers.number("AO")) == (2, 3)
-            module.reset(power=False)
+            module.restart()
             async with asyncio.timeout(10):
                 async for event in radio.events():
                     if isinstance(event, NetworkChanged):
