@@ -56,6 +56,8 @@ class XbeeConfig:
     """Serve TCP there (0: a free port) instead of a pseudo terminal."""
     link: Path | None = None
     is_certified: bool = True
+    api_mode: int | None = None
+    """That cannot be changed; None: it is 1, and can."""
     seed: int = 1
     speed: float = 1.0
     start_of_day_s: float = 18 * 3600.0
@@ -85,6 +87,9 @@ class XbeeEmulator(EmulatedStick):
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
         self.registers = Registers()
+        if config.api_mode is not None:
+            self.registers.write("AP", bytes((config.api_mode,)))
+            self.registers.keep()
         self.table: dict[int, bytes] = {}
         """Link keys of devices that may join, by extended address."""
         self.commands: list[bytes] = []
@@ -240,6 +245,8 @@ class XbeeEmulator(EmulatedStick):
                 return (OK, b"") if value in (b"\x01", b"\x02", b"\x04") else (BAD_PARAMETER, b"")
         if not value:
             return self.registers.read(name)
+        if name == "AP" and self.config.api_mode is not None:
+            return BAD_PARAMETER, b""
         before = self.registers.now.get(name)
         status = self.registers.write(name, value)
         if name == "NJ" and status == OK and self.registers.now[name] != before:

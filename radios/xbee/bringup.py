@@ -8,6 +8,7 @@ from typing import Final
 
 from protocols.ids import Eui64
 from protocols.xbee.at import to_number
+from protocols.xbee.framing import ApiMode
 from protocols.xbee.status import AssociationStatus, AtStatus
 from radios.api import RadioLostError
 from radios.xbee.link import AtError, XbeeLink
@@ -65,6 +66,8 @@ async def carry_out(link: XbeeLink, steps: tuple[Step, ...]) -> Mapping[str, byt
     """Values read, by register; those that the module does not have are left away. Raises as `XbeeLink.at` does."""
     found: dict[str, bytes] = {}
     for step in steps:
+        if step.name == "AP" and link.mode is ApiMode.PLAIN:
+            continue  # it has been refused already
         try:
             answer = await link.at(step.name, step.value or b"", attempts=ATTEMPTS)
         except AtError as error:

@@ -15,7 +15,7 @@ from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
 from protocols.xbee import frames
-from protocols.xbee.at import channel_mask, to_number, to_value
+from protocols.xbee.at import Access, Effect, channel_mask, register, to_number, to_value
 from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus, ReceiveOption, XbeeFrame
 from protocols.xbee.status import AssociationStatus, DeliveryStatus, JoinStatus, ModemStatusCode, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
@@ -31,6 +31,7 @@ from radios.api import (
     NoReplyError,
     NotReachableError,
     NotSupportedError,
+    OptionError,
     RadioConfig,
     RadioLostError,
     ZigbeeEvent,
@@ -190,7 +191,7 @@ class XbeeRadio:
             is_coordinator=place.short == COORDINATOR,
             model="XBee Smart Energy",
             firmware=firmware.name,
-            mode="API 2, trust centre",
+            mode=f"API {self._link.mode}, trust centre",
         )
 
     def _lose(self, reason: str) -> None:
@@ -398,6 +399,27 @@ class XbeeRadio:
             return
         if status is not RegistrationStatus.OK:
             raise DeliveryError("the trust centre refuses the key", status.name, int(status))
+
+    async def at_command(self, name: str, value: bytes | None = None) -> bytes:
+        """Read a register (None), write it, or carry out a command (`xbee_AT` of the gateway).
+
+        Refused before anything is sent: what would break the link to the module, what is read only, what does not fit.
+        Raises `OptionError` for these, `DeliveryError` when the module refuses.
+        """
+        try:
+            row = register(name)
+            if value is not None:
+                row.check(value)
+        except CodecError as error:
+            raise OptionError("command", str(error)) from None
+        if row.effect is Effect.LINK and (value is not None or row.access is Access.EXECUTE):
+            raise OptionError("command", f"{row.name} is not written from here: {row.effect.value}")
+        if value is not None and row.effect is Effect.NETWORK:
+            log.warning("%s: %s is written: %s", self.name, row.name, row.effect.value)
+        try:
+            return await self._link.at(row.name, value or b"")
+        except AtError as error:
+            raise DeliveryError(f"the module refuses {row.name}", error.status.name, int(error.status)) from None
 
     async def has_certificate(self) -> bool:
         """See `ZigbeeRadio`."""

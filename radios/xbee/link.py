@@ -1,4 +1,4 @@
-"""The serial line to an XBee: frames with ids and their answers, in API mode 2.
+"""The serial line to an XBee: frames with ids and their answers, in API mode 2 wherever the module lets us.
 
 An id stays taken until its answer is there or its caller has given up; ids go round, so that an answer which comes late
 meets nobody, and is dropped. AT commands go one at a time, transmissions side by side.
@@ -68,7 +68,8 @@ class XbeeLink:
         self.url = url
         self._on_frame, self._on_lost, self._trace, self.counters = on_frame, on_lost, trace, counters
         self._pipe: StreamPipe | None = None
-        self._deframer = deframer(ApiMode.ESCAPED, frames.read)
+        self.mode = ApiMode.ESCAPED
+        self._deframer = deframer(self.mode, frames.read)
         self._gap: asyncio.TimerHandle | None = None
         self._waiting: dict[int, tuple[type[XbeeFrame], asyncio.Future[XbeeFrame]]] = {}
         self._last_id = 0
@@ -88,9 +89,13 @@ class XbeeLink:
             try:
                 # No byte of it needs an escape, so a module in API mode 1 understands it too.
                 await self.at("AP", bytes((ApiMode.ESCAPED,)), timeout_s=PROBE_S, attempts=PROBE_ATTEMPTS)
-            except (NoReplyError, AtError):
+            except NoReplyError:
                 await self._close()
                 continue
+            except AtError as error:
+                log.warning("%s: %s: API mode 1 is used, in which a lost byte may cost two frames", url.peer, error)
+                self.mode = ApiMode.PLAIN
+                self._deframer = deframer(self.mode, frames.read)
             except BaseException:
                 await self._close()
                 raise
@@ -150,19 +155,22 @@ class XbeeLink:
 
     # -- out -----------------------------------------------------------------------------------------------------
 
-    async def at(self, name: str, value: bytes = b"", *, timeout_s: float = AT_S, attempts: int | None = None) -> bytes:
+    async def at(
+        self, name: str, value: bytes = b"", *, timeout_s: float | None = None, attempts: int | None = None
+    ) -> bytes:
         """Carry out an AT command; without a value it reads. A question is repeated, all else only by `attempts`.
 
         Raises `AtError`, `NoReplyError`, `RadioLostError`.
         """
         code = name.encode("ascii")
+        limit = AT_S if timeout_s is None else timeout_s
         if attempts is None:
             attempts = READ_ATTEMPTS if not value and register(name).size else 1
         async with self._lane:
             while True:
                 attempts -= 1
                 try:
-                    answer = await self._ask(lambda number: AtCommand(number, code, value), AtResponse, timeout_s, name)
+                    answer = await self._ask(lambda number: AtCommand(number, code, value), AtResponse, limit, name)
                 except NoReplyError:
                     if attempts <= 0:
                         raise
@@ -211,9 +219,9 @@ class XbeeLink:
     def post(self, frame: XbeeFrame) -> None:
         """Send a frame to which no answer is expected."""
         pipe = self._check()
-        wire = encode(frame.to_data(), ApiMode.ESCAPED)
+        wire = encode(frame.to_data(), self.mode)
         if self._trace is not None:
-            self._trace("tx", encode(_masked(frame).to_data(), ApiMode.ESCAPED), pipe.url.peer)
+            self._trace("tx", encode(_masked(frame).to_data(), self.mode), pipe.url.peer)
         self.counters["sent"] += 1
         pipe.write(wire)
 

@@ -61,7 +61,7 @@ def sizes(hub: Hub) -> dict[str, int]:
         "conversations": len(network.conversations),
         "attributes": sum(len(member.attributes) for member in members),
         "dirty": sum(len(member.dirty) for member in members),
-        "remembered": len(network._recent),
+        "remembered": len(network._repeats._recent),
         "reported": sum(len(member.reported_at) for member in members),
         "tasks": len(hub._chores),
         "rows": sum(len(member.reporting) for member in members),

@@ -41,8 +41,13 @@ WIRES = {
     "damage": XbeeConfig(faults=StreamFaults(damage=0.1, cut=0.1)),
     "lost statuses": XbeeConfig(lost_status=0.3),
     "S2C": XbeeConfig(firmware="5132"),
+    "API mode 1": XbeeConfig(api_mode=1),
+    "API mode 1, one byte at a time": XbeeConfig(api_mode=1, faults=StreamFaults(one_byte=True)),
+    "API mode 1, noise": XbeeConfig(api_mode=1, faults=StreamFaults(noise=0.5)),
+    "API mode 1, lossy": XbeeConfig(api_mode=1, faults=StreamFaults(loss=0.2)),
 }
-LOSSY = frozenset(("lossy", "damage", "lost statuses"))
+LOSSY = frozenset(("lossy", "damage", "lost statuses", "API mode 1, lossy", "API mode 1, noise"))
+"""In API mode 1 noise that looks like a start takes a frame with it."""
 
 
 def config(pipe: str, **options: object) -> RadioConfig:
@@ -280,6 +285,32 @@ async def test_a_module_without_buffers_is_asked_again_and_a_frame_is_refused_wh
         module.overflow(100)
         with pytest.raises(DeliveryError, match="NO_BUFFERS"):
             await radio.send(read_model(device.short, 2))
+
+
+async def test_registers_are_read_and_written_within_guard_rails(quick: None, caplog: pytest.LogCaptureFixture) -> None:
+    async with XbeeEmulator(XbeeConfig()) as module, opened_on(module) as radio:
+        assert await radio.at_command("vr") == b"\x31\x19"
+        assert await radio.at_command("NJ", b"\x0a") == b""
+        assert await radio.at_command("NJ") == b"\x0a"
+        before = len(module.commands)
+        for name, value, said in (
+            ("AP", b"\x01", "break the link"),
+            ("BD", b"\x03", "break the link"),
+            ("OP", b"\x01", "reading only"),
+            ("SD", b"\x09", "0x0 to 0x7"),
+            ("KY", b"\x01\x02", "16 bytes"),
+            ("N", b"", "two characters"),
+        ):
+            with pytest.raises(OptionError, match=said):
+                await radio.at_command(name, value)
+        assert len(module.commands) == before
+        with pytest.raises(DeliveryError, match="UNKNOWN_COMMAND"):
+            await radio.at_command("Q?")
+        key = bytes(range(0x50, 0x60))
+        await radio.at_command("KY", key)
+        assert module.registers.keys["KY"] == key
+        assert "the network is formed or joined anew" in caplog.text
+        assert key.hex() not in caplog.text
 
 
 async def test_secrets_never_reach_a_trace(quick: None) -> None:
