@@ -8,7 +8,16 @@ import platform
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("emcb_parse", "emcb_poll", "fanout", "startup", "xbee_decode", "zigate_decode", "zigbee_report")
+BENCHMARKS = (
+    "emcb_parse",
+    "emcb_poll",
+    "fanout",
+    "startup",
+    "xbee_at",
+    "xbee_decode",
+    "zigate_decode",
+    "zigbee_report",
+)
 
 
 def main() -> int:

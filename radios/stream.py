@@ -154,13 +154,22 @@ class StreamPipe:
         if self._unsent_bytes + len(data) > MAX_UNSENT_BYTES:
             self._lost("takes no bytes any more")
             raise RadioLostError(f"{self.url.peer} takes no bytes any more")
-        if not self._unsent:
-            asyncio.get_running_loop().add_writer(self._file, self._writable)
         self._unsent.append(data)
         self._unsent_bytes += len(data)
+        if len(self._unsent) > 1:
+            return  # its turn comes when there is room
         self._writable()
+        if self._file is not None and self._unsent:
+            asyncio.get_running_loop().add_writer(self._file, self._written)
+
+    def _written(self) -> None:
+        """There is room again."""
+        self._writable()
+        if self._file is not None and not self._unsent:
+            asyncio.get_running_loop().remove_writer(self._file)
 
     def _writable(self) -> None:
+        """Write what goes now."""
         while self._file is not None and self._unsent:
             data = self._unsent[0]
             try:
@@ -175,8 +184,6 @@ class StreamPipe:
                 self._unsent[0] = data[sent:]
                 return
             self._unsent.popleft()
-        if self._file is not None:
-            asyncio.get_running_loop().remove_writer(self._file)
 
     def _readable(self) -> None:
         for _ in range(READS_PER_WAKE):

@@ -23,6 +23,8 @@ _LENGTH = Struct(">H")
 _HEADER_SIZE = _LENGTH.size
 _SPECIAL = {byte: bytes((ESCAPE, byte ^ ESCAPE_MASK)) for byte in (START, ESCAPE, 0x11, 0x13)}
 
+_ESCAPED = bytes(_SPECIAL)
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,7 @@ def encode(data: bytes, mode: ApiMode) -> bytes:
     if not 0 < len(data) <= MAX_DATA:
         raise RangeError("XBee frame data", len(data), f"1 to {MAX_DATA} bytes")
     body = _LENGTH.pack(len(data)) + data + bytes((0xFF - (sum(data) & 0xFF),))
-    if mode is ApiMode.ESCAPED:
+    if mode is ApiMode.ESCAPED and len(body.translate(None, _ESCAPED)) != len(body):
         body = b"".join(_SPECIAL.get(byte) or bytes((byte,)) for byte in body)
     return b"\x7e" + body
 
@@ -68,6 +70,11 @@ class Deframer(Protocol[T]):
 
     def feed(self, data: bytes) -> list[T | Garbage]:
         """What ends within `data`, in order."""
+        ...
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a frame has begun and is not complete."""
         ...
 
     def give_up(self) -> list[T | Garbage]:
@@ -121,6 +128,11 @@ class EscapedDeframer(Generic[T]):
                 self._pending = b"\x7e" + piece
         return found
 
+    @property
+    def is_begun(self) -> bool:
+        """See `Deframer`."""
+        return bool(self._pending)
+
     def give_up(self) -> list[T | Garbage]:
         """See `Deframer`. Nothing can be behind a start."""
         pending, self._pending = self._pending, b""
@@ -137,6 +149,11 @@ class PlainDeframer(Generic[T]):
     def feed(self, data: bytes) -> list[T | Garbage]:
         """See `Deframer`."""
         return self._read(self._pending + data, 0, [])
+
+    @property
+    def is_begun(self) -> bool:
+        """See `Deframer`."""
+        return bool(self._pending)
 
     def give_up(self) -> list[T | Garbage]:
         """See `Deframer`."""

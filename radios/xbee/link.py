@@ -253,7 +253,9 @@ class XbeeLink:
         self._take(self._deframer.feed(data))
         if self._gap is not None:
             self._gap.cancel()
-        self._gap = asyncio.get_running_loop().call_later(FRAME_GAP_S, self._quiet)
+            self._gap = None
+        if self._deframer.is_begun:
+            self._gap = asyncio.get_running_loop().call_later(FRAME_GAP_S, self._quiet)
 
     def _quiet(self) -> None:
         self._gap = None
