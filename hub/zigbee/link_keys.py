@@ -75,7 +75,10 @@ class LinkKeys:
 
     def forget(self, ieee: Eui64) -> None:
         """Forget a device's keys, on every network."""
-        if any(rows.pop(ieee, None) is not None for rows in list(self._keys.values())):
+        holders = [rows for rows in self._keys.values() if ieee in rows]
+        for rows in holders:
+            del rows[ieee]
+        if holders:
             self._write()
 
     def _write(self) -> None:

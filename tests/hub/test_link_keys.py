@@ -11,7 +11,7 @@ from zigbee_home import PLUG, device_id, joined, plug, running
 from zigbee_room import CAPABILITIES, DRIVER, Room
 
 from hub.errors import InvalidError, UnavailableError
-from hub.zigbee.link_keys import FILE_NAME
+from hub.zigbee.link_keys import FILE_NAME, LinkKeys
 from radios.api import NetworkChanged
 from tests.hub.waiting import eventually
 
@@ -89,6 +89,15 @@ async def test_a_file_that_cannot_be_read_is_said_and_left_alone(
     async with running(tmp_path):
         assert "cannot be read" in caplog.text
     assert (tmp_path / FILE_NAME).read_text() == text
+
+
+def test_a_device_is_forgotten_on_every_network(tmp_path: Path) -> None:
+    keys = LinkKeys(tmp_path)
+    for radio in ("han", "attic", "shed"):
+        keys.put(radio, PLUG, KEY)
+    keys.forget(PLUG)
+    assert [dict(keys.of(radio)) for radio in ("han", "attic", "shed")] == [{}, {}, {}]
+    assert KEY.hex() not in (tmp_path / FILE_NAME).read_text()
 
 
 async def test_keys_never_reach_a_log(tmp_path: Path, room: Room, caplog: pytest.LogCaptureFixture) -> None:
