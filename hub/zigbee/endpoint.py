@@ -193,6 +193,14 @@ class LocalEndpoints:
 
     def handle(self, frame: ApsFrame, now: float) -> list[ApsFrame]:
         """The answers to a ZCL request, at monotonic time `now`; none where the rules say silence. Never raises."""
+        return self._back(frame, lambda endpoint, header, payload: self._answer(endpoint, header, payload, frame, now))
+
+    def confirm(self, frame: ApsFrame, status: Status = Status.SUCCESS) -> list[ApsFrame]:
+        """The answers to a command that was dealt with elsewhere: a default response where the rules want one."""
+        return self._back(frame, lambda *_: Answer(status))
+
+    def _back(self, frame: ApsFrame, answer: Callable[[LocalEndpoint, ZclHeader, bytes], Answer]) -> list[ApsFrame]:
+        """What each endpoint that a request is for sends back."""
         try:
             header, payload = parse_header(frame.payload)
         except CodecError:
@@ -202,24 +210,7 @@ class LocalEndpoints:
             return []
         found: list[ApsFrame] = []
         for endpoint in self._addressed(frame):
-            answer = self._answer(endpoint, header, payload, frame, now)
-            for body in self._bodies(header, frame, answer):
-                back = answer_frame(frame, endpoint, body)
-                if back is not None:
-                    found.append(back)
-        return found
-
-    def confirm(self, frame: ApsFrame, status: Status = Status.SUCCESS) -> list[ApsFrame]:
-        """The answers to a command that was dealt with elsewhere: a default response where the rules want one."""
-        try:
-            header, _ = parse_header(frame.payload)
-        except CodecError:
-            return []
-        if not is_request(header):
-            return []
-        found = []
-        for endpoint in self._addressed(frame):
-            for body in self._bodies(header, frame, Answer(status)):
+            for body in self._bodies(header, frame, answer(endpoint, header, payload)):
                 back = answer_frame(frame, endpoint, body)
                 if back is not None:
                     found.append(back)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from hub.bus import Bus
 from hub.clock import Clock
@@ -59,8 +59,6 @@ LEAVING_S = 5.0
 """Frames of a device that has left are taken for stragglers so long, unless it announces itself."""
 INTERVIEW_AGAIN_S = 300.0
 """An interview with unanswered questions is taken up again so long after, when the device is heard."""
-JUST_SAID = timedelta(minutes=10)
-"""An attribute that came so lately still tells how it is, once it is known what it means."""
 ZIGBEE_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
@@ -88,7 +86,6 @@ class Household:
         self.members: dict[int, Member] = {}
         self._meaning = Meaning(devices, metering, bus, clock)
         self._interviews: dict[int, tuple[Interview, asyncio.Task[None]]] = {}
-        self._unsaved: set[int] = set()
         self.networks: dict[str, Network] = {}
         self._ours: dict[str, OurSide] = {}
         for name in names:

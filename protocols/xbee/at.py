@@ -46,8 +46,6 @@ class Register:
     minimum: int = 0
     maximum: int | None = None
     """Of a value that is written; None: all that fits."""
-    is_flagged: bool = True
-    """Whether Digi's own table says that Smart Energy firmware has it."""
 
     @property
     def code(self) -> bytes:
@@ -142,11 +140,11 @@ _ROWS: Final = (
     Register("TP", 2, R, "temperature", "°C"),
     Register("V+", 2, RW, "supply below which it is told", "mV"),
     Register("MP", 2, R, "network address of the parent"),
-    Register("DB", 1, R, "strength of the last frame", "-dBm", is_flagged=False),
-    Register("EE", 1, RW, "encryption", maximum=1, effect=_NETWORK, is_flagged=False),
-    Register("NI", 20, RW, "node identifier", is_flagged=False),
-    Register("JV", 1, RW, "channel verification", maximum=1, is_flagged=False),
-    Register("JN", 1, RW, "join notification", maximum=1, is_flagged=False),
+    Register("DB", 1, R, "strength of the last frame", "-dBm"),
+    Register("EE", 1, RW, "encryption", maximum=1, effect=_NETWORK),
+    Register("NI", 20, RW, "node identifier"),
+    Register("JV", 1, RW, "channel verification", maximum=1),
+    Register("JN", 1, RW, "join notification", maximum=1),
     Register("WR", 0, X, "keep all registers over a loss of power", effect=_FLASH),
     Register("RE", 0, X, "all registers as they left the factory", effect=_NETWORK),
     Register("FR", 0, X, "restart"),
@@ -164,7 +162,7 @@ def register(name: str) -> Register:
     if len(name) != 2 or not name.isascii() or not name.isprintable():
         raise RangeError("AT command", name[:20], "two characters, as NJ or %V")
     # A module may have more than this table; it answers for itself.
-    return Register(name.upper(), 255, Access.READ_WRITE, "not in the table of Smart Energy firmware", is_flagged=False)
+    return Register(name.upper(), 255, Access.READ_WRITE, "not in the table of Smart Energy firmware")
 
 
 def to_value(number: int) -> bytes:

@@ -66,16 +66,39 @@ class XbeeFrame(Packet, order=">"):
         return bytes((self.TYPE,)) + self.encode()
 
 
-def _shown(frame: XbeeFrame, command: bytes, value: bytes) -> str:
+def _shown(command: bytes, value: bytes) -> str:
     shown = f"<{len(value)} secret bytes>" if command.upper() in SECRET_REGISTERS and value else value.hex()
-    return f"{type(frame).__name__}({command.decode('ascii', 'replace')}={shown})"
+    return f"{command.decode('ascii', 'replace')}={shown}"
+
+
+class _Command(XbeeFrame):
+    """Base of AT commands: keys are not shown."""
+
+    __slots__ = ()
+    command: Annotated[bytes, Octets(2)]
+    parameter: Annotated[bytes, Rest()]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_shown(self.command, self.parameter)})"
+
+
+class _Response(XbeeFrame):
+    """Base of answers to AT commands: keys are not shown."""
+
+    __slots__ = ()
+    command: Annotated[bytes, Octets(2)]
+    status: Annotated[AtStatus, U8]
+    value: Annotated[bytes, Rest()]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_shown(self.command, self.value)}, {self.status.name})"
 
 
 # -- to the module -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AtCommand(XbeeFrame):
+class AtCommand(_Command):
     """Read a register, write it, or carry out a command; applied at once. No parameter is a question."""
 
     TYPE = 0x08
@@ -83,21 +106,15 @@ class AtCommand(XbeeFrame):
     command: Annotated[bytes, Octets(2)]
     parameter: Annotated[bytes, Rest()] = b""
 
-    def __repr__(self) -> str:
-        return _shown(self, self.command, self.parameter)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class QueuedAtCommand(XbeeFrame):
+class QueuedAtCommand(_Command):
     """The same, applied with AC or the next `AtCommand`."""
 
     TYPE = 0x09
     frame_id: u8
     command: Annotated[bytes, Octets(2)]
     parameter: Annotated[bytes, Rest()] = b""
-
-    def __repr__(self) -> str:
-        return _shown(self, self.command, self.parameter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +148,7 @@ class ExplicitTransmit(XbeeFrame):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RemoteAtCommand(XbeeFrame):
+class RemoteAtCommand(_Command):
     """An AT command for another module; ZB firmware only."""
 
     TYPE = 0x17
@@ -141,9 +158,6 @@ class RemoteAtCommand(XbeeFrame):
     options: u8
     command: Annotated[bytes, Octets(2)]
     parameter: Annotated[bytes, Rest()] = b""
-
-    def __repr__(self) -> str:
-        return _shown(self, self.command, self.parameter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +188,7 @@ class RegisterDevice(XbeeFrame):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AtResponse(XbeeFrame):
+class AtResponse(_Response):
     """The answer to an AT command; a value only to a question."""
 
     TYPE = 0x88
@@ -182,9 +196,6 @@ class AtResponse(XbeeFrame):
     command: Annotated[bytes, Octets(2)]
     status: Annotated[AtStatus, U8]
     value: Annotated[bytes, Rest()] = b""
-
-    def __repr__(self) -> str:
-        return f"{_shown(self, self.command, self.value)[:-1]}, {self.status.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +280,7 @@ class NodeIdentification(XbeeFrame):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RemoteAtResponse(XbeeFrame):
+class RemoteAtResponse(_Response):
     """The answer of another module; ZB firmware only."""
 
     TYPE = 0x97
@@ -279,9 +290,6 @@ class RemoteAtResponse(XbeeFrame):
     command: Annotated[bytes, Octets(2)]
     status: Annotated[AtStatus, U8]
     value: Annotated[bytes, Rest()] = b""
-
-    def __repr__(self) -> str:
-        return f"{_shown(self, self.command, self.value)[:-1]}, {self.status.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +362,7 @@ class Unknown:
 FRAMES: dict[int, type[XbeeFrame]] = {
     found.TYPE: found
     for found in list(globals().values())
-    if isinstance(found, type) and issubclass(found, XbeeFrame) and found is not XbeeFrame
+    if isinstance(found, type) and issubclass(found, XbeeFrame) and "TYPE" in found.__dict__
 }
 """By type, both ways."""
 _DECODERS: dict[int, Callable[[bytes], XbeeFrame]] = {number: found.decode for number, found in FRAMES.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocols.aps import ApsFrame, Delivery, Security
-from protocols.ids import Eui64, Profile
+from protocols.ids import Eui64
 from protocols.xbee.frames import (
     BROADCAST_IEEE,
     COORDINATOR_IEEE,
@@ -98,8 +98,3 @@ def frame_of(frame: ExplicitReceive) -> ApsFrame:
         security=Security.LINK_KEY if is_encrypted else Security.NETWORK,
         ack=bool(frame.options & ReceiveOption.ACKNOWLEDGED),
     )
-
-
-def is_device_object(profile: int) -> bool:
-    """Whether a frame is for a device object; Smart Energy responses may have bit 15 in their cluster too."""
-    return profile == Profile.ZDO

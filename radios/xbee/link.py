@@ -21,7 +21,7 @@ from protocols.xbee.at import register
 from protocols.xbee.frames import AtCommand, AtResponse, ExplicitTransmit, RegisterDevice, RegisterStatus, XbeeFrame
 from protocols.xbee.framing import ApiMode, deframer, encode
 from protocols.xbee.status import AtStatus, RegistrationStatus
-from radios.api import NoReplyError, PipeError, RadioError, RadioLostError
+from radios.api import NoReplyError, RadioError, RadioLostError
 from radios.stream import StreamPipe, StreamUrl
 
 log = logging.getLogger(__name__)
@@ -297,6 +297,3 @@ def _masked(frame: XbeeFrame) -> XbeeFrame:
     if isinstance(frame, RegisterDevice):
         return replace(frame, key=bytes(len(frame.key)))
     return frame
-
-
-__all__ = ["AtError", "PipeError", "XbeeLink"]
