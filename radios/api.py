@@ -13,6 +13,7 @@ from protocols.emcb import Ack, DeviceStatus, HandleAction, HandlePosition, Led
 from protocols.ids import Eui64
 from radios.errors import (
     DeliveryError,
+    NoLinkKeyError,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -41,6 +42,7 @@ __all__ = [
     "FrameReceived",
     "NetworkChanged",
     "NetworkInfo",
+    "NoLinkKeyError",
     "NoReplyError",
     "NotReachableError",
     "NotSupportedError",

@@ -6,6 +6,7 @@ RadioError               a radio cannot do what was asked
 ├── RadioLostError       the radio is gone; its supervisor makes a new one
 ├── NoReplyError         it was sent and no answer came in time: whether it acted is unknown
 ├── DeliveryError        it was sent, and the radio reports that it was not delivered: names the status
+│   └── NoLinkKeyError   it has to be encrypted, and no keys are established with the device
 ├── NotReachableError    it was not sent: the device is not known, not synchronised, or there is no key for it
 └── NotSupportedError    the radio's capabilities do not include this
 """
@@ -46,6 +47,10 @@ class DeliveryError(RadioError):
     def __init__(self, detail: str, status: str, code: int) -> None:
         super().__init__(f"{detail}: {status} (0x{code:02X})")
         self.status, self.code = status, code
+
+
+class NoLinkKeyError(DeliveryError):
+    """It has to be encrypted, and no keys are established with the device yet."""
 
 
 class NotReachableError(RadioError):

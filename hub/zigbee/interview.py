@@ -26,7 +26,7 @@ from protocols.zcl.clusters import BASIC, IAS_ZONE, KEY_ESTABLISHMENT, cluster_n
 from protocols.zcl.commands import ZoneEnrollResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zcl.status import Status
-from radios.api import DeliveryError, NoReplyError, RadioError, RadioLostError
+from radios.api import DeliveryError, NoLinkKeyError, NoReplyError, RadioError, RadioLostError
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ PAUSES_S = (1.0, 4.0)
 """Between them: a mesh that has just been joined needs a moment to find its routes."""
 SLEEPY_ATTEMPTS = 12
 """Times that a sleepy device is asked, each time that it is heard; then the interview rests until the next announce."""
-NO_KEYS = frozenset(("KEY_NOT_AUTHORIZED", "NO_LINK_KEY"))
-"""Statuses of a radio that has no link key for a device."""
 KEYS_S = 1200.0
 """For keys to be established: within 20 minutes of joining (Smart Energy profile, 5.4.7)."""
 ANSWER_S = 10.0
@@ -187,7 +185,7 @@ class Interview:
                 raise
             except (RadioError, HubError) as error:
                 problem = str(error)
-                if isinstance(error, DeliveryError) and error.status in NO_KEYS and not self._keyed.is_set():
+                if isinstance(error, NoLinkKeyError) and not self._keyed.is_set():
                     await self._wait_for_keys(step)
                     continue
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -20,7 +19,6 @@ from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus
 from protocols.xbee.status import AssociationStatus, DeliveryStatus, JoinStatus, ModemStatusCode, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
 from radios.api import (
-    Capabilities,
     DeliveryError,
     DeviceAuthenticated,
     DeviceJoined,
@@ -28,15 +26,14 @@ from radios.api import (
     FrameReceived,
     NetworkChanged,
     NetworkInfo,
+    NoLinkKeyError,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
     OptionError,
     RadioConfig,
     RadioLostError,
-    ZigbeeEvent,
 )
-from radios.events import EventQueue
 from radios.options import told_apart
 from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of
 from radios.xbee.bringup import (
@@ -45,7 +42,6 @@ from radios.xbee.bringup import (
     ON_CLOSING,
     TRUST_CENTRE,
     VOLATILE,
-    Firmware,
     Place,
     carry_out,
     firmware_of,
@@ -54,6 +50,7 @@ from radios.xbee.bringup import (
 )
 from radios.xbee.link import AtError, XbeeLink
 from radios.xbee.options import XbeeOptions, parse_options
+from radios.zigbee_stick import ZigbeeStick
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +68,11 @@ READY_S = 8.0
 """A frame waits so long for a module that has restarted."""
 ADDRESSES_KEPT = 1024
 _NO_NETWORK = 0xFFFE
+_NO_LINK_KEY = frozenset((DeliveryStatus.NO_LINK_KEY, DeliveryStatus.KEY_NOT_AUTHORIZED))
 _OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
 
 
-class XbeeRadio:
+class XbeeRadio(ZigbeeStick):
     """A `radios.api.ZigbeeRadio`."""
 
     def __init__(
@@ -83,15 +81,11 @@ class XbeeRadio:
         options: XbeeOptions,
         trace: Callable[[str, bytes, str], None] | None = None,
     ) -> None:
-        self.name = config.name
+        super().__init__(config.name, lambda reason: self._link.lose(reason))
         self._options = options
-        self._counters: Counter[str] = Counter()
         self._link = XbeeLink(options.url, self._take, self._lose, trace, self._counters)
-        self._events = EventQueue[ZigbeeEvent](self._link.lose)
-        self._firmware: Firmware | None = None
+        self._firmware = ""
         self._ieee = Eui64(0)
-        self._max_payload = 0
-        self._network: NetworkInfo | None = None
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[tuple[Eui64, int], tuple[asyncio.Lock, int]] = {}
         self._sleepers: dict[int, None] = {}
@@ -111,12 +105,13 @@ class XbeeRadio:
         await self._link.__aenter__()
         try:
             values = await carry_out(self._link, (*VOLATILE, *IDENTITY))
-            self._firmware = firmware_of(values)
-            if self._firmware.is_router:
+            firmware = firmware_of(values)
+            if firmware.is_router:
                 raise RadioLostError(
-                    f"the module has router firmware {self._firmware.name}: load coordinator firmware, 31xx, with XCTU"
+                    f"the module has router firmware {firmware.name}: load coordinator firmware, 31xx, with XCTU"
                 )
-            self._ieee, self._max_payload = ieee_of(values), to_number(values["NP"])
+            self._firmware, self._ieee = firmware.name, ieee_of(values)
+            self._capabilities = capabilities_of(to_number(values["NP"]))
             if values.get("VC") == b"\x00":
                 log.warning("%s: the module has no certificate: no device can establish keys with it", self.name)
             await carry_out(self._link, TRUST_CENTRE)
@@ -181,7 +176,6 @@ class XbeeRadio:
 
     def _set_network(self, place: Place) -> None:
         self._ready.set()
-        firmware = self._need_firmware()
         self._network = NetworkInfo(
             ieee=self._ieee,
             short=place.short if place.short != _NO_NETWORK else 0,
@@ -190,39 +184,13 @@ class XbeeRadio:
             channel=place.channel,
             is_coordinator=place.short == COORDINATOR,
             model="XBee Smart Energy",
-            firmware=firmware.name,
+            firmware=self._firmware,
             mode=f"API {self._link.mode}, trust centre",
         )
 
     def _lose(self, reason: str) -> None:
         self._events.end(reason)
         self._ready.set()  # whoever waits for it hears why it is gone
-
-    def _need_firmware(self) -> Firmware:
-        if self._firmware is None:
-            raise RadioLostError("the module is not open yet")
-        return self._firmware
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `ZigbeeRadio`."""
-        return capabilities_of(self._max_payload, is_router=self._need_firmware().is_router)
-
-    @property
-    def network(self) -> NetworkInfo:
-        """See `ZigbeeRadio`."""
-        if self._network is None:
-            raise RadioLostError("the module is not open yet")
-        return self._network
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """See `ZigbeeRadio`."""
-        return self._counters
-
-    def events(self) -> AsyncIterator[ZigbeeEvent]:
-        """See `ZigbeeRadio`."""
-        return self._events.take()
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -314,7 +282,8 @@ class XbeeRadio:
         if status.retries:
             self._counters["retries"] += status.retries
         if not status.delivery.is_delivered:
-            raise DeliveryError("the module did not deliver it", status.delivery.name, int(status.delivery))
+            kind = NoLinkKeyError if status.delivery in _NO_LINK_KEY else DeliveryError
+            raise kind("the module did not deliver it", status.delivery.name, int(status.delivery))
 
     async def _until_ready(self) -> None:
         """After a restart the module is back in a second or two; what is sent meanwhile would be refused."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -54,7 +54,6 @@ from protocols.zigate.responses import (
 from protocols.zigate.responses import DeviceAnnounce as Announced
 from protocols.zigate.status import SerialStatus, StackStatus
 from radios.api import (
-    Capabilities,
     DeliveryError,
     DeliveryFailed,
     DeviceJoined,
@@ -68,7 +67,6 @@ from radios.api import (
     RadioLostError,
     ZigbeeEvent,
 )
-from radios.events import EventQueue
 from radios.options import told_apart
 from radios.zigate.aps import MAX_ASDU, OUR_ENDPOINT, address_of, capabilities_of, frame_of
 from radios.zigate.delivery import Flight, Flights, not_sent
@@ -76,6 +74,7 @@ from radios.zigate.firmware import Firmware, firmware_of
 from radios.zigate.link import ZigateLink
 from radios.zigate.native import Native
 from radios.zigate.options import ZigateOptions, parse_options
+from radios.zigbee_stick import ZigbeeStick
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ _OUT_OF_BUFFERS = frozenset((0x03, 0x15, 0x80))
 """Statuses of 0x0530 with which nothing was sent: busy, out of resources, no free NPDU."""
 
 
-class ZigateRadio:
+class ZigateRadio(ZigbeeStick):
     """A `radios.api.ZigbeeRadio`."""
 
     def __init__(
@@ -112,15 +111,12 @@ class ZigateRadio:
         options: ZigateOptions,
         trace: Callable[[str, bytes, str], None] | None = None,
     ) -> None:
-        self.name = config.name
+        super().__init__(config.name, lambda reason: self._link.lose(reason))
         self._options = options
-        self._counters: Counter[str] = Counter()
         self._link = ZigateLink(options.url, self._take, self._lose, trace, self._counters)
-        self._events = EventQueue[ZigbeeEvent](self._link.lose)
         self._flights = Flights()
         self._native = Native(lambda frame: self._tell(FrameReceived(frame)))
         self._firmware: Firmware | None = None
-        self._network: NetworkInfo | None = None
         self._window = asyncio.Semaphore(1)
         self._tasks = asyncio.TaskGroup()
         self._watch: asyncio.Task[None] | None = None
@@ -139,6 +135,7 @@ class ZigateRadio:
         await self._link.__aenter__()
         try:
             self._firmware = firmware_of(await self._version())
+            self._capabilities = capabilities_of(self._firmware)
             if not self._firmware.has_raw:
                 log.warning(
                     "%s: firmware %s has no raw mode, so only what it has commands for can be sent; 3.23 can do all",
@@ -246,31 +243,10 @@ class ZigateRadio:
         self._native.close()
         self._flights.fail_all(self._events.end(reason))
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """See `ZigbeeRadio`."""
-        return capabilities_of(self._need_firmware())
-
     def _need_firmware(self) -> Firmware:
         if self._firmware is None:
             raise RadioLostError("the stick is not open yet")
         return self._firmware
-
-    @property
-    def network(self) -> NetworkInfo:
-        """See `ZigbeeRadio`."""
-        if self._network is None:
-            raise RadioLostError("the stick is not open yet")
-        return self._network
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """See `ZigbeeRadio`."""
-        return self._counters
-
-    def events(self) -> AsyncIterator[ZigbeeEvent]:
-        """See `ZigbeeRadio`."""
-        return self._events.take()
 
     def _tell(self, event: ZigbeeEvent) -> None:
         self._events.tell(event)

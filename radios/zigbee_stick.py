@@ -1,0 +1,44 @@
+"""What all drivers of Zigbee sticks have: what is known of the stick, and what it has told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from radios.api import Capabilities, NetworkInfo, RadioLostError, ZigbeeEvent
+from radios.events import EventQueue
+
+
+class ZigbeeStick:
+    """A base for the parts of `radios.api.ZigbeeRadio` that say how things are."""
+
+    def __init__(self, name: str, lose: Callable[[str], None]) -> None:
+        """`lose(reason)` ends the stick: nobody takes its events."""
+        self.name = name
+        self._counters: Counter[str] = Counter()
+        self._events = EventQueue[ZigbeeEvent](lose)
+        self._capabilities: Capabilities | None = None
+        self._network: NetworkInfo | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `ZigbeeRadio`."""
+        if self._capabilities is None:
+            raise RadioLostError("the stick is not open yet")
+        return self._capabilities
+
+    @property
+    def network(self) -> NetworkInfo:
+        """See `ZigbeeRadio`."""
+        if self._network is None:
+            raise RadioLostError("the stick is not open yet")
+        return self._network
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """See `ZigbeeRadio`."""
+        return self._counters
+
+    def events(self) -> AsyncIterator[ZigbeeEvent]:
+        """See `ZigbeeRadio`."""
+        return self._events.take()
