@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from bench.measure import Result, compare_async
-from radios.emulators.emcb_command import READY
+from radios.emulators.console import READY
 from radios.stream import parse_stream_url
 from radios.xbee.link import XbeeLink
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
 
+from radios.emulators.console import STDERR, USAGE_ERROR, CommandParser, obey, print_line
 from radios.emulators.emcb import (
     DEFAULT_PORT,
     FIRST_ADDRESS,
@@ -25,27 +20,6 @@ from radios.emulators.emcb import (
 from radios.emulators.errors import EmulatorError
 from radios.emulators.faults import FAULT_NAMES, Faults
 
-USAGE_ERROR = 2
-MAX_LINE = 4096
-"""Of standard input; a longer one is cut there."""
-STDOUT, STDERR = 1, 2
-READY = "# ready: type help"
-"""The last line printed at the start."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print_line(f"{self.prog}: {message}", STDERR)
-        raise SystemExit(USAGE_ERROR)
-
-
-def print_line(text: str, descriptor: int = STDOUT) -> None:
-    """Write a line at once. Somebody who has stopped reading does not end the emulator."""
-    data = (text + "\n").encode()
-    with suppress(OSError):
-        while data:
-            data = data[os.write(descriptor, data) :]
-
 
 def _time_of_day(text: str) -> float:
     hours, separator, minutes = text.partition(":")
@@ -56,7 +30,7 @@ def _time_of_day(text: str) -> float:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = _Parser(
+    made = CommandParser(
         prog="python -m radios.emulators emcb",
         description="Emulated Eaton EMCB breakers on loopback UDP. Prints the pipe URL, then the lines for hub.toml.",
         allow_abbrev=False,
@@ -234,44 +208,15 @@ def _row(breaker: EmulatedBreaker) -> dict[str, object]:
     }
 
 
-def read_lines(descriptor: int, hear: Callable[[str], None]) -> None:
-    """Tell `hear` of each line until the end of input.
-
-    It runs in a thread: an event loop cannot wait for files and /dev/null.
-    """
-    rest = b""
-    with suppress(OSError):
-        while piece := os.read(descriptor, MAX_LINE):
-            *lines, rest = (rest + piece).split(b"\n")
-            rest = rest[:MAX_LINE]
-            for line in lines:
-                hear(line[:MAX_LINE].decode(errors="replace"))
-
-
 async def run(config: EmcbConfig, faults: Faults, wrong_keys: Sequence[int]) -> None:
     """Emulate until SIGINT, SIGTERM or `quit`."""
-    loop = asyncio.get_running_loop()
-    end = asyncio.Event()
     async with EmcbEmulator(config) as emulator:
         for name in FAULT_NAMES:
             setattr(emulator.faults, name, getattr(faults, name))
         for number in wrong_keys:
             emulator.breaker(number).use_wrong_key()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, end.set)
         rows = [f"# {b.number} {b.device_id} {b.address} {b.load}" for b in emulator.breakers]
-        print_line("\n".join((emulator.pipe_url, emulator.toml(), *rows, READY)))
-        console = Console(emulator, end.set)
-
-        def hear(line: str) -> None:
-            if line.strip():
-                with suppress(RuntimeError):  # the loop was closed meanwhile
-                    loop.call_soon_threadsafe(lambda: print_line(console.answer(line)))
-
-        if sys.stdin is not None:
-            # A daemon: it may wait in a read that never ends.
-            threading.Thread(target=read_lines, args=(sys.stdin.fileno(), hear), daemon=True).start()
-        await end.wait()
+        await obey((emulator.pipe_url, emulator.toml(), *rows), lambda quit_: Console(emulator, quit_))
 
 
 def main(arguments: Sequence[str]) -> int:

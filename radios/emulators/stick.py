@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from types import TracebackType
 
 from radios.emulators.air import Air, AirFrame
 from radios.emulators.device import EmulatedDevice
-from radios.emulators.devices import DEVICES
+from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
+from radios.emulators.home import Home
 from radios.emulators.stream import StreamEnd, StreamFaults
 
 
@@ -22,22 +24,51 @@ def check_kinds(kinds: tuple[str, ...]) -> None:
         raise EmulatorError(f"device {unknown[0]!r} is not known; there are {', '.join(DEVICES)}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StickConfig:
+    """How an emulated stick is set up, whatever it speaks."""
+
+    devices: tuple[str, ...] = ()
+    """Kinds, in order; the same kind may come more than once."""
+    joined: tuple[int, ...] | None = None
+    """Which of them (by place in `devices`) are on the network at the start; None: none."""
+    tcp_port: int | None = None
+    """Serve TCP there (0: a free port) instead of a pseudo terminal."""
+    link: Path | None = None
+    seed: int = 1
+    speed: float = 1.0
+    start_of_day_s: float = 18 * 3600.0
+    loss: float = 0.0
+    """On the air."""
+    faults: StreamFaults = field(default_factory=StreamFaults)
+    """On the line."""
+    lost_status: float = 0.0
+    """Probability that the status of a command or a transmission is not sent."""
+
+
 class EmulatedStick:
     """A base: it is deaf and dumb, and a driver's protocol is up to the class that derives from it."""
 
-    def __init__(
-        self, *, seed: int, loss: float, faults: StreamFaults, tcp_port: int | None, link: Path | None
-    ) -> None:
-        self.random = Random(seed)
-        self.air = Air(self.random, loss=loss)
-        self.end = StreamEnd(self._received, self.random, tcp_port=tcp_port, link=link)
-        self.end.faults = faults
+    def __init__(self, config: StickConfig) -> None:
+        """Raises `EmulatorError` for a kind of device that there is not."""
+        check_kinds(config.devices)
+        self._home_config = config
+        self.random = Random(config.seed)
+        self.air = Air(self.random, loss=config.loss)
+        self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
+        self.end.faults = config.faults
         self.devices: list[EmulatedDevice] = []
         self.is_mute = False
         self._booting = False
-        self._overflow = 0
+        self._overflow = self._counter = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
+
+    def _furnish(self) -> None:
+        """Put the devices into the room."""
+        config = self._home_config
+        home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
+        self.devices = [make(kind, number, config.seed, home) for number, kind in enumerate(config.devices, 1)]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,6 +141,21 @@ class EmulatedStick:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _reply(self, frame: AirFrame, cluster: int, payload: bytes) -> None:
+        """Answer a device's frame."""
+        self._counter = (self._counter + 1) & 0xFF
+        back = AirFrame(
+            source=0,
+            destination=frame.source,
+            source_endpoint=frame.destination_endpoint,
+            destination_endpoint=frame.source_endpoint,
+            profile=frame.profile,
+            cluster=cluster,
+            payload=payload,
+            counter=self._counter,
+        )
+        self._spawn(self._quietly(back))
 
     async def _quietly(self, frame: AirFrame) -> None:
         """Send something whose fate nobody hears of."""

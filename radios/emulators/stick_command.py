@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, Protocol
 
 from radios.emulators.air import Air
+from radios.emulators.console import STDERR, USAGE_ERROR, CommandParser, obey, print_line
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Contact, Cube, Plug
-from radios.emulators.emcb_command import READY, STDERR, USAGE_ERROR, print_line, read_lines
 from radios.emulators.errors import EmulatorError
 from radios.emulators.stream import STREAM_FAULT_NAMES, StreamEnd, StreamFaults
 
@@ -68,15 +63,9 @@ class Stick(Protocol):
         ...
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print_line(f"{self.prog}: {message}", STDERR)
-        raise SystemExit(USAGE_ERROR)
-
-
 def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser:
     """The command line of a stick; `devices`: kinds that it has around it unless told otherwise."""
-    made = _Parser(
+    made = CommandParser(
         prog=f"python -m radios.emulators {name}",
         description=f"{description} Prints the pipe URL, then the lines for hub.toml.",
         allow_abbrev=False,
@@ -100,18 +89,23 @@ def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser
     return made
 
 
-def faults_of(options: argparse.Namespace) -> StreamFaults:
-    """What the line does, by the command line."""
-    return StreamFaults(**{name: getattr(options, name) for name in STREAM_FAULT_NAMES})
-
-
-def devices_of(options: argparse.Namespace) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Kinds of devices, and places of those that are on the network. Raises `EmulatorError`."""
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Fields of `StickConfig` by the command line. Raises `EmulatorError`."""
     devices = tuple(word for word in options.devices.split(",") if word)
     numbers = [word for word in options.joined.split(",") if word]
     if any(not word.isdecimal() or not 1 <= int(word) <= len(devices) for word in numbers):
         raise EmulatorError(f"--joined {options.joined!r}: must be numbers from 1 to {len(devices)}, as 1,3")
-    return devices, tuple(int(word) - 1 for word in numbers)
+    return {
+        "devices": devices,
+        "joined": tuple(int(word) - 1 for word in numbers),
+        "tcp_port": options.tcp,
+        "link": options.link,
+        "seed": options.seed,
+        "speed": options.speed,
+        "loss": options.air_loss,
+        "lost_status": options.lost_status,
+        "faults": StreamFaults(**{name: getattr(options, name) for name in STREAM_FAULT_NAMES}),
+    }
 
 
 class Console:
@@ -264,26 +258,11 @@ def _number(name: str, text: str) -> float:
 
 async def serve(stick: Stick) -> None:
     """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`."""
-    loop = asyncio.get_running_loop()
-    end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end.set)
     rows = [
         f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
         for place, device in enumerate(stick.devices, 1)
     ]
-    print_line("\n".join((stick.pipe_url, stick.toml(), *rows, READY)))
-    console = Console(stick, end.set)
-
-    def hear(line: str) -> None:
-        if line.strip():
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(lambda: print_line(console.answer(line)))
-
-    if sys.stdin is not None:
-        # A daemon: it may wait in a read that never ends.
-        threading.Thread(target=read_lines, args=(sys.stdin.fileno(), hear), daemon=True).start()
-    await end.wait()
+    await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_))
 
 
 def started(name: str, run: Callable[[], None]) -> int:

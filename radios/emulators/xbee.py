@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import struct
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Self
 
 from radios.emulators.air import (
@@ -20,11 +18,8 @@ from radios.emulators.air import (
     Station,
 )
 from radios.emulators.device_object import neighbour_rows, table
-from radios.emulators.devices import make
 from radios.emulators.errors import EmulatorError
-from radios.emulators.home import Home
-from radios.emulators.stick import EmulatedStick, check_kinds
-from radios.emulators.stream import StreamFaults
+from radios.emulators.stick import EmulatedStick, StickConfig
 from radios.emulators.xbee_line import Reader, write
 from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Registers
 
@@ -44,29 +39,14 @@ _NO_BUFFERS, _NOT_JOINED, _SELF, _BROADCAST_ENCRYPTED, _TOO_LARGE, _NO_KEY = 0x1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class XbeeConfig:
-    """How the emulator is set up."""
+class XbeeConfig(StickConfig):
+    """How the emulator is set up. Keys of devices that are `joined` are registered."""
 
     devices: tuple[str, ...] = ("plug", "meter", "thermostat")
-    """Kinds, in order; the same kind may come more than once."""
-    joined: tuple[int, ...] | None = None
-    """Which of them (by place in `devices`) are on the network at the start, their keys registered; None: none."""
     firmware: str = "3119"
-    tcp_port: int | None = None
-    """Serve TCP there (0: a free port) instead of a pseudo terminal."""
-    link: Path | None = None
     is_certified: bool = True
     api_mode: int | None = None
     """That cannot be changed; None: it is 1, and can."""
-    seed: int = 1
-    speed: float = 1.0
-    start_of_day_s: float = 18 * 3600.0
-    loss: float = 0.0
-    """On the air."""
-    faults: StreamFaults = field(default_factory=StreamFaults)
-    """On the line."""
-    lost_status: float = 0.0
-    """Probability that the status of a transmission is not sent."""
 
 
 def link_key_of(ieee: int) -> bytes:
@@ -80,10 +60,7 @@ class XbeeEmulator(EmulatedStick):
     def __init__(self, config: XbeeConfig = XbeeConfig()) -> None:
         if config.firmware not in FIRMWARES:
             raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
-        check_kinds(config.devices)
-        super().__init__(
-            seed=config.seed, loss=config.loss, faults=config.faults, tcp_port=config.tcp_port, link=config.link
-        )
+        super().__init__(config)
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
         self.registers = Registers()
@@ -100,17 +77,15 @@ class XbeeEmulator(EmulatedStick):
         self._reader = Reader()
         self._association = 0xFF
         self._out = 0
-        self._counter = 0
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         config = self.config
-        home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
         await self.end.__aenter__()
         self.air.attach(self)
         self._form()
-        self.devices = [make(kind, number, config.seed, home) for number, kind in enumerate(config.devices, 1)]
+        self._furnish()
         for device in self.devices:
             device.link_key = link_key_of(device.ieee)
         for number in config.joined or ():
@@ -373,7 +348,7 @@ class XbeeEmulator(EmulatedStick):
             if is_request and (frame.cluster in OF_THE_STACK or self.registers.number("AO") != 3):
                 answer = self._device_object(frame)
                 if answer is not None:
-                    self._reply(frame, answer)
+                    self._reply(frame, frame.cluster | 0x8000, frame.payload[:1] + answer)
                 return
         options = 0x02 if frame.destination >= 0xFFF8 else 0x01
         options |= (0x20 if frame.encrypted else 0) | (0x40 if place is not None and not place.is_router else 0)
@@ -409,20 +384,6 @@ class XbeeEmulator(EmulatedStick):
             case 0x0031:
                 return table(neighbour_rows(self.air, 0), body[0])
         return b"\x84" if frame.destination < 0xFFF8 else None
-
-    def _reply(self, frame: AirFrame, answer: bytes) -> None:
-        self._counter = (self._counter + 1) & 0xFF
-        back = AirFrame(
-            source=0,
-            destination=frame.source,
-            source_endpoint=0,
-            destination_endpoint=0,
-            profile=0,
-            cluster=frame.cluster | 0x8000,
-            payload=frame.payload[:1] + answer,
-            counter=self._counter,
-        )
-        self._spawn(self._quietly(back))
 
     def admits(self, station: Station) -> bool:
         """See `air.Coordinator`: whoever has the key that is registered for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from radios.emulators.stick_command import devices_of, faults_of, parser, serve, started
+from radios.emulators.stick_command import parser, serve, settings_of, started
 from radios.emulators.xbee import FIRMWARES, XbeeConfig, XbeeEmulator
 
 
@@ -19,19 +19,10 @@ def main(arguments: Sequence[str]) -> int:
     options = made.parse_args(arguments)
 
     async def run() -> None:
-        devices, joined = devices_of(options)
         config = XbeeConfig(
-            devices=devices,
-            joined=joined,
+            **settings_of(options),
             firmware=options.firmware,
             is_certified=not options.no_certificate,
-            tcp_port=options.tcp,
-            link=options.link,
-            seed=options.seed,
-            speed=options.speed,
-            loss=options.air_loss,
-            lost_status=options.lost_status,
-            faults=faults_of(options),
         )
         async with XbeeEmulator(config) as module:
             await serve(module)

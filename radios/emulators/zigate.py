@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 from radios.emulators.air import (
@@ -18,11 +16,8 @@ from radios.emulators.air import (
     AirFrame,
     Station,
 )
-from radios.emulators.devices import make
 from radios.emulators.errors import EmulatorError
-from radios.emulators.home import Home
-from radios.emulators.stick import EmulatedStick, check_kinds
-from radios.emulators.stream import StreamFaults
+from radios.emulators.stick import EmulatedStick, StickConfig
 from radios.emulators.zcl import BadFrameError
 from radios.emulators.zigate_firmware import FIRMWARES
 from radios.emulators.zigate_line import Reader, write
@@ -40,29 +35,15 @@ NO_APS_ACK_SLOT = 0x83
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZigateConfig:
+class ZigateConfig(StickConfig):
     """How the emulator is set up."""
 
     devices: tuple[str, ...] = ("cube", "plug", "meter", "thermostat")
-    """Kinds, in order; the same kind may come more than once."""
-    joined: tuple[int, ...] | None = None
-    """Which of them (by place in `devices`) are on the network at the start; None: none."""
     press_when_open_s: float | None = None
-    """The others are told to join so long after joining was opened; None: somebody presses their buttons."""
+    """Devices that are not joined are told to join so long after joining was opened; None: somebody presses their
+    buttons."""
     firmware: str = "3.23"
-    tcp_port: int | None = None
-    """Serve TCP there (0: a free port) instead of a pseudo terminal."""
-    link: Path | None = None
     factory_new: bool = False
-    seed: int = 1
-    speed: float = 1.0
-    start_of_day_s: float = 18 * 3600.0
-    loss: float = 0.0
-    """On the air."""
-    faults: StreamFaults = field(default_factory=StreamFaults)
-    """On the line."""
-    lost_status: float = 0.0
-    """Probability that the status of a command is not sent."""
 
 
 class ZigateEmulator(EmulatedStick):
@@ -72,10 +53,7 @@ class ZigateEmulator(EmulatedStick):
         firmware = FIRMWARES.get(config.firmware)
         if firmware is None:
             raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
-        check_kinds(config.devices)
-        super().__init__(
-            seed=config.seed, loss=config.loss, faults=config.faults, tcp_port=config.tcp_port, link=config.link
-        )
+        super().__init__(config)
         self.config, self.firmware = config, firmware
         self.ieee = IEEE + (config.seed << 16)
         self.lost_status = config.lost_status
@@ -83,7 +61,6 @@ class ZigateEmulator(EmulatedStick):
         """The last commands of the host."""
         self._reader = Reader()
         self._raw = 0
-        self._counter = 0
         self._in_flight = 0
         self._channel_mask = 0x07FFF800
         self._wanted_epid = 0
@@ -123,12 +100,11 @@ class ZigateEmulator(EmulatedStick):
 
     async def __aenter__(self) -> Self:
         config = self.config
-        home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
         await self.end.__aenter__()
         self.air.attach(self)
         if not config.factory_new:
             self._form(20, 0x1A00 + config.seed % 0xFF, 0x9C0F3A5500000000 + config.seed)
-        self.devices = [make(kind, number, config.seed, home) for number, kind in enumerate(config.devices, 1)]
+        self._furnish()
         for number in config.joined or ():
             if not self.air.join(self.devices[number], quietly=True):
                 raise EmulatorError("devices cannot be on a network that is not formed yet: leave factory_new away")
@@ -513,17 +489,3 @@ class ZigateEmulator(EmulatedStick):
         if answer is None:
             return
         self._reply(frame, frame.cluster | 0x8000, frame.payload[:1] + answer)
-
-    def _reply(self, frame: AirFrame, cluster: int, payload: bytes) -> None:
-        self._counter = (self._counter + 1) & 0xFF
-        back = AirFrame(
-            source=0,
-            destination=frame.source,
-            source_endpoint=frame.destination_endpoint,
-            destination_endpoint=frame.source_endpoint,
-            profile=frame.profile,
-            cluster=cluster,
-            payload=payload,
-            counter=self._counter,
-        )
-        self._spawn(self._quietly(back))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from radios.emulators.stick_command import devices_of, faults_of, parser, serve, started
+from radios.emulators.stick_command import parser, serve, settings_of, started
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.emulators.zigate_firmware import FIRMWARES
 
@@ -21,20 +21,11 @@ def main(arguments: Sequence[str]) -> int:
     options = made.parse_args(arguments)
 
     async def run() -> None:
-        devices, joined = devices_of(options)
         config = ZigateConfig(
-            devices=devices,
-            joined=joined,
+            **settings_of(options),
             press_when_open_s=options.join_after,
             firmware=options.firmware,
-            tcp_port=options.tcp,
-            link=options.link,
             factory_new=options.factory_new,
-            seed=options.seed,
-            speed=options.speed,
-            loss=options.air_loss,
-            lost_status=options.lost_status,
-            faults=faults_of(options),
         )
         async with ZigateEmulator(config) as stick:
             await serve(stick)
