@@ -10,9 +10,9 @@ from math import floor
 from radios.emulators import zcl
 from radios.emulators.air import SLEEPY_CAPABILITY, Air
 from radios.emulators.device import Attribute, Cluster, EmulatedDevice, Endpoint
-from radios.emulators.home import Home, Lighting, Load, Refrigerator, Solar, WaterHeater, drift, noise
+from radios.emulators.home import Home, Load, Refrigerator, drift, noise
 from radios.emulators.se_devices import SmartMeter
-from radios.emulators.servers import Meter, basic, groups, identify, on_off, power_configuration
+from radios.emulators.servers import Meter, WholeHome, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
 LUMI = 0x115F
@@ -176,21 +176,16 @@ class Plug(EmulatedDevice):
         self.meter.tick()
 
 
-class HomeMeter(EmulatedDevice):
+class HomeMeter(WholeHome):
     """The home's electricity meter, with solar power on the roof."""
 
     kind = "meter"
     manufacturer, model = "Example", "in-home-meter"
+    start_wh = 4_310_000
 
     def build(self) -> None:
         """One endpoint."""
-        self._loads: tuple[Load, ...] = (
-            Lighting(self.seed),
-            Refrigerator(self.seed + 1),
-            WaterHeater(self.seed + 2),
-            Solar(self.seed + 3),
-        )
-        self.meter = Meter(self, self._watts, 4_310_000 + self.seed % 9000)
+        super().build()
         self.endpoints = {
             1: Endpoint(
                 0x0053,
@@ -198,14 +193,6 @@ class HomeMeter(EmulatedDevice):
                 (0x000A,),
             )
         }
-
-    def _watts(self) -> float:
-        now = self.model_time()
-        return sum(load.demand(now).watts for load in self._loads)
-
-    def tick(self) -> None:
-        """Count energy."""
-        self.meter.tick()
 
 
 class Thermostat(EmulatedDevice):

@@ -9,6 +9,7 @@ from math import floor
 
 from radios.emulators import zcl
 from radios.emulators.device import Attribute, Cluster, EmulatedDevice
+from radios.emulators.home import Lighting, Load, Refrigerator, Solar, WaterHeater
 
 A = Attribute
 JOULES_PER_WH = 3600.0
@@ -167,3 +168,28 @@ class Meter:
         if both_ways:
             attributes[0x0001] = A(zcl.UINT48, lambda: floor(self.received_wh), reportable=True)
         return Cluster(attributes)
+
+
+class WholeHome(EmulatedDevice):
+    """A base of meters of a whole home, with solar power on its roof."""
+
+    start_wh = 0
+    """What the meter has counted already, about."""
+
+    def build(self) -> None:
+        """The home's loads; endpoints are up to the class that derives from it."""
+        self._loads: tuple[Load, ...] = (
+            Lighting(self.seed),
+            Refrigerator(self.seed + 1),
+            WaterHeater(self.seed + 2),
+            Solar(self.seed + 3),
+        )
+        self.meter = Meter(self, self._watts, self.start_wh + self.seed % 9000)
+
+    def _watts(self) -> float:
+        now = self.model_time()
+        return sum(load.demand(now).watts for load in self._loads)
+
+    def tick(self) -> None:
+        """Count energy."""
+        self.meter.tick()
