@@ -42,6 +42,7 @@ __all__ = [
     "FrameReceived",
     "NetworkChanged",
     "NetworkInfo",
+    "NetworkSettings",
     "NoLinkKeyError",
     "NoReplyError",
     "NotReachableError",
@@ -65,6 +66,8 @@ class RadioConfig:
     driver: str
     pipe: str
     options: Mapping[str, object] = field(default_factory=dict)
+    joins: bool = False
+    """It shall join somebody else's network as a router (`hub.role`), instead of forming one."""
 
 
 # -- breakers --------------------------------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ class Capabilities:
     install_codes: bool
     link_keys: bool
     router: bool
-    """It can join a network as a router instead of forming one."""
+    """It is a router on a network that somebody else has formed."""
     group_send: bool
     broadcast_send: bool
     acks: bool
@@ -204,6 +207,8 @@ class Capabilities:
     erase: bool
     certificates: bool = False
     """It has a Smart Energy certificate, which can be exchanged."""
+    configurable: bool = False
+    """Extended PAN id, channels and link key of its network can be set (`ZigbeeRadio.configure`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +228,32 @@ class NetworkInfo:
     """Its version for people: "3.1e"."""
     mode: str = ""
     """How the driver uses it, for people: "raw APS, acknowledged"."""
+    waits_for: str = ""
+    """What it waits for before anything can be sent, for people: "joining: no network lets it in". Empty: nothing."""
+
+    @property
+    def is_operational(self) -> bool:
+        """It is on its network, with all keys that it needs."""
+        return not self.waits_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """Which network to form or to join, as far as it is to change (CPX2-SE, configure_zigbee_network)."""
+
+    extended_pan_id: int | None = None
+    """0: any."""
+    channels: tuple[int, ...] | None = None
+    """11 to 26, one at least."""
+    link_key: bytes | None = field(default=None, repr=False)
+    """That it joins with, 16 bytes."""
+    join_interval_s: float | None = None
+    """Between attempts to join."""
+
+    @property
+    def changes_network(self) -> bool:
+        """Whether the present network is left for it."""
+        return (self.extended_pan_id, self.channels, self.link_key) != (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +409,17 @@ class ZigbeeRadio(Protocol):
         """Forget the network, all devices and keys. Who calls has asked a person twice."""
         ...
 
+    async def configure(self, settings: NetworkSettings) -> None:
+        """Leave the network, and form or join the one that the settings describe. Needs `configurable`.
+
+        `join_interval_s` by itself changes nothing else. Who calls has asked a person twice about the rest.
+        """
+        ...
+
+    async def leave(self) -> None:
+        """As a router: leave the network; joining is tried again at the join interval. Needs `router`."""
+        ...
+
 
 Radio = BreakerRadio | ZigbeeRadio
 
@@ -388,6 +430,11 @@ class Driver(Protocol):
     @property
     def carries(self) -> str:
         """`breakers` (it opens a `BreakerRadio`) or `zigbee` (it opens a `ZigbeeRadio`)."""
+        ...
+
+    @property
+    def joins(self) -> bool:
+        """Whether its radios can join a network that somebody else has formed (`RadioConfig.joins`)."""
         ...
 
     def check(self, config: RadioConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from radios.api import NetworkInfo
 from radios.errors import OptionError
@@ -62,6 +63,24 @@ def number(options: Mapping[str, object], key: str, maximum: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= maximum:
         raise OptionError(key, f"{value!r} is not a number from 0 to {maximum}")
     return value
+
+
+def secret(options: Mapping[str, object], key: str) -> str | None:
+    """A text that nobody is to see, as it is or as `file:/path/to/it`; None where it is not given."""
+    value = options.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise OptionError(key, "must be text, or file:/path/to/it")
+    if not value.startswith("file:"):
+        return value
+    path = Path(value.removeprefix("file:")).expanduser()
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise OptionError(key, f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OptionError(key, f"{path} is not text") from None
 
 
 def told_apart(

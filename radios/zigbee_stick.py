@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from radios.api import Capabilities, NetworkInfo, RadioLostError, ZigbeeEvent
+from radios.api import Capabilities, NetworkInfo, NetworkSettings, NotSupportedError, RadioLostError, ZigbeeEvent
 from radios.events import EventQueue
 
 
@@ -42,3 +42,11 @@ class ZigbeeStick:
     def events(self) -> AsyncIterator[ZigbeeEvent]:
         """See `ZigbeeRadio`."""
         return self._events.take()
+
+    async def configure(self, settings: NetworkSettings) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("this stick forms its network by itself: erase it to have another one")
+
+    async def leave(self) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("this stick holds its network, which it cannot leave")

@@ -100,6 +100,7 @@ _ROWS: Final = (
     Register("NJ", 1, RW, "how long joining is open after it was changed", "s", maximum=0xFE),
     Register("CB", 1, X, "presses of the commissioning button: 2 opens joining, 4 leaves", minimum=1, maximum=4),
     Register("ZS", 1, R, "stack profile"),
+    Register("CE", 1, RW, "1: coordinator, 0: router; firmware for all roles only", effect=_NETWORK, maximum=1),
     Register("EO", 1, RW, "encryption options; 8 on a router: establish keys after joining", effect=_NETWORK),
     Register("NK", 16, W, "network key; 00: a random one", effect=_NETWORK),
     Register("KY", 16, W, "link key: of the trust centre, or to join with", effect=_NETWORK),

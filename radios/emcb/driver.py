@@ -436,6 +436,7 @@ class EmcbDriver:
     """The driver as `radios.loader` finds it."""
 
     carries = "breakers"
+    joins = False
 
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong."""

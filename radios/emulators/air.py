@@ -84,8 +84,11 @@ class Station(Protocol):
 
     ieee: int
     capability: int
-    link_key: bytes | None
-    """That it was made with; None: it uses the key that everybody knows."""
+
+    @property
+    def link_key(self) -> bytes | None:
+        """That it joins with; None: it uses the key that everybody knows."""
+        ...
 
     def receive(self, frame: AirFrame) -> None:
         """A frame arrived."""
@@ -140,7 +143,10 @@ class Air:
         self._open: dict[int | None, float] = {}
         """Until when, by whom a device may join through; None: anybody."""
         self.channel, self.pan_id, self.extended_pan_id = 0, 0xFFFF, 0
+        self.is_coordinator_on = True
+        """It has power."""
         self._timers: set[asyncio.TimerHandle] = set()
+        self._tasks: set[asyncio.Task[int]] = set()
 
     # -- the network -----------------------------------------------------------------------------------------------
 
@@ -184,7 +190,7 @@ class Air:
 
         `quietly`: it was on the network before anybody watched.
         """
-        if self.coordinator is None or not self.channel:
+        if self.coordinator is None or not self.channel or not self.is_coordinator_on:
             return False
         if not (rejoin or quietly) and not (self.is_open and self.coordinator.admits(station)):
             return False
@@ -231,7 +237,11 @@ class Air:
                 return short
 
     def _parent_for(self, station: Station, *, anywhere: bool) -> int:
-        routers = [place.station.ieee for place in self.places.values() if place.is_router and place.power]
+        routers = [
+            place.station.ieee
+            for place in self.places.values()
+            if place.is_router and place.power and place.station is not station
+        ]
         parents = [0, *routers] if anywhere else [ieee for ieee in (0, *routers) if self._is_open_at(ieee)]
         if 0 in parents and (station.capability & 0x02 or len(parents) == 1 or self.random.random() < 0.5):
             return 0
@@ -262,10 +272,12 @@ class Air:
     # -- frames ------------------------------------------------------------------------------------------------------
 
     async def send(self, frame: AirFrame) -> int:
-        """From the coordinator to one device; the outcome, by the layers' numbers, when the stack knows it.
+        """From a chip to one device; the outcome, by the layers' numbers, when the stack knows it.
 
         An acknowledgement gets lost as easily as a frame; the device then hears the frame again.
         """
+        if frame.destination == COORDINATOR:
+            return await self._send_up(frame)
         place = self._by_short.get(frame.destination)
         if place is None:
             await asyncio.sleep(self.delay_s)
@@ -283,6 +295,23 @@ class Air:
             if not self._is_lost():
                 self.wake(place)
                 place.station.receive(frame)
+                if not (frame.ack and self._is_lost()):
+                    return DELIVERED
+            if frame.ack:
+                await asyncio.sleep(APS_WAIT_S)
+        return NO_APS_ACK if frame.ack else NO_MAC_ACK
+
+    async def _send_up(self, frame: AirFrame) -> int:
+        """From a router's chip to the coordinator."""
+        source = self._by_short.get(frame.source)
+        if source is None:
+            return NO_ROUTE
+        for _ in range(4 if frame.ack else 1):
+            await asyncio.sleep(self.delay_s * (1 if source.parent == 0 else 2))
+            if self.coordinator is None or not self.channel or not self.is_coordinator_on:
+                return NO_MAC_ACK
+            if not self._is_lost():
+                self.coordinator.receive(frame, source.lqi)
                 if not (frame.ack and self._is_lost()):
                     return DELIVERED
             if frame.ack:
@@ -327,6 +356,16 @@ class Air:
 
     def transmit(self, frame: AirFrame) -> None:
         """From a device to the coordinator, to another device, or to all."""
+        if frame.source == COORDINATOR:  # it is a device itself
+            if not self.is_coordinator_on:
+                return
+            if frame.destination >= 0xFFF8:
+                self.broadcast(frame)
+            else:
+                task = asyncio.get_running_loop().create_task(self.send(frame))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            return
         source = self._by_short.get(frame.source)
         if source is None or not source.power:
             return
@@ -356,7 +395,7 @@ class Air:
             if place is not None:
                 if place.power and self._by_short.get(place.short) is place:
                     place.station.receive(frame)
-            elif self.coordinator is not None and self.channel:
+            elif self.coordinator is not None and self.channel and self.is_coordinator_on:
                 lqi = source.lqi if source is not None else 255
                 self.coordinator.receive(frame, max(1, min(255, lqi + self.random.randint(-6, 6))))
 
@@ -368,6 +407,8 @@ class Air:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        for task in self._tasks:
+            task.cancel()
         for place in self.places.values():
             place.station.network_left(rejoin=False)
         self.places.clear()

@@ -198,6 +198,16 @@ class EmulatedDevice:
         if self.air is not None:
             self.air.places[self.ieee].power = on
 
+    @property
+    def has_power(self) -> bool:
+        """It is on the network, and on."""
+        return self.air is not None and self.air.places[self.ieee].power
+
+    def has_keys_with(self, short: int) -> bool:
+        """Whether keys are established with whoever has a network address; a device has them with its trust centre."""
+        del short
+        return self.is_authenticated
+
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -209,7 +219,7 @@ class EmulatedDevice:
         self._timer = None
         if self.air is None:
             return
-        if self.air.places[self.ieee].power:
+        if self.has_power:
             self.tick()
             self._send_reports()
         self._arm()
@@ -240,7 +250,7 @@ class EmulatedDevice:
                 cluster=cluster,
                 payload=payload,
                 counter=self._counter,
-                encrypted=self.is_authenticated and profile == SMART_ENERGY and cluster in SECURED_CLUSTERS,
+                encrypted=profile == SMART_ENERGY and cluster in SECURED_CLUSTERS and self.has_keys_with(to),
             )
         )
 
@@ -257,7 +267,7 @@ class EmulatedDevice:
 
     def changed(self) -> None:
         """Something changed that a device tells at once, not with the next second."""
-        if self.air is not None and self.air.places[self.ieee].power:
+        if self.has_power:
             self._send_reports()
 
     def _cluster(self, endpoint: int, cluster: int) -> Cluster:

@@ -443,9 +443,13 @@ DEVICES: Mapping[str, type[EmulatedDevice]] = {
 
 def make(kind: str, number: int, seed: int, home: Home) -> EmulatedDevice:
     """The `number`th device of a home. Raises `KeyError`."""
-    found = DEVICES[kind]
-    first = LUMI_FIRST if found is Cube else OTHERS_FIRST
-    return found(
+    return make_one(DEVICES[kind], number, seed, home)
+
+
+def make_one(kind: type[EmulatedDevice], number: int, seed: int, home: Home) -> EmulatedDevice:
+    """The `number`th device of a home, of a class."""
+    first = LUMI_FIRST if kind is Cube else OTHERS_FIRST
+    return kind(
         first + (seed & 0xFF) * 0x100 + number,
         seed * 1000 + number,
         lambda: home.model_time(asyncio.get_running_loop().time()),

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from types import TracebackType
 
-from radios.emulators.air import Air, AirFrame
+from radios.emulators.air import COORDINATOR, Air, AirFrame
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
@@ -49,6 +49,9 @@ class StickConfig:
 class EmulatedStick:
     """A base: it is deaf and dumb, and a driver's protocol is up to the class that derives from it."""
 
+    short = COORDINATOR
+    """Its network address."""
+
     def __init__(self, config: StickConfig) -> None:
         """Raises `EmulatorError` for a kind of device that there is not."""
         check_kinds(config.devices)
@@ -67,8 +70,8 @@ class EmulatedStick:
     def _furnish(self) -> None:
         """Put the devices into the room."""
         config = self._home_config
-        home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
-        self.devices = [make(kind, number, config.seed, home) for number, kind in enumerate(config.devices, 1)]
+        self.home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
+        self.devices = [make(kind, number, config.seed, self.home) for number, kind in enumerate(config.devices, 1)]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -146,7 +149,7 @@ class EmulatedStick:
         """Answer a device's frame."""
         self._counter = (self._counter + 1) & 0xFF
         back = AirFrame(
-            source=0,
+            source=self.short,
             destination=frame.source,
             source_endpoint=frame.destination_endpoint,
             destination_endpoint=frame.source_endpoint,

@@ -1,10 +1,14 @@
-"""An emulated XBee with Smart Energy coordinator firmware, over a pseudo terminal or TCP, with a room around it."""
+"""An emulated XBee with Smart Energy firmware, over a pseudo terminal or TCP, with a room around it.
+
+`XbeeEmulator` is the coordinator and trust centre; `xbee_router.XbeeRouter` joins the network of another one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import struct
 from dataclasses import dataclass
+from random import Random
 from typing import Self
 
 from radios.emulators.air import (
@@ -14,6 +18,7 @@ from radios.emulators.air import (
     NO_APS_ACK,
     NO_MAC_ACK,
     NO_ROUTE,
+    Air,
     AirFrame,
     Station,
 )
@@ -26,12 +31,16 @@ from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Register
 IEEE = 0x0013A20040400001
 FIRMWARES = {"3119": 0x3119, "5132": 0x5132, "3319": 0x3319, "21A7": 0x21A7}
 """Values of VR: coordinator, S2C, router, and ZB firmware that is not Smart Energy's."""
+EITHER = "5132"
+"""Firmware whose role is up to register CE."""
 BOOT_S, START_S, RESET_S = 0.2, 0.3, 0.3
 MAX_KEYS = 10
 MAX_PAYLOAD, ENCRYPTION = 0x80, 9
 MAX_OUT = 8
 """Transmissions that the module has buffers for."""
 DEVICE_ANNOUNCE = 0x0013
+OF_THE_NETWORK = frozenset(("ID", "SC", "KY"))
+"""Registers upon whose change the network is formed or joined anew."""
 OF_THE_STACK = frozenset((0x0000, 0x0001, 0x0002, 0x0003, 0x0031))
 """Device object requests that the stack answers whatever AO says."""
 _STATUS = {DELIVERED: 0x00, NO_APS_ACK: 0x21, NO_ROUTE: 0x24, NO_MAC_ACK: 0x01, EXPIRED: 0x21}
@@ -54,6 +63,14 @@ def link_key_of(ieee: int) -> bytes:
     return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
 
 
+def form(air: Air, random: Random, mask: int, extended_pan_id: int) -> None:
+    """A network on one of the channels of a mask; extended PAN id 0: a random one."""
+    channels = [11 + bit for bit in range(16) if mask >> bit & 1]
+    air.channel = min(channels, key=air.energy)
+    air.pan_id = random.randint(1, 0xFFFE)
+    air.extended_pan_id = extended_pan_id or random.getrandbits(63) | 1
+
+
 class XbeeEmulator(EmulatedStick):
     """`async with XbeeEmulator(config) as module`: it is plugged in, and has its network."""
 
@@ -63,7 +80,7 @@ class XbeeEmulator(EmulatedStick):
         super().__init__(config)
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
-        self.registers = Registers()
+        self.registers = Registers(is_either=config.firmware == EITHER)
         if config.api_mode is not None:
             self.registers.write("AP", bytes((config.api_mode,)))
             self.registers.keep()
@@ -77,6 +94,8 @@ class XbeeEmulator(EmulatedStick):
         self._reader = Reader()
         self._association = 0xFF
         self._out = 0
+        self._is_changed = False
+        """What was queued changes the network."""
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -84,10 +103,9 @@ class XbeeEmulator(EmulatedStick):
         config = self.config
         await self.end.__aenter__()
         self.air.attach(self)
-        self._form()
+        form(self.air, self.random, self.registers.number("SC"), self.registers.number("ID"))
+        self._association = 0x00
         self._furnish()
-        for device in self.devices:
-            device.link_key = link_key_of(device.ieee)
         for number in config.joined or ():
             device = self.devices[number]
             self.table[device.ieee] = device.link_key or b""
@@ -124,14 +142,15 @@ class XbeeEmulator(EmulatedStick):
 
         self._after(BOOT_S, up)
 
-    def _form(self) -> None:
-        """A network as the registers want it."""
-        mask = self.registers.number("SC")
-        channels = [11 + bit for bit in range(16) if mask >> bit & 1]
-        self.air.channel = min(channels, key=self.air.energy)
-        self.air.pan_id = self.random.randint(1, 0xFFFE)
-        self.air.extended_pan_id = self.registers.number("ID") or self.random.getrandbits(63) | 1
-        self._association = 0x00
+    def _furnish(self) -> None:
+        super()._furnish()
+        for device in self.devices:
+            device.link_key = link_key_of(device.ieee)
+
+    @property
+    def is_on_network(self) -> bool:
+        """It has formed, or joined."""
+        return self._association == 0x00
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -166,7 +185,8 @@ class XbeeEmulator(EmulatedStick):
                     status, answer = self._at(name, value)
                 if frame[1]:
                     self._say(b"\x88" + frame[1:4] + bytes((status,)) + answer)
-                self._act(name, status)
+                if frame[0] == 0x08:
+                    self._act(name, status)
             case 0x11:
                 self._transmit(frame)
             case 0x24:
@@ -178,7 +198,9 @@ class XbeeEmulator(EmulatedStick):
 
     def _apply(self) -> None:
         for name, value in self.registers.queued.items():
+            before = self.registers.of(name)
             self.registers.write(name, value)
+            self._is_changed |= name in OF_THE_NETWORK and self.registers.of(name) != before
         self.registers.queued.clear()
 
     def _at(self, name: str, value: bytes) -> tuple[int, bytes]:
@@ -192,10 +214,10 @@ class XbeeEmulator(EmulatedStick):
             "SH": self.ieee.to_bytes(8, "big")[:4],
             "SL": self.ieee.to_bytes(8, "big")[4:],
             "AI": bytes((self._association,)),
-            "CH": bytes((air.channel if self._association == 0 else 0,)),
+            "CH": bytes((air.channel if self.is_on_network else 0,)),
             "OI": air.pan_id.to_bytes(2, "big"),
             "OP": air.extended_pan_id.to_bytes(8, "big"),
-            "MY": b"\x00\x00" if self._association == 0 else b"\xff\xfe",
+            "MY": self.short.to_bytes(2, "big") if self.is_on_network else b"\xff\xfe",
             "NP": bytes((MAX_PAYLOAD,)),
             "NC": b"\x0a",
             "ZS": b"\x02",
@@ -222,9 +244,10 @@ class XbeeEmulator(EmulatedStick):
             return self.registers.read(name)
         if name == "AP" and self.config.api_mode is not None:
             return BAD_PARAMETER, b""
-        before = self.registers.now.get(name)
+        before = self.registers.of(name)
         status = self.registers.write(name, value)
-        if name == "NJ" and status == OK and self.registers.now[name] != before:
+        self._is_changed |= name in OF_THE_NETWORK and self.registers.of(name) != before
+        if name == "NJ" and status == OK and self.registers.of(name) != before:
             # The timer starts only when the value changes.
             self.air.permit(self.registers.number("NJ"), via=0)
         return status, b""
@@ -235,17 +258,25 @@ class XbeeEmulator(EmulatedStick):
         if name == "FR":
             self._after(RESET_S, lambda: self._boot(0x01))
         elif name == "NR":
-            self._association = 0xFF
-            self._authenticated.clear()
-            self.air.forget_all()
-
-            def formed() -> None:
-                self._form()
-                self._say(b"\x8a\x06")
-
-            self._after(START_S, formed)
+            self._leave()
         elif name == "CB":
             self.air.permit(60)
+        elif self._is_changed:
+            self._leave()
+        self._is_changed = False
+
+    def _leave(self) -> None:
+        """The network is gone; another one is formed."""
+        self._association = 0xFF
+        self._authenticated.clear()
+        self.air.forget_all()
+
+        def formed() -> None:
+            form(self.air, self.random, self.registers.number("SC"), self.registers.number("ID"))
+            self._association = 0x00
+            self._say(b"\x8a\x06")
+
+        self._after(START_S, formed)
 
     def _register(self, frame: bytes) -> int:
         ieee, key = int.from_bytes(frame[2:10], "big"), frame[13:]
@@ -269,7 +300,7 @@ class XbeeEmulator(EmulatedStick):
         is_broadcast = wide == 0xFFFF
         if len(data) > MAX_PAYLOAD - (ENCRYPTION if encrypted else 0):
             return self._status(number, short, _TOO_LARGE)
-        if self._association != 0:
+        if not self.is_on_network:
             return self._status(number, 0xFFFD, _NOT_JOINED)
         if self._overflow:
             self._overflow -= 1
@@ -283,12 +314,12 @@ class XbeeEmulator(EmulatedStick):
             return self._status(number, 0xFFFD, 0x24)
         ieee, address = target
         if ieee == self.ieee:
-            return self._status(number, 0, _SELF)
+            return self._status(number, self.short, _SELF)
         if encrypted and ieee not in self._authenticated:
             return self._status(number, address, _NO_KEY)
         self._counter = (self._counter + 1) & 0xFF
         found = AirFrame(
-            source=0,
+            source=self.short,
             destination=address,
             source_endpoint=source,
             destination_endpoint=to,
@@ -302,20 +333,26 @@ class XbeeEmulator(EmulatedStick):
         if is_broadcast:
             if profile == 0 and cluster == 0x0036 and len(data) >= 2:
                 self.air.permit(data[1])
-            self.air.broadcast(found)
+            self._spread(found)
             return self._status(number, 0xFFFE, OK)
         self._out += 1
         self._spawn(self._carry(number, found))
         return None
+
+    def _spread(self, frame: AirFrame) -> None:
+        """Broadcast."""
+        self.air.broadcast(frame)
 
     def _target(self, wide: int, short: int) -> tuple[int, int] | None:
         """Extended and network address; None: nobody knows it."""
         if wide == 0xFFFF:
             return wide, BROADCAST_ALL if short in (0xFFFE, 0xFFFF) else short
         if wide == 0:
-            return self.ieee, 0
+            return (self.air.coordinator.ieee, 0) if self.air.coordinator is not None else None
         if wide == self.ieee:
-            return self.ieee, 0
+            return self.ieee, self.short
+        if self.air.coordinator is not None and wide == self.air.coordinator.ieee:
+            return wide, 0
         if wide == 0xFFFFFFFFFFFFFFFF:
             place = self.air.place_of(short)
             return (place.station.ieee, short) if place is not None else None
@@ -336,13 +373,15 @@ class XbeeEmulator(EmulatedStick):
 
     # -- frames in -----------------------------------------------------------------------------------------------------
 
-    def receive(self, frame: AirFrame, lqi: int) -> None:
-        """See `air.Coordinator`."""
+    def receive(self, frame: AirFrame, lqi: int = 0) -> None:
+        """See `air.Coordinator` and `air.Station`."""
         del lqi  # the module does not tell it
-        if self._association != 0:
+        if not self.is_on_network:
             return
         place = self.air.place_of(frame.source)
         ieee = place.station.ieee if place is not None else 0xFFFFFFFFFFFFFFFF
+        if frame.source == 0 and self.air.coordinator is not None:
+            ieee = self.air.coordinator.ieee
         if frame.profile == 0 and frame.destination_endpoint == 0 and not frame.cluster & 0x8000:
             is_request = frame.cluster != DEVICE_ANNOUNCE
             if is_request and (frame.cluster in OF_THE_STACK or self.registers.number("AO") != 3):
@@ -369,12 +408,16 @@ class XbeeEmulator(EmulatedStick):
 
     def _device_object(self, frame: AirFrame) -> bytes | None:
         """What the stack says of itself. With AO=1 it has the key establishment endpoint, and no other."""
-        body, short = frame.payload[1:], b"\x00\x00"
+        body, short = frame.payload[1:], self.short.to_bytes(2, "little")
         match frame.cluster:
+            case 0x0000 if int.from_bytes(body[:8], "little") != self.ieee:
+                return None  # somebody else is meant
             case 0x0000 | 0x0001:
                 return b"\x00" + self.ieee.to_bytes(8, "little") + short
             case 0x0002:
-                return b"\x00" + short + struct.pack("<BBBHBHHHB", 0, 0x40, 0x8F, 0x101E, 84, 128, 0x2C00, 128, 0)
+                logical = 0 if self.short == 0 else 1
+                about = struct.pack("<BBBHBHHHB", logical, 0x40, 0x8F, 0x101E, 84, 128, 0x2C00, 128, 0)
+                return b"\x00" + short + about
             case 0x0003:
                 return b"\x00" + short + b"\x10\xc1"
             case 0x0006:
@@ -382,7 +425,7 @@ class XbeeEmulator(EmulatedStick):
                 found = struct.unpack_from("<H", body, 2)[0] == 0x0109 and 0x0800 in wanted
                 return b"\x00" + short + (b"\x01\x5e" if found else b"\x00")
             case 0x0031:
-                return table(neighbour_rows(self.air, 0), body[0])
+                return table(neighbour_rows(self.air, 0 if self.short == 0 else self.ieee), body[0])
         return b"\x84" if frame.destination < 0xFFF8 else None
 
     def admits(self, station: Station) -> bool:

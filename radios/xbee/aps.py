@@ -20,15 +20,15 @@ APS_ENCRYPTION_BYTES = 9
 """What encryption takes of a payload (90033931_A, p. 54)."""
 
 
-def capabilities_of(max_payload: int) -> Capabilities:
-    """What a module with the coordinator's Smart Energy firmware can do."""
+def capabilities_of(max_payload: int, *, is_router: bool = False) -> Capabilities:
+    """What a module with Smart Energy firmware can do: as trust centre, or as a router."""
     return Capabilities(
         answers_zdo=False,
         answers_default_response=False,
         aps_encryption=True,
-        install_codes=True,
-        link_keys=True,
-        router=False,
+        install_codes=not is_router,
+        link_keys=not is_router,
+        router=is_router,
         group_send=False,
         broadcast_send=True,
         acks=True,
@@ -40,6 +40,7 @@ def capabilities_of(max_payload: int) -> Capabilities:
         certification=False,
         erase=True,
         certificates=True,
+        configurable=True,
     )
 
 

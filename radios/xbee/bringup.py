@@ -47,19 +47,48 @@ NETWORK: Final = (
     Step("MY", None, "network address"),
 )
 TRUST_CENTRE: Final = (Step("DO", b"\x02", "tell of devices that join and leave", is_optional=True),)
+ROLE: Final = "CE"
+"""Register that says which role firmware for all roles has."""
+ROUTER: Final = (Step("EO", b"\x08", "establish keys with the trust centre after joining"),)
+"""Kept in flash, where it is not there already: a router that restarts by itself joins by itself."""
+NO_NETWORK: Final = 0xFFFE
+"""Register MY while the module is on none."""
 ON_CLOSING: Final = Step("AO", b"\x01", "the module answers device object requests by itself again")
 ATTEMPTS = 3
 """Of each step: all may be done twice."""
-STEPS: Final = (*VOLATILE, *IDENTITY, *NETWORK, *TRUST_CENTRE)
+COORDINATOR_STEPS: Final = (*VOLATILE, *IDENTITY, *NETWORK, *TRUST_CENTRE)
+ROUTER_STEPS: Final = (*VOLATILE, *IDENTITY, *ROUTER, *NETWORK)
 
 
-def table() -> str:
+def table(*, is_router: bool = False) -> str:
     """The steps for people."""
     return "\n".join(
         f"{step.name + ('' if step.value is None else '=' + step.value.hex()):6} {step.why}"
         + (" (if the module has it)" if step.is_optional else "")
-        for step in STEPS
+        for step in (ROUTER_STEPS if is_router else COORDINATOR_STEPS)
     )
+
+
+async def keep(link: XbeeLink, steps: tuple[Step, ...]) -> bool:
+    """Write registers that are not as wanted, and to flash if there were any; whether there were.
+
+    Raises as `XbeeLink.at` does.
+    """
+    changed = False
+    for step in steps:
+        assert step.value is not None
+        try:
+            is_so = to_number(await link.at(step.name, attempts=ATTEMPTS)) == to_number(step.value)
+            if not is_so:
+                await link.at(step.name, step.value, attempts=ATTEMPTS)
+                changed = True
+        except AtError as error:
+            if step.is_optional and error.status is AtStatus.UNKNOWN_COMMAND:
+                continue
+            raise RadioLostError(f"the module refuses {step.name} ({step.why}): {error.status.name}") from None
+    if changed:
+        await link.at("WR", attempts=ATTEMPTS)
+    return changed
 
 
 async def carry_out(link: XbeeLink, steps: tuple[Step, ...]) -> Mapping[str, bytes]:
@@ -85,6 +114,8 @@ class Firmware:
 
     version: int
     is_router: bool
+    is_either: bool = False
+    """It has the role that register CE says."""
 
     @property
     def name(self) -> str:
@@ -102,7 +133,7 @@ def firmware_of(values: Mapping[str, bytes]) -> Firmware:
     version = to_number(values["VR"])
     family = version >> 8
     if family in _COORDINATORS or family == _EITHER:
-        return Firmware(version, is_router=False)
+        return Firmware(version, is_router=False, is_either=family == _EITHER)
     if family in _ROUTERS:
         return Firmware(version, is_router=True)
     what = "end device firmware" if family in _END_DEVICES else "no Smart Energy firmware"
@@ -121,6 +152,16 @@ class Place:
     pan_id: int
     extended_pan_id: int
     short: int
+
+    @property
+    def is_on_network(self) -> bool:
+        """It has a place there, though perhaps no keys yet."""
+        return bool(self.channel) and self.short != NO_NETWORK
+
+    @property
+    def is_operational(self) -> bool:
+        """It may send and hear all that there is."""
+        return self.association is AssociationStatus.ON_NETWORK and self.short != NO_NETWORK
 
 
 def place_of(values: Mapping[str, bytes]) -> Place:

@@ -1,10 +1,13 @@
-"""An XBee with Smart Energy firmware as a Zigbee radio: trust centre with link keys, APS encryption frame by frame."""
+"""An XBee with Smart Energy firmware as a Zigbee radio, with APS encryption frame by frame.
+
+It is trust centre of a network that it forms, with a link key for each device, or a router that joins one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -26,6 +29,7 @@ from radios.api import (
     FrameReceived,
     NetworkChanged,
     NetworkInfo,
+    NetworkSettings,
     NoLinkKeyError,
     NoReplyError,
     NotReachableError,
@@ -39,17 +43,24 @@ from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of
 from radios.xbee.bringup import (
     IDENTITY,
     NETWORK,
+    NO_NETWORK,
     ON_CLOSING,
+    ROLE,
+    ROUTER,
     TRUST_CENTRE,
     VOLATILE,
+    Firmware,
     Place,
+    Step,
     carry_out,
     firmware_of,
     ieee_of,
+    keep,
     place_of,
 )
 from radios.xbee.link import AtError, XbeeLink
 from radios.xbee.options import XbeeOptions, parse_options
+from radios.xbee.router import Joining, waits_for
 from radios.zigbee_stick import ZigbeeStick
 
 log = logging.getLogger(__name__)
@@ -67,7 +78,6 @@ CLOSING_S = 1.0
 READY_S = 8.0
 """A frame waits so long for a module that has restarted."""
 ADDRESSES_KEPT = 1024
-_NO_NETWORK = 0xFFFE
 _NO_LINK_KEY = frozenset((DeliveryStatus.NO_LINK_KEY, DeliveryStatus.KEY_NOT_AUTHORIZED))
 _OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
 
@@ -84,6 +94,8 @@ class XbeeRadio(ZigbeeStick):
         super().__init__(config.name, lambda reason: self._link.lose(reason))
         self._options = options
         self._link = XbeeLink(options.url, self._take, self._lose, trace, self._counters)
+        self._joining = Joining(config.name, self._link, self._set_network) if config.joins else None
+        """What keeps a router on a network; None for a coordinator."""
         self._firmware = ""
         self._ieee = Eui64(0)
         self._window = asyncio.Semaphore(IN_FLIGHT)
@@ -91,34 +103,35 @@ class XbeeRadio(ZigbeeStick):
         self._sleepers: dict[int, None] = {}
         """Network addresses that have told that they are end devices."""
         self._tasks = asyncio.TaskGroup()
-        self._watch: asyncio.Task[None] | None = None
+        self._services: list[asyncio.Task[None]] = []
         self._is_open = False
         self._coming_back = False
         self._ready = asyncio.Event()
         """The module is on its network."""
+        self._ready_until = -READY_S
+        """When it was last, by the loop's clock."""
         self._tsn = 0
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Find the module, make it ours, resume its network or form one. Raises `PipeError`, `RadioLostError`."""
+        """Find the module, make it ours, resume its network or form one. Raises `PipeError`, `RadioLostError`.
+
+        A router's network is not waited for: `network.waits_for` tells how far joining is, and `NetworkChanged` more.
+        """
         await self._link.__aenter__()
         try:
             values = await carry_out(self._link, (*VOLATILE, *IDENTITY))
-            firmware = firmware_of(values)
-            if firmware.is_router:
-                raise RadioLostError(
-                    f"the module has router firmware {firmware.name}: load coordinator firmware, 31xx, with XCTU"
-                )
-            self._firmware, self._ieee = firmware.name, ieee_of(values)
-            self._capabilities = capabilities_of(to_number(values["NP"]))
+            self._firmware, self._ieee = firmware_of(values).name, ieee_of(values)
+            await self._take_role(firmware_of(values))
+            self._capabilities = capabilities_of(to_number(values["NP"]), is_router=self._joining is not None)
             if values.get("VC") == b"\x00":
-                log.warning("%s: the module has no certificate: no device can establish keys with it", self.name)
-            await carry_out(self._link, TRUST_CENTRE)
+                log.warning("%s: the module has no certificate: no keys can be established with it", self.name)
             if self._options.tx_power is not None:
                 await self._link.at("PL", to_value(self._options.tx_power))
             await self._settle()
-            told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
+            if self.network.is_operational:
+                told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
         except (NoReplyError, AtError) as error:
             await self._link.__aexit__(None, None, None)
             raise RadioLostError(str(error)) from None
@@ -126,7 +139,11 @@ class XbeeRadio(ZigbeeStick):
             await self._link.__aexit__(None, None, None)
             raise
         await self._tasks.__aenter__()
-        self._watch = self._tasks.create_task(self._link.watch(), name=f"{self.name} heartbeat")
+        self._services = [self._tasks.create_task(self._link.watch(), name=f"{self.name} heartbeat")]
+        if self._joining is not None:
+            self._services.append(
+                self._tasks.create_task(self._stay_joined(self._joining), name=f"{self.name} joining")
+            )
         self._is_open = True
         return self
 
@@ -134,8 +151,8 @@ class XbeeRadio(ZigbeeStick):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in self._services:
+            task.cancel()
         if self._events.lost is None:
             # So that devices can authenticate while no hub is there.
             with suppress(NoReplyError, RadioLostError, AtError):
@@ -144,11 +161,40 @@ class XbeeRadio(ZigbeeStick):
         self._lose("closed")
         await self._tasks.__aexit__(None, None, None)
 
+    async def _take_role(self, firmware: Firmware) -> None:
+        """Make it trust centre or router, as its firmware allows. Raises `RadioLostError` with what to do."""
+        is_router = self._joining is not None
+        if firmware.is_either:
+            await keep(self._link, (Step(ROLE, bytes((not is_router,)), "its role", is_optional=True),))
+        elif firmware.is_router and not is_router:
+            raise RadioLostError(
+                f"the module has router firmware {firmware.name}: load coordinator firmware, 31xx, with XCTU, "
+                "or set hub.role to esi_router or aux_gateway"
+            )
+        elif is_router and not firmware.is_router:
+            raise RadioLostError(
+                f"the module has coordinator firmware {firmware.name}, and hub.role wants a router: load router "
+                "firmware, 33xx, with XCTU, or set hub.role to esi_coordinator"
+            )
+        if is_router:
+            await keep(self._link, ROUTER)
+        else:
+            await carry_out(self._link, TRUST_CENTRE)
+
+    async def _stay_joined(self, joining: Joining) -> None:
+        try:
+            await joining.run()
+        except RadioLostError as error:
+            self._link.lose(str(error))
+
     async def _settle(self) -> None:
         """Wait until the module is on its network; a network is configured only where there is none."""
         place = place_of(await carry_out(self._link, NETWORK))
         if place.association is not AssociationStatus.ON_NETWORK and not place.channel:
             await self._configure()
+        if self._joining is not None:
+            self._set_network(place)
+            return
         deadline = asyncio.get_running_loop().time() + NETWORK_S
         while place.association is not AssociationStatus.ON_NETWORK:
             if asyncio.get_running_loop().time() >= deadline:
@@ -160,7 +206,7 @@ class XbeeRadio(ZigbeeStick):
         self._set_network(place)
 
     async def _configure(self) -> None:
-        """Say which network shall be formed, and keep that where it was changed."""
+        """Say which network shall be formed or joined, and keep that where it was changed."""
         wishes: list[tuple[str, int]] = []
         if self._options.extended_pan_id is not None:
             wishes.append(("ID", self._options.extended_pan_id))
@@ -173,20 +219,31 @@ class XbeeRadio(ZigbeeStick):
                 changed = True
         if changed:
             await self._link.at("WR")
+        if self._options.link_key is not None:
+            # Not to flash: it cannot be read back, so it is written at each start that needs it.
+            await self._link.at("KY", self._options.link_key)
 
     def _set_network(self, place: Place) -> None:
-        self._ready.set()
-        self._network = NetworkInfo(
-            ieee=self._ieee,
-            short=place.short if place.short != _NO_NETWORK else 0,
-            pan_id=place.pan_id,
-            extended_pan_id=place.extended_pan_id,
-            channel=place.channel,
-            is_coordinator=place.short == COORDINATOR,
-            model="XBee Smart Energy",
-            firmware=self._firmware,
-            mode=f"API {self._link.mode}, trust centre",
+        is_router = self._joining is not None
+        before, self._network = (
+            self._network,
+            NetworkInfo(
+                ieee=self._ieee,
+                short=place.short if is_router or place.short != NO_NETWORK else COORDINATOR,
+                pan_id=place.pan_id,
+                extended_pan_id=place.extended_pan_id,
+                channel=place.channel,
+                is_coordinator=not is_router,
+                model="XBee Smart Energy",
+                firmware=self._firmware,
+                mode=f"API {self._link.mode}, {'router' if is_router else 'trust centre'}",
+                waits_for=waits_for(place) if is_router else "",
+            ),
         )
+        if self._network.is_operational:
+            self._ready.set()
+        if is_router and self._is_open and self._network != before:
+            self._events.tell(NetworkChanged(self._network))
 
     def _lose(self, reason: str) -> None:
         self._events.end(reason)
@@ -232,11 +289,14 @@ class XbeeRadio(ZigbeeStick):
         if status.is_reset:
             self._counters["restarts"] += 1
             log.warning("%s: the module has restarted (%s)", self.name, status.name)
-            self._ready.clear()
+            self._pause()
             self._link.fail_all("the module has restarted")
         elif status is ModemStatusCode.DISASSOCIATED:
-            self._ready.clear()
+            self._pause()
             log.warning("%s: the module is on no network any more", self.name)
+        elif self._joining is not None:
+            self._joining.wake()
+            return
         elif status not in (ModemStatusCode.COORDINATOR_STARTED, ModemStatusCode.NETWORK_KEY_UPDATED):
             return
         if not self._coming_back:
@@ -245,14 +305,17 @@ class XbeeRadio(ZigbeeStick):
 
     async def _come_back(self) -> None:
         try:
-            await carry_out(self._link, (*VOLATILE, *TRUST_CENTRE))
-            await self._settle()
+            await carry_out(self._link, VOLATILE)
+            if self._joining is not None:
+                self._joining.postpone()
+            else:
+                await carry_out(self._link, TRUST_CENTRE)
+                await self._settle()
+                self._events.tell(NetworkChanged(self.network))
         except RadioLostError as error:
             self._link.lose(str(error))
         except (NoReplyError, AtError) as error:
             self._link.lose(f"the module has restarted and is not itself: {error}")
-        else:
-            self._events.tell(NetworkChanged(self.network))
         finally:
             self._coming_back = False
 
@@ -289,11 +352,19 @@ class XbeeRadio(ZigbeeStick):
         """After a restart the module is back in a second or two; what is sent meanwhile would be refused."""
         if self._ready.is_set():
             return
+        left = self._ready_until + READY_S - asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(max(0.0, left)):
                 await self._ready.wait()
         except TimeoutError:
-            raise NotReachableError(f"the module has not been on its network for {READY_S:g} s") from None
+            why = self.network.waits_for or f"it has restarted, and is not back after {READY_S:g} s"
+            raise NotReachableError(f"the module is not on its network ({why})") from None
+
+    def _pause(self) -> None:
+        """The module is not on its network for a while."""
+        if self._ready.is_set():
+            self._ready_until = asyncio.get_running_loop().time()
+        self._ready.clear()
 
     @asynccontextmanager
     async def _turn(self, address: tuple[Eui64, int], *, is_urgent: bool) -> AsyncIterator[None]:
@@ -348,9 +419,9 @@ class XbeeRadio(ZigbeeStick):
             with suppress(DeliveryError):  # nobody repeats it where there are no routers
                 await self._say(request, to=BroadcastAddress.ALL_ROUTERS_AND_COORDINATOR)
 
-    async def _set(self, name: str, value: bytes) -> None:
+    async def _set(self, name: str, value: bytes, *, queued: bool = False) -> None:
         try:
-            await self._link.at(name, value, attempts=3)
+            await self._link.at(name, value, attempts=3, queued=queued)
         except AtError as error:
             raise DeliveryError(f"the module refuses {name}", error.status.name, int(error.status)) from None
 
@@ -412,12 +483,14 @@ class XbeeRadio(ZigbeeStick):
         for name, part in zip(("ZU", "ZT", "ZV"), parts, strict=True):
             await self._set(name, part)
         await self._set("WR", b"")
-        self._ready.clear()
+        self._pause()
         await self._set("FR", b"")
         await self._until_ready()
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
         """See `ZigbeeRadio`. Leave goes first, so that it still goes out while the key is there."""
+        if self._joining is not None:
+            raise NotSupportedError("only the trust centre of its network makes a device leave")
         with suppress(DeliveryError):
             await self._say(MgmtLeaveRequest(ieee, 0), ieee=ieee)
         await self._register(ieee, b"")
@@ -447,11 +520,51 @@ class XbeeRadio(ZigbeeStick):
         """See `ZigbeeRadio`. The module has no clock."""
 
     async def erase(self) -> None:
-        """See `ZigbeeRadio`. The module leaves its network and forms a new one."""
+        """See `ZigbeeRadio`. The module leaves its network and forms a new one, or joins one again."""
+        await self._anew(lambda: self._set("NR", b"\x00"))
+
+    async def leave(self) -> None:
+        """See `ZigbeeRadio`."""
+        if self._joining is None:
+            raise NotSupportedError("a coordinator cannot leave the network that it holds: erase it")
+        await self.erase()
+
+    async def configure(self, settings: NetworkSettings) -> None:
+        """See `ZigbeeRadio`. The registers count together, and are kept in flash."""
+        if settings.join_interval_s is not None and self._joining is not None:
+            self._joining.interval_s = settings.join_interval_s
+        if settings.changes_network:
+            await self._anew(lambda: self._write(settings))
+
+    async def _write(self, settings: NetworkSettings) -> None:
+        wanted: list[tuple[str, bytes]] = []
+        if settings.extended_pan_id is not None:
+            wanted.append(("ID", to_value(settings.extended_pan_id)))
+        if settings.channels is not None:
+            wanted.append(("SC", to_value(channel_mask(settings.channels))))
+        changed = [(name, value) for name, value in wanted if to_number(await self._link.at(name)) != to_number(value)]
+        if settings.link_key is not None:
+            changed.append(("KY", settings.link_key))
+        if not changed:
+            await self._set("NR", b"\x00")  # nothing to change, and still to be joined or formed anew
+            return
+        for name, value in changed:
+            await self._set(name, value, queued=True)
+        await self._set("AC", b"")
+        await self._set("WR", b"")
+
+    async def _anew(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do what makes the module leave its network, and wait for the next one; a router is not waited for."""
+        if self._joining is not None:
+            self._pause()
+            self._joining.postpone()
+            await act()
+            self._joining.wake()
+            return
         self._coming_back = True
-        self._ready.clear()
+        self._pause()
         try:
-            await self._set("NR", b"\x00")
+            await act()
             await asyncio.sleep(LOOK_S)
             await self._settle()
         except AtError as error:
@@ -465,6 +578,7 @@ class XbeeDriver:
     """The driver as `radios.loader` finds it."""
 
     carries = "zigbee"
+    joins = True
 
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong."""

@@ -18,7 +18,15 @@ from protocols.garbage import Garbage
 from protocols.ids import Eui64
 from protocols.xbee import frames
 from protocols.xbee.at import register
-from protocols.xbee.frames import AtCommand, AtResponse, ExplicitTransmit, RegisterDevice, RegisterStatus, XbeeFrame
+from protocols.xbee.frames import (
+    AtCommand,
+    AtResponse,
+    ExplicitTransmit,
+    QueuedAtCommand,
+    RegisterDevice,
+    RegisterStatus,
+    XbeeFrame,
+)
 from protocols.xbee.framing import ApiMode, deframer, encode
 from protocols.xbee.status import AtStatus, RegistrationStatus
 from radios.api import NoReplyError, RadioError, RadioLostError
@@ -131,6 +139,11 @@ class XbeeLink:
             if self._is_found:
                 self._on_lost(reason)
 
+    @property
+    def is_lost(self) -> bool:
+        """It will not come back; a module that restarts does."""
+        return self._lost is not None
+
     def _closed(self, reason: str) -> None:
         self.lose(reason)
 
@@ -156,13 +169,22 @@ class XbeeLink:
     # -- out -----------------------------------------------------------------------------------------------------
 
     async def at(
-        self, name: str, value: bytes = b"", *, timeout_s: float | None = None, attempts: int | None = None
+        self,
+        name: str,
+        value: bytes = b"",
+        *,
+        timeout_s: float | None = None,
+        attempts: int | None = None,
+        queued: bool = False,
     ) -> bytes:
         """Carry out an AT command; without a value it reads. A question is repeated, all else only by `attempts`.
+
+        `queued`: it is applied with the next one that is not, so that several count together.
 
         Raises `AtError`, `NoReplyError`, `RadioLostError`.
         """
         code = name.encode("ascii")
+        kind = QueuedAtCommand if queued else AtCommand
         limit = AT_S if timeout_s is None else timeout_s
         if attempts is None:
             attempts = READ_ATTEMPTS if not value and register(name).size else 1
@@ -170,7 +192,7 @@ class XbeeLink:
             while True:
                 attempts -= 1
                 try:
-                    answer = await self._ask(lambda number: AtCommand(number, code, value), AtResponse, limit, name)
+                    answer = await self._ask(lambda number: kind(number, code, value), AtResponse, limit, name)
                 except NoReplyError:
                     if attempts <= 0:
                         raise
@@ -292,7 +314,7 @@ class XbeeLink:
 
 def _masked(frame: XbeeFrame) -> XbeeFrame:
     """The frame with zeros in place of a key, for traces."""
-    if isinstance(frame, AtCommand) and frame.command in frames.SECRET_REGISTERS:
+    if isinstance(frame, AtCommand | QueuedAtCommand) and frame.command in frames.SECRET_REGISTERS:
         return replace(frame, parameter=bytes(len(frame.parameter)))
     if isinstance(frame, RegisterDevice):
         return replace(frame, key=bytes(len(frame.key)))

@@ -551,6 +551,7 @@ class ZigateDriver:
     """The driver as `radios.loader` finds it."""
 
     carries = "zigbee"
+    joins = False
 
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong."""

@@ -358,6 +358,7 @@ class RoomDriver:
     """What the loader finds; the test puts the room in."""
 
     carries = "zigbee"
+    joins = False
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}

@@ -183,7 +183,7 @@ async def test_a_frame_waits_for_a_module_that_has_restarted(quick: None, monkey
         monkeypatch.setattr("radios.xbee.driver.READY_S", 0.05)
         module.reset()
         await asyncio.sleep(0.25)
-        with pytest.raises(NotReachableError, match="not been on its network"):
+        with pytest.raises(NotReachableError, match="not on its network"):
             await radio.send(read_model(device.short, 2))
 
 
@@ -356,5 +356,5 @@ def test_options_are_checked(options: dict[str, object], said: str) -> None:
 
 def test_the_bring_up_can_be_printed() -> None:
     lines = bringup.table().splitlines()
-    assert len(lines) == len(bringup.STEPS)
+    assert len(lines) == len(bringup.COORDINATOR_STEPS)
     assert lines[0].startswith("AP=02")
