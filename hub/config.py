@@ -7,7 +7,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from radios.loader import load_driver
 APPLICATION = "home-energy-hub"
 CONFIG_NAME = "hub.toml"
 ENVIRONMENT_PREFIX = "HEH_"
-ROLES = ("esi_coordinator", "esi_router", "aux_gateway")
+COORDINATOR = "esi_coordinator"
+ROLES = (COORDINATOR, "esi_router", "aux_gateway")
 SIGNS = {"negative": -1, "positive": 1}
 DEFAULT_UNAVAILABLE_AFTER = 5
 """Polls unanswered in a row after which a breaker counts as unavailable."""
@@ -36,7 +37,7 @@ class HubSection:
     """`[hub]`"""
 
     name: str = "home"
-    role: str = "esi_coordinator"
+    role: str = COORDINATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,13 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
     radios = table.get("radio", [])
     if not isinstance(radios, list) or not all(isinstance(item, Mapping) for item in radios):
         raise ConfigError("radio", "must be a list of tables: write [[radio]], not [radio]")
-    sections = tuple(_radio(number, item) for number, item in enumerate(radios, 1))
+    role = _one_of("hub.role", hub.get("role", COORDINATOR), ROLES)
+    sections = tuple(_radio(number, item, role) for number, item in enumerate(radios, 1))
+    with_zigbee = [section for section in sections if section.carries == "zigbee"]
+    if role != COORDINATOR and with_zigbee and not any(section.radio.joins for section in with_zigbee):
+        raise ConfigError(
+            "hub.role", f'{role!r} needs a radio that can join a network, as driver "xbee"; allowed here: {COORDINATOR}'
+        )
     names = [section.name for section in sections]
     for name in names:
         if names.count(name) > 1:
@@ -154,7 +161,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
         source=source,
         hub=HubSection(
             name=_text("hub.name", hub.get("name", "home"), 64),
-            role=_one_of("hub.role", hub.get("role", "esi_coordinator"), ROLES),
+            role=role,
         ),
         web=WebSection(
             listen=parse_listen("web.listen", web.get("listen", "127.0.0.1:8080")),
@@ -183,7 +190,7 @@ def parse_listen(key: str, value: object) -> tuple[str, int]:
     return host, int(port)
 
 
-def _radio(number: int, table: Mapping[str, object]) -> RadioSection:
+def _radio(number: int, table: Mapping[str, object], role: str) -> RadioSection:
     options = dict(table)
     where = f"radio {number}"
     name = _text(f"{where}: name", options.pop("name", None), 32)
@@ -196,6 +203,7 @@ def _radio(number: int, table: Mapping[str, object]) -> RadioSection:
     )
     try:
         driver = load_driver(config.driver)
+        config = replace(config, joins=role != COORDINATOR and driver.joins)
         driver.check(config)
     except OptionError as error:
         raise ConfigError(f"{where}: {error.key}", error.problem) from None

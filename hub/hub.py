@@ -24,7 +24,8 @@ from hub.history import History
 from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
-from hub.registry import Registry
+from hub.registry import JOIN_INTERVAL, Registry
+from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
 from hub.zigbee.certificates import Certificates
@@ -32,7 +33,9 @@ from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
 from hub.zigbee.link_keys import LinkKeys
 from hub.zigbee.remote_attributes import RemoteAttributes
+from hub.zigbee.roles import role_of
 from hub.zigbee.service import Networks
+from hub.zigbee.setup import NetworkSetup
 from hub.zone import local_zone
 from radios.api import (
     BreakerEvent,
@@ -96,7 +99,7 @@ class Hub:
         )
         self.registry = Registry(self.store)
         self.household = Household(
-            [section.name for section in zigbee],
+            {section.name: role_of(config.hub.role, joins=section.radio.joins) for section in zigbee},
             self.store,
             self.registry,
             self.devices,
@@ -118,6 +121,10 @@ class Hub:
             self.clock,
             self._background,
         )
+        self.network_setup = NetworkSetup(
+            self.registry, self.networks.network, lambda: list(self.household.networks.values())
+        )
+        self.registry.watch(JOIN_INTERVAL, self.network_setup.interval_changed)
         self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
@@ -192,6 +199,10 @@ class Hub:
             replace(line.status, counters=dict(line.radio.counters) if line.radio is not None else line.status.counters)
             for line in self._lines.values()
         ]
+
+    def startup(self) -> Startup:
+        """How far the start is."""
+        return startup(self.clock.now(), self.networks.all(), is_loaded=self._tasks is not None)
 
     def house(self) -> HouseStatus:
         """The sums over the home now."""
@@ -280,6 +291,8 @@ class Hub:
         @asynccontextmanager
         async def open_radio() -> AsyncIterator[Radio]:
             async with self._driver(line) as radio:
+                if line.is_zigbee:
+                    await self.network_setup.radio_up(cast("ZigbeeRadio", radio))
                 yield radio
 
         def up(radio: Radio) -> None:

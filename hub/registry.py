@@ -7,7 +7,7 @@ requests that they belong to.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from hub.errors import InvalidError, NotFoundError
@@ -20,6 +20,7 @@ MAX_SEQUENTIAL_TX_FAILURES = "ZDO_Device_Manager.max_sequential_TX_failures"
 REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
 DISABLE_APS_ENCRYPTION = "Cluster.disable_APS_encryption"
 REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
+JOIN_INTERVAL = "ZDO_Device_Manager.join_interval"
 
 RegistryValue = bool | int
 NEAR, ALIKE = 3, 0.6
@@ -53,6 +54,7 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(DISABLE_DEFAULT_RESPONSE, True, "ask devices not to confirm what they have an answer for"),
         Entry(MAX_SEQUENTIAL_TX_FAILURES, 3, "failed transmissions in a row that make a device inactive", "", 1, 1000),
         Entry(REFRESH_RATE, 120, "how often devices are asked whether they are there; 0: never", "s", 0, 86400),
+        Entry(JOIN_INTERVAL, 30, "how often a router that is on no network tries to join one", "s", 5, 86400),
         Entry(DISABLE_APS_ENCRYPTION, False, "let Smart Energy clusters do without encryption: for tests only"),
         Entry(REQUIRE_EXPLICIT_DEVICE_ADD, False, "only devices that were added by hand become part of the home"),
     )
@@ -65,6 +67,11 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._values: dict[str, RegistryValue] = {}
+        self._watchers: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    def watch(self, name: str, changed: Callable[[], Awaitable[None]]) -> None:
+        """Have `changed` awaited after each change of an entry."""
+        self._watchers[name] = changed
 
     async def load(self) -> None:
         """Read what differs from the defaults."""
@@ -98,6 +105,8 @@ class Registry:
         text = str(int(value))
         await self._store.write(("INSERT OR REPLACE INTO registry (name, value) VALUES (?, ?)", [(name, text)]))
         self._values[name] = value
+        if name in self._watchers:
+            await self._watchers[name]()
 
 
 def _near(name: str) -> tuple[str, ...]:

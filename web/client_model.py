@@ -153,11 +153,20 @@ class DeviceCount(Struct, frozen=True):
     available: int = 0
 
 
+class Startup(Struct, frozen=True):
+    """How far the start is: `number` of 4."""
+
+    step: str
+    number: int
+    detail: str = ""
+
+
 class System(Struct, frozen=True):
     """The hub itself."""
 
     name: str
     version: str
+    startup: Startup = Startup("operational", 4)
     uptime_s: float = 0.0
     python: str = ""
     radios: tuple[Radio, ...] = ()

@@ -148,6 +148,34 @@ class ZigbeeCalls(ABC):
         path = _network(radio, "erase")
         return await self._call("POST", path, Network, body={"confirm": confirm}, timeout_s=COMMAND_TIMEOUT_S)
 
+    async def configure_network(
+        self,
+        radio: str,
+        *,
+        confirm: str = "",
+        extended_pan_id: str | None = None,
+        channels: Sequence[int] | None = None,
+        install_code: str | None = None,
+        link_key: str | None = None,
+        join_interval_s: int | None = None,
+    ) -> Network:
+        """Form or join another network. `confirm` is the radio's name."""
+        body = _given(
+            confirm=confirm or None,
+            extended_pan_id=extended_pan_id,
+            channels=None if channels is None else list(channels),
+            install_code=install_code,
+            link_key=link_key,
+            join_interval_s=join_interval_s,
+        )
+        path = _network(radio, "configure")
+        return await self._call("POST", path, Network, body=body, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def leave_network(self, radio: str, confirm: str) -> Network:
+        """Leave the network that a router has joined. `confirm` is the radio's name."""
+        path = _network(radio, "leave")
+        return await self._call("POST", path, Network, body={"confirm": confirm}, timeout_s=COMMAND_TIMEOUT_S)
+
     # -- registry --------------------------------------------------------------------------------------------------
 
     async def registry(self) -> tuple[RegistryEntry, ...]:

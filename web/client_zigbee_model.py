@@ -41,6 +41,8 @@ class NetworkAbilities(Struct, frozen=True):
     certification: bool = False
     erase: bool = False
     certificates: bool = False
+    router: bool = False
+    configurable: bool = False
 
 
 class Network(Struct, frozen=True):
@@ -55,6 +57,8 @@ class Network(Struct, frozen=True):
     pan_id: str | None = None
     extended_pan_id: str | None = None
     channel: int | None = None
+    role: str = ""
+    trust_centre: str | None = None
     model: str = ""
     firmware: str = ""
     mode: str = ""

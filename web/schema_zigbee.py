@@ -80,10 +80,16 @@ class NetworkAbilities(Struct, frozen=True):
     certification: bool
     erase: bool
     certificates: bool
+    router: bool
+    configurable: bool
 
 
 class Network(Struct, frozen=True):
-    """A Zigbee network, by the name of its radio. Addresses and the channel are absent until the radio told them."""
+    """A Zigbee network, by the name of its radio.
+
+    Addresses and the channel are absent until the radio told them. `role` is what the hub is there: `esi_coordinator`,
+    `esi_router` or `aux_gateway`; `trust_centre` is the address of whoever holds the keys.
+    """
 
     radio: str
     driver: str
@@ -101,6 +107,8 @@ class Network(Struct, frozen=True):
     pan_id: str | UnsetType = UNSET
     extended_pan_id: str | UnsetType = UNSET
     channel: int | UnsetType = UNSET
+    role: str = ""
+    trust_centre: str | UnsetType = UNSET
     joining_until: Time | UnsetType = UNSET
     joining_s: Count | UnsetType = UNSET
 
@@ -126,6 +134,8 @@ def network(value: model.NetworkStatus, now: datetime) -> Network:
         pan_id=UNSET if value.pan_id is None else hex16(value.pan_id),
         extended_pan_id=UNSET if value.extended_pan_id is None else f"{value.extended_pan_id:016x}",
         channel=UNSET if value.channel is None else value.channel,
+        role=value.role,
+        trust_centre=UNSET if value.trust_centre is None else str(value.trust_centre),
         joining_until=UNSET if until is None else time(until),
         joining_s=UNSET if until is None else round((until - now).total_seconds()),
     )

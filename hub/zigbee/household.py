@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
@@ -37,9 +37,10 @@ from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, Side, 
 from hub.zigbee.network import Network
 from hub.zigbee.presence import Presence, silence_allowed_s
 from hub.zigbee.reporting import ReportKeeper
+from hub.zigbee.roles import SmartEnergyRole
 from protocols.aps import ApsFrame
 from protocols.errors import CodecError
-from protocols.ids import Eui64
+from protocols.ids import COORDINATOR, Eui64
 from protocols.zcl.general import ReadAttributesResponse, ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
@@ -69,7 +70,7 @@ class Household:
 
     def __init__(
         self,
-        names: Sequence[str],
+        roles: Mapping[str, SmartEnergyRole],
         store: Store,
         registry: Registry,
         devices: Devices,
@@ -80,7 +81,7 @@ class Household:
         spawn: Spawn,
         network_moved: Callable[[Network], None],
     ) -> None:
-        """`names`: of the Zigbee radios. `network_moved` is told when a radio's network is not what it was."""
+        """`roles`: what we are on each Zigbee radio's network. `network_moved` is told when one is not what it was."""
         self._store, self._registry, self._devices, self._metering = store, registry, devices, metering
         self._bus, self._clock, self._spawn, self._network_moved = bus, clock, spawn, network_moved
         self.members: dict[int, Member] = {}
@@ -88,7 +89,9 @@ class Household:
         self._interviews: dict[int, tuple[Interview, asyncio.Task[None]]] = {}
         self.networks: dict[str, Network] = {}
         self._ours: dict[str, OurSide] = {}
-        for name in names:
+        self._on_network: set[str] = set()
+        """Radios that are on their network."""
+        for name, role in roles.items():
             network = Network(name, registry, clock, self, lambda work, label: self._quietly(work, label))
             self.networks[name] = network
             self._ours[name] = OurSide(
@@ -96,6 +99,7 @@ class Household:
                 store,
                 clock,
                 zone,
+                role,
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
             )
@@ -174,12 +178,28 @@ class Household:
         ours.up(radio)
         network.local = ours.endpoints
         network.answer_zdo = ours.zdo.handle if ours.zdo is not None else None
-        self._recognise(network, radio.network)
+        self._settle(network, radio.network)
+
+    def _settle(self, network: Network, info: NetworkInfo) -> None:
+        """The radio says where it is: on its network, or what it waits for."""
+        if not info.is_operational:
+            self._on_network.discard(network.name)
+            self._unreachable(network, f"its radio is on no network: {info.waits_for}")
+            return
+        self._recognise(network, info)
+        self._spawn(self._set_clock(network), f"clock of {network.name}")
+        if network.name in self._on_network:
+            return
+        self._on_network.add(network.name)
         for member in network.members.values():
             if member.is_sleepy:
                 self._presume_asleep(member)
-        self._spawn(self._set_clock(network), f"clock of {name}")
-        self._spawn(self._look_around(network), f"members of {name}")
+        self._spawn(self._look_around(network), f"members of {network.name}")
+
+    def _unreachable(self, network: Network, detail: str) -> None:
+        for member in network.members.values():
+            member.is_active = False
+            self._available(member, Availability.UNAVAILABLE, detail)
 
     def _recognise(self, network: Network, info: NetworkInfo) -> None:
         """After a change of stick or of network devices have to be bound anew, or to join again."""
@@ -202,9 +222,8 @@ class Household:
         """A radio is gone: its members cannot be reached."""
         network = self.networks[name]
         network.down(reason)
-        for member in network.members.values():
-            member.is_active = False
-            self._available(member, Availability.UNAVAILABLE, f"its radio is down: {reason}")
+        self._on_network.discard(name)
+        self._unreachable(network, f"its radio is down: {reason}")
 
     async def _set_clock(self, network: Network) -> None:
         """A stick that has a clock of its own has no time after a start."""
@@ -229,6 +248,8 @@ class Household:
 
     async def _look_around(self, network: Network) -> None:
         """After a start of the radio: go on with interviews, and ask the others how they are."""
+        if network.radio is not None and network.radio.capabilities.router:
+            await self._find_trust_centre(network)
         for member in list(network.members.values()):
             if network.radio is None:
                 return
@@ -243,6 +264,33 @@ class Household:
                     log.info("%s: does not answer yet: %s", member.device_id, error)
                     continue
                 self._ask_state(member)
+
+    async def _find_trust_centre(self, network: Network) -> None:
+        """Who holds the network that we have joined has network address 0; it is one of our devices."""
+        if network.at(COORDINATOR) is not None:
+            return
+        try:
+            answer = await network.zdo_request(COORDINATOR, IeeeAddressRequest(COORDINATOR), IeeeAddressResponse)
+        except (RadioError, HubError) as error:
+            log.info("%s: its trust centre is found when it speaks: %s", network.name, error)
+            return
+        if answer.ieee is not None:
+            self.add(network, answer.ieee, by_hand=True)
+            self.announced(network, DeviceJoined(ieee=answer.ieee, short=COORDINATOR))
+
+    def role_of(self, radio: str) -> SmartEnergyRole:
+        """What we are on a radio's network."""
+        return self._ours[radio].role
+
+    def trust_centre_of(self, network: Network) -> Eui64 | None:
+        """Who holds the network and its keys; None: nobody does, or it has not been found yet."""
+        radio = network.radio
+        if radio is None or not (radio.capabilities.link_keys or radio.capabilities.router):
+            return None
+        if radio.capabilities.link_keys:
+            return radio.network.ieee
+        found = network.at(COORDINATOR)
+        return found.ieee if found is not None else None
 
     def _ask_state(self, member: Member) -> None:
         """A device is back: it may be switched otherwise than it was."""
@@ -481,9 +529,8 @@ class Household:
 
     def moved(self, network: Network, info: NetworkInfo) -> None:
         """The radio's network is not what it was."""
-        log.info("%s: channel %d, PAN 0x%04x", network.name, info.channel, info.pan_id)
-        self._recognise(network, info)
-        self._spawn(self._set_clock(network), f"clock of {network.name}")
+        log.info("%s: %s", network.name, info.waits_for or f"channel {info.channel}, PAN 0x{info.pan_id:04x}")
+        self._settle(network, info)
         self._network_moved(network)
 
     def failed(self, member: Member) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum
@@ -15,9 +15,11 @@ from hub.store import Statement, Store
 from hub.zigbee.endpoint import LocalEndpoint, LocalEndpoints
 from hub.zigbee.kept import from_builtins, to_builtins
 from hub.zigbee.own_reporting import OwnReport
+from hub.zigbee.roles import SmartEnergyRole
 from hub.zigbee.servers.base import ClusterServer, PlainServer
 from hub.zigbee.servers.basic import BasicFacts, BasicServer
 from hub.zigbee.servers.identify import IdentifyServer
+from hub.zigbee.servers.no_events import NoEventsServer
 from hub.zigbee.servers.utc_time import TimeServer
 from hub.zigbee.zdo_server import BindingTable, ZdoServer
 from protocols.errors import CodecError
@@ -30,8 +32,6 @@ log = logging.getLogger(__name__)
 
 HOME_GATEWAY = 0x0050
 """Device type of the Home Automation profile (07-5367, 5.8)."""
-ENERGY_SERVICE_INTERFACE = 0x0500
-"""Device type of the Smart Energy profile."""
 HA_ENDPOINT, SE_ENDPOINT = 0x01, 0x5E
 """Ours where the radio lets us choose; 0x5E is the gateway manual's."""
 CLIENT_CLUSTERS = (
@@ -51,7 +51,6 @@ CLIENT_CLUSTERS = (
     clusters.ELECTRICAL_MEASUREMENT,
 )
 """What we ask others for."""
-SE_CLIENT_CLUSTERS = (clusters.METERING, clusters.KEY_ESTABLISHMENT)
 
 
 class Recognised(Enum):
@@ -99,10 +98,11 @@ class OurSide:
         store: Store,
         clock: Clock,
         zone: tzinfo,
+        role: SmartEnergyRole,
         next_tsn: Callable[[], int],
         on_identify: Callable[[int, int], None],
     ) -> None:
-        self._name, self._store, self._clock, self._zone = name, store, clock, zone
+        self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
         self._next_tsn, self._on_identify = next_tsn, on_identify
         self.bindings = BindingTable(self._bindings_changed)
         self._location = ""
@@ -176,23 +176,30 @@ class OurSide:
             LocalEndpoint(
                 endpoint=SE_ENDPOINT,
                 profile=Profile.SMART_ENERGY,
-                device_type=ENERGY_SERVICE_INTERFACE,
-                # Devices look for it, and do not authenticate where nobody says that it is there.
-                servers=(
-                    *self._servers(SE_ENDPOINT),
-                    *((PlainServer(clusters.KEY_ESTABLISHMENT),) if can.link_keys else ()),
-                ),
-                client_clusters=SE_CLIENT_CLUSTERS,
+                device_type=self.role.device_type,
+                servers=(*self._servers(SE_ENDPOINT), *self._smart_energy_servers(can)),
+                client_clusters=(*self.role.clients, clusters.KEY_ESTABLISHMENT),
             ),
         ]
 
     def _servers(self, endpoint: int) -> tuple[ClusterServer, ...]:
         facts = BasicFacts(software_build=VERSION[:16])
-        return (
+        found: tuple[ClusterServer, ...] = (
             BasicServer(facts, location=self._location, on_location=self._location_changed),
             IdentifyServer(endpoint, self._on_identify),
-            TimeServer(self._clock, self._zone, lambda: None),
         )
+        if clusters.TIME in self.role.servers:
+            found += (TimeServer(self._clock, self._zone, lambda: None),)
+        return found
+
+    def _smart_energy_servers(self, can: Capabilities) -> Iterator[ClusterServer]:
+        if not can.aps_encryption:
+            return
+        # Devices look for it, and do not authenticate where nobody says that it is there.
+        yield PlainServer(clusters.KEY_ESTABLISHMENT)
+        for cluster in self.role.servers:
+            if cluster != clusters.TIME:
+                yield NoEventsServer(cluster)
 
     # -- on disk -------------------------------------------------------------------------------------------------
 

@@ -164,6 +164,8 @@ class NetworkState(StrEnum):
     """Where a network is in its life."""
 
     STARTING = "starting"
+    JOINING = "joining"
+    """The radio is there, and not on its network yet."""
     UP = "up"
     DOWN = "down"
 
@@ -183,6 +185,8 @@ class RadioCan:
     certification: bool = False
     erase: bool = False
     certificates: bool = False
+    router: bool = False
+    configurable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +202,10 @@ class NetworkStatus:
     pan_id: int | None = None
     extended_pan_id: int | None = None
     channel: int | None = None
+    role: str = ""
+    """What we are there (`hub.zigbee.roles`)."""
+    trust_centre: Eui64 | None = None
+    """Who holds the network and its keys; None: nobody, or not found yet."""
     model: str = ""
     firmware: str = ""
     mode: str = ""

@@ -32,7 +32,7 @@ from hub.zigbee.transactions import (
 )
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.errors import CodecError
-from protocols.ids import FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Profile
+from protocols.ids import COORDINATOR, FIRST_BROADCAST, ZDO_ENDPOINT, BroadcastAddress, Profile
 from protocols.zcl.general import General
 from protocols.zcl.header import Direction, FrameType, ZclHeader, parse_header
 from protocols.zcl.status import Status
@@ -57,6 +57,7 @@ from radios.api import (
     FrameReceived,
     NetworkChanged,
     NoReplyError,
+    NotReachableError,
     NotSupportedError,
     RadioError,
     RadioLostError,
@@ -226,7 +227,7 @@ class Network:
         if short is None:
             return None
         member = self._by_short.get(short)
-        if member is None and short != 0:
+        if member is None and not (short == COORDINATOR and self._is_coordinator):
             self._unknown(short, frame)
         return member
 
@@ -368,6 +369,12 @@ class Network:
             try:
                 async with asyncio.timeout(limit):
                     await radio.send(frame)
+            except NotReachableError as error:
+                if radio.network.is_operational:
+                    raise
+                raise UnavailableError(
+                    f"radio {self.name!r} is on no network yet, which the start still waits for: {error}"
+                ) from None
             except TimeoutError:
                 raise NoReplyError(f"radio {self.name!r} did not say within {limit} s whether it has sent") from None
 
@@ -412,6 +419,10 @@ class Network:
 
     def _security_of(self, profile: int, cluster: int) -> Security:
         return security_of(profile, cluster) if self._encrypts else Security.NETWORK
+
+    @property
+    def _is_coordinator(self) -> bool:
+        return self.radio is None or self.radio.network.is_coordinator
 
     @property
     def _encrypts(self) -> bool:

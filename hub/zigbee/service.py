@@ -145,11 +145,15 @@ class Networks:
         info = network.radio.network
         return replace(
             status,
+            state=self._state[radio] if info.is_operational else NetworkState.JOINING,
+            detail=info.waits_for,
             ieee=info.ieee,
-            short=info.short,
-            pan_id=info.pan_id,
-            extended_pan_id=info.extended_pan_id,
+            short=info.short if info.channel else None,
+            pan_id=info.pan_id if info.channel else None,
+            extended_pan_id=info.extended_pan_id if info.channel else None,
             channel=info.channel or None,
+            role=self._household.role_of(radio).name,
+            trust_centre=self._household.trust_centre_of(network),
             model=info.model,
             firmware=info.firmware,
             mode=info.mode,
@@ -435,6 +439,8 @@ def _can(found: Capabilities) -> RadioCan:
         certification=found.certification,
         erase=found.erase,
         certificates=found.certificates,
+        router=found.router,
+        configurable=found.configurable,
     )
 
 

@@ -408,6 +408,7 @@ class XbeeRadio(ZigbeeStick):
         """See `ZigbeeRadio`. The module's timer starts only when its register changes, so it is closed first."""
         if not 0 <= duration_s <= 254:
             raise NotSupportedError(f"joining opens for 0 to 254 s at once, not {duration_s}")
+        await self._until_ready()
         request = MgmtPermitJoiningRequest(duration_s, 0)
         if via is not None and via != COORDINATOR:
             await self._say(request, to=via)
@@ -532,7 +533,7 @@ class XbeeRadio(ZigbeeStick):
     async def configure(self, settings: NetworkSettings) -> None:
         """See `ZigbeeRadio`. The registers count together, and are kept in flash."""
         if settings.join_interval_s is not None and self._joining is not None:
-            self._joining.interval_s = settings.join_interval_s
+            self._joining.try_every(settings.join_interval_s)
         if settings.changes_network:
             await self._anew(lambda: self._write(settings))
 

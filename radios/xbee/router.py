@@ -64,7 +64,7 @@ class Joining:
     def __init__(self, name: str, link: XbeeLink, told: Callable[[Place], None]) -> None:
         """`told` hears where the module is, each time that this was looked up."""
         self._name, self._link, self._told = name, link, told
-        self.interval_s = JOIN_INTERVAL_S
+        self._interval_s = JOIN_INTERVAL_S
         self.attempts = 0
         self._woken = asyncio.Event()
         self._next = 0.0
@@ -75,9 +75,14 @@ class Joining:
         """Something has happened: look now."""
         self._woken.set()
 
+    def try_every(self, interval_s: float) -> None:
+        """Attempts are so far from each other from now on."""
+        self._interval_s = interval_s
+        self._next = min(self._next, asyncio.get_running_loop().time() + interval_s)
+
     def postpone(self) -> None:
         """The module is at it, or was told to leave: the next attempt is a whole interval away."""
-        self._next = asyncio.get_running_loop().time() + self.interval_s
+        self._next = asyncio.get_running_loop().time() + self._interval_s
         self._joined_at = None
         self.wake()
 

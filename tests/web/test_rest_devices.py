@@ -154,7 +154,7 @@ async def test_the_house_is_there_before_anything_was_counted(served: Served) ->
 
 async def test_health_needs_no_token_and_tells_little(served: Served) -> None:
     health = await served.get("/api/v1/health", token=None)
-    assert health.keys() == {"status", "version", "uptime_s", "radios", "storage"}
+    assert health.keys() == {"status", "startup", "version", "uptime_s", "radios", "storage"}
     assert (health["status"], health["radios"], health["storage"]) == ("ok", [], {"state": "ok"})
 
 

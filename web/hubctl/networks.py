@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from web.client_model import Device
     from web.client_zigbee_model import Network, Topology
 
-STATE_STYLES = {"up": "green", "down": "red", "starting": "yellow"}
+STATE_STYLES = {"up": "green", "down": "red", "starting": "yellow", "joining": "yellow"}
 ENERGY_WIDTH = 24
 GREATEST_ENERGY = 255.0
 LQI_STYLES = ((170, "green"), (90, "yellow"), (0, "red"))

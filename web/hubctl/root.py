@@ -57,6 +57,8 @@ NETWORK_COMMANDS = {
     "energy": Entry("networks:energy", "How much is going on on each channel."),
     "channel": Entry("networks:channel", "Move it to another channel."),
     "set": Entry("networks:set_", "The stick's light, power, certification."),
+    "configure": Entry("network_setup:configure", "Form another network, or join one."),
+    "leave": Entry("network_setup:leave", "Leave the network that a router has joined."),
     "erase": Entry("networks:erase", "Make the stick forget its network."),
 }
 ATTR_COMMANDS = {

@@ -48,6 +48,12 @@ def status(app: App, as_json: bool) -> None:
 def _tell_system(system: System, moment: datetime) -> None:
     storage, devices = system.storage, system.devices
     pieces((system.name, "bold"), (f"  home-energy-hub {system.version}, up {span(system.uptime_s)}", "dim"))
+    if system.startup.step != "operational":
+        pieces(
+            ("  start    ", "dim"),
+            (f"step {system.startup.number} of 4, {system.startup.step}", "yellow"),
+            (f"  {system.startup.detail}" if system.startup.detail else "", ""),
+        )
     all_there = devices.available == devices.total
     pieces(
         ("  devices  ", "dim"),

@@ -9,6 +9,7 @@ from aiohttp import web as aioweb
 from msgspec import Struct
 
 from hub.model import RadioState, StorageState
+from hub.startup import StartupStep
 from web import metrics, openapi, schema
 from web.auth import Role
 from web.routes import API, Call, Route
@@ -28,10 +29,19 @@ class StorageHealth(Struct, frozen=True):
     state: StorageState
 
 
+class StartupState(Struct, frozen=True):
+    """How far the start is, `number` of 4: core, time, network, operational; `detail` says what it waits for."""
+
+    step: StartupStep
+    number: int
+    detail: str
+
+
 class Health(Struct, frozen=True):
     """`degraded` when a radio is not up or the database takes nothing."""
 
     status: Literal["ok", "degraded"]
+    startup: StartupStep
     version: str
     uptime_s: float
     radios: list[RadioHealth]
@@ -50,6 +60,7 @@ class System(Struct, frozen=True):
 
     name: str
     version: str
+    startup: StartupState
     uptime_s: float
     python: str
     radios: list[schema.Radio]
@@ -67,6 +78,7 @@ async def show_health(call: Call[None, None]) -> Health:
     well = storage is StorageState.OK and all(radio.state is RadioState.UP for radio in radios)
     return Health(
         status="ok" if well else "degraded",
+        startup=hub.startup().step,
         version=hub.version,
         uptime_s=round(hub.uptime_s(), 3),
         radios=[RadioHealth(radio.name, radio.driver, radio.state) for radio in radios],
@@ -77,10 +89,11 @@ async def show_health(call: Call[None, None]) -> Health:
 async def show_system(call: Call[None, None]) -> System:
     """Radios, database, keys and counts."""
     hub = call.hub
-    devices = hub.devices.all()
+    devices, begun = hub.devices.all(), hub.startup()
     return System(
         name=hub.config.hub.name,
         version=hub.version,
+        startup=StartupState(begun.step, begun.number, begun.detail),
         uptime_s=round(hub.uptime_s(), 3),
         python=platform.python_version(),
         radios=[schema.radio(status) for status in hub.radios()],
