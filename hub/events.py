@@ -128,6 +128,15 @@ class DeviceAnnounced:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceAuthenticated:
+    """Keys are established with a Zigbee device: what is secret goes to it encrypted from now on."""
+
+    time: datetime
+    radio: str
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class InterviewProgress:
     """A step of a Zigbee device's interview."""
 
@@ -205,6 +214,7 @@ HubEvent = (
     | HouseChanged
     | NetworkChanged
     | DeviceAnnounced
+    | DeviceAuthenticated
     | InterviewProgress
     | AttributesReported
     | GestureMade

@@ -77,6 +77,7 @@ _EVENT_NAMES = frozenset(
         "storage_changed",
         "network_changed",
         "device_announced",
+        "device_authenticated",
         "interview_progress",
         "attributes_reported",
         "gesture_made",

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from web.client_zigbee_model import (
     AttributesReported,
     DeviceAnnounced,
+    DeviceAuthenticated,
     DeviceLeft,
     GestureMade,
     IdentifyRequested,
@@ -394,6 +395,7 @@ Event = (
     | StorageChanged
     | NetworkChanged
     | DeviceAnnounced
+    | DeviceAuthenticated
     | InterviewProgress
     | AttributesReported
     | GestureMade

@@ -150,6 +150,9 @@ class ZigbeeDevice(Struct, frozen=True):
     lqi: int | None = None
     rssi_dbm: int | None = None
     announced_at: str | None = None
+    has_key: bool = False
+    authenticated: bool | None = None
+    stage: str = ""
 
     def endpoints_with(self, cluster: int, side: str = "server") -> tuple[int, ...]:
         """Numbers of the endpoints that have this cluster."""
@@ -249,6 +252,15 @@ class DeviceAnnounced(Struct, frozen=True, tag_field="event", tag="device_announ
     short: str = ""
     is_new: bool = False
     accepted: bool = True
+
+
+class DeviceAuthenticated(Struct, frozen=True, tag_field="event", tag="device_authenticated", kw_only=True):
+    """Keys are established with a device."""
+
+    seq: int
+    time: str
+    radio: str
+    device_id: str
 
 
 class InterviewProgress(Struct, frozen=True, tag_field="event", tag="interview_progress", kw_only=True):

@@ -338,7 +338,11 @@ class Reporting(Struct, frozen=True):
 
 
 class ZigbeeDevice(Struct, frozen=True):
-    """Everything that is known of a Zigbee device beside what Device says."""
+    """Everything that is known of a Zigbee device beside what Device says.
+
+    `stage` is the furthest that it has come. `authenticated`: whether keys are established with it; null where the
+    network's radio has no link keys, and the stage of that name is left out then.
+    """
 
     device_id: str
     radio: str
@@ -359,6 +363,9 @@ class ZigbeeDevice(Struct, frozen=True):
     lqi: int | None
     rssi_dbm: int | None
     announced_at: Time | None
+    has_key: bool
+    authenticated: bool | None
+    stage: model.Stage
 
 
 def endpoint(value: model.RemoteEndpoint) -> Endpoint:
@@ -422,6 +429,9 @@ def zigbee_device(value: model.ZigbeeDevice) -> ZigbeeDevice:
         lqi=value.lqi,
         rssi_dbm=value.rssi_dbm,
         announced_at=time_or_none(value.announced_at),
+        has_key=value.has_key,
+        authenticated=value.authenticated,
+        stage=value.stage,
     )
 
 
@@ -447,6 +457,13 @@ class DeviceAnnouncedMessage(EventMessage, frozen=True, tag="device_announced", 
     short: str
     is_new: bool
     accepted: bool
+
+
+class DeviceAuthenticatedMessage(EventMessage, frozen=True, tag="device_authenticated", kw_only=True):
+    """Keys are established with a device."""
+
+    radio: str
+    device_id: str
 
 
 class InterviewProgressMessage(EventMessage, frozen=True, tag="interview_progress", kw_only=True):
@@ -501,6 +518,7 @@ class IdentifyRequestedMessage(EventMessage, frozen=True, tag="identify_requeste
 ZigbeeMessage = (
     NetworkChangedMessage
     | DeviceAnnouncedMessage
+    | DeviceAuthenticatedMessage
     | InterviewProgressMessage
     | AttributesReportedMessage
     | GestureMadeMessage
@@ -524,6 +542,10 @@ def _device_announced(event: events.DeviceAnnounced, seq: int) -> ZigbeeMessage:
         is_new=event.is_new,
         accepted=event.accepted,
     )
+
+
+def _device_authenticated(event: events.DeviceAuthenticated, seq: int) -> ZigbeeMessage:
+    return DeviceAuthenticatedMessage(seq=seq, time=time(event.time), radio=event.radio, device_id=event.device_id)
 
 
 def _interview_progress(event: events.InterviewProgress, seq: int) -> ZigbeeMessage:
@@ -571,6 +593,7 @@ def _identify_requested(event: events.IdentifyRequested, seq: int) -> ZigbeeMess
 MAKERS: Mapping[type[events.HubEvent], Callable[..., ZigbeeMessage]] = {
     events.NetworkChanged: _network_changed,
     events.DeviceAnnounced: _device_announced,
+    events.DeviceAuthenticated: _device_authenticated,
     events.InterviewProgress: _interview_progress,
     events.AttributesReported: _attributes_reported,
     events.GestureMade: _gesture_made,

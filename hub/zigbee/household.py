@@ -18,6 +18,7 @@ from hub.devices import Devices
 from hub.errors import HubError
 from hub.events import (
     DeviceAnnounced,
+    DeviceAuthenticated,
     DeviceLeft,
     IdentifyRequested,
     InterviewProgress,
@@ -44,7 +45,8 @@ from protocols.ids import COORDINATOR, Eui64
 from protocols.zcl.general import ReadAttributesResponse, ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
-from radios.api import DeviceAuthenticated, DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
+from radios.api import DeviceAuthenticated as RadioDeviceAuthenticated
+from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
 from radios.api import DeviceLeft as RadioDeviceLeft
 
 log = logging.getLogger(__name__)
@@ -455,17 +457,20 @@ class Household:
         self.announced(network, DeviceJoined(ieee=ieee, short=short))
         return self.members.get(ieee)
 
-    def authenticated(self, network: Network, event: DeviceAuthenticated) -> None:
+    def authenticated(self, network: Network, event: RadioDeviceAuthenticated) -> None:
         """A device has established keys with us."""
         member = network.members.get(event.ieee)
         log.info("%s: keys are established with %s", network.name, event.ieee)
-        if member is not None:
-            self.progress(member, InterviewStep.ANNOUNCE, StepState.DONE, 0, 1, "keys are established")
-            running = self._interviews.get(member.ieee)
-            if running is not None:
-                running[0].authenticated()
-            if member.interview is not InterviewStep.DONE:
-                self.start_interview(member)
+        if member is None:
+            return
+        member.is_authenticated = True
+        self.save(member)
+        self._bus.publish(DeviceAuthenticated(self._clock.now(), network.name, member.device_id))
+        running = self._interviews.get(member.ieee)
+        if running is not None:
+            running[0].authenticated()
+        if member.interview is not InterviewStep.DONE:
+            self.start_interview(member)
 
     def left(self, network: Network, event: RadioDeviceLeft) -> None:
         """A device left."""
@@ -476,6 +481,7 @@ class Household:
         self._away(member, detail)
         member.left_at = self._clock.monotonic()
         if not event.rejoin:
+            member.announced_at = None
             member.unconfigure()
             self.save(member)
         self._bus.publish(DeviceLeft(self._clock.now(), network.name, member.device_id, event.rejoin))

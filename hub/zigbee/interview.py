@@ -217,6 +217,7 @@ class Interview:
 
     async def _wait_for_keys(self, step: InterviewStep) -> None:
         """A device of Smart Energy establishes keys after it has joined; what is secret is asked then."""
+        self._member.is_authenticated = False
         self._tell(step, StepState.WAITING, "keys are not established yet")
         try:
             async with asyncio.timeout(KEYS_S):

@@ -62,6 +62,8 @@ class Member:
     interview: InterviewStep = InterviewStep.ANNOUNCE
     interview_detail: str = ""
     is_active: bool = False
+    is_authenticated: bool = False
+    """Keys are established with it."""
     failures: int = 0
     lqi: int | None = None
     rssi_dbm: int | None = None
@@ -121,7 +123,8 @@ class Member:
         return self.attributes.get((endpoint, cluster, Side.SERVER, attribute, manufacturer))
 
     def unconfigure(self) -> None:
-        """It has left, or the network is another one: it has forgotten its bindings and what it shall report."""
+        """It has left, or the network is another one: it has forgotten its bindings, what it shall report, its keys."""
+        self.is_authenticated = False
         for key, row in self.reporting.items():
             if not row.pseudo and row.state != "refused":
                 self.reporting[key] = replace(row, state="wanted")
@@ -142,8 +145,8 @@ class Member:
             self.attributes[key] = value
             self.dirty.add(key)
 
-    def snapshot(self) -> ZigbeeDevice:
-        """Everything, frozen."""
+    def snapshot(self, *, has_key: bool, authenticates: bool) -> ZigbeeDevice:
+        """Everything, frozen. `authenticates`: whether devices of its network establish keys with the radio."""
         source = self.attributes.get((min(self.endpoints, default=1), 0, Side.SERVER, 7, None))
         return ZigbeeDevice(
             device_id=self.device_id,
@@ -165,6 +168,8 @@ class Member:
             lqi=self.lqi,
             rssi_dbm=self.rssi_dbm,
             announced_at=self.announced_at,
+            has_key=has_key,
+            authenticated=self.is_authenticated if authenticates else None,
         )
 
     def _reporting_row(self, key: AttributeKey) -> ReportingRow:
@@ -229,6 +234,7 @@ def to_row(member: Member) -> Statement:
         "interview": member.interview.value,
         "detail": member.interview_detail,
         "announced_at": member.announced_at.isoformat() if member.announced_at is not None else None,
+        "authenticated": member.is_authenticated,
     }
     return (
         "INSERT OR REPLACE INTO zigbee_device (id, radio, short, state) VALUES (?, ?, ?, ?)",
@@ -259,6 +265,7 @@ def from_row(device_id: str, radio: str, short: int | None, text: str) -> Member
     member.interview_detail = str(state["detail"])
     if state["announced_at"] is not None:
         member.announced_at = datetime.fromisoformat(state["announced_at"])
+    member.is_authenticated = bool(state.get("authenticated", False))
     return member
 
 

@@ -57,6 +57,19 @@ class InterviewStep(StrEnum):
     DONE = "done"
 
 
+class Stage(StrEnum):
+    """How far a device has come into the home."""
+
+    REGISTERED = "registered"
+    """Listed by a person; it has yet to join, or to join again."""
+    ANNOUNCED = "announced"
+    AUTHENTICATED = "authenticated"
+    """Keys are established with it; left out where the network's radio has no link keys."""
+    INTERVIEWED = "interviewed"
+    """Everything was asked and answered; it is not heard now."""
+    ACTIVE = "active"
+
+
 class StepState(StrEnum):
     """How a step of an interview goes."""
 
@@ -158,6 +171,22 @@ class ZigbeeDevice:
     lqi: int | None = None
     rssi_dbm: int | None = None
     announced_at: datetime | None = None
+    """None before it joins, and once it has left for good."""
+    has_key: bool = False
+    """A link key is registered for it."""
+    authenticated: bool | None = None
+    """Whether keys are established with it; None where the network's radio has no link keys."""
+
+    @property
+    def stage(self) -> Stage:
+        """The furthest that it has come."""
+        if self.interview is InterviewStep.DONE and self.is_active:
+            return Stage.ACTIVE
+        if self.announced_at is None or self.short is None:
+            return Stage.REGISTERED
+        if self.interview is InterviewStep.DONE:
+            return Stage.INTERVIEWED
+        return Stage.AUTHENTICATED if self.authenticated else Stage.ANNOUNCED
 
 
 class NetworkState(StrEnum):

@@ -299,6 +299,9 @@ class Network:
             self._reply(self.answer_zdo(frame))
 
     def _zcl(self, member: Member, frame: ApsFrame) -> None:
+        if frame.security is Security.LINK_KEY and not member.is_authenticated and member.left_at is None:
+            # What nobody saw, as before a start of ours: who can encrypt for us has keys.
+            self._listener.authenticated(self, DeviceAuthenticated(member.ieee, member.short or 0))
         try:
             header, payload = parse_header(frame.payload)
         except CodecError as error:

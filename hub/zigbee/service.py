@@ -262,7 +262,7 @@ class Networks:
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
-        return member.snapshot()
+        return self._told(member)
 
     async def scan_topology(self, radio: str) -> Topology:
         """Ask every router whom it hears; progress is on the bus."""
@@ -349,7 +349,15 @@ class Networks:
 
     def device(self, device_id: str) -> ZigbeeDevice:
         """Everything known of a Zigbee device. Raises `NotFoundError`, `UnsupportedError` for other devices."""
-        return self.member(device_id).snapshot()
+        return self._told(self.member(device_id))
+
+    def _told(self, member: Member) -> ZigbeeDevice:
+        network = self._household.network_of(member)
+        has_key = member.ieee in self._link_keys.of(member.radio)
+        # While the radio is away nobody knows whether it has link keys; whoever has one shows that it has.
+        known = has_key or member.is_authenticated
+        able = known if network is None or network.radio is None else network.radio.capabilities.link_keys
+        return member.snapshot(has_key=has_key, authenticates=able)
 
     def member(self, device_id: str) -> Member:
         """A device that was on a Zigbee network, whether its radio is still configured or not."""

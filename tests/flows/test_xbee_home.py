@@ -12,11 +12,11 @@ import pytest
 
 from hub.config import parse
 from hub.errors import InvalidError
-from hub.events import InterviewProgress
+from hub.events import DeviceAnnounced, DeviceAuthenticated
 from hub.hub import Hub
 from hub.model import Action, Availability, Channel, DeviceKind, Outcome, Quantity
 from hub.zigbee.link_keys import FILE_NAME
-from hub.zigbee.model import InterviewStep, NetworkState
+from hub.zigbee.model import InterviewStep, NetworkState, Stage
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
@@ -78,11 +78,15 @@ async def test_a_smart_meter_is_asked_for_secrets_once_keys_are_established(tmp_
         assert meter.link_key is not None
         await hub.networks.permit_join("han", 60)
         await hub.networks.add_device("han", f"{meter.ieee:016x}", link_key=meter.link_key.hex())
-        async with hub.bus.subscribe(InterviewProgress) as told:
+        name = name_of(meter)
+        listed = hub.networks.device(name)
+        assert (listed.stage, listed.has_key, listed.authenticated) == (Stage.REGISTERED, True, False)
+        async with hub.bus.subscribe(DeviceAnnounced, DeviceAuthenticated) as told:
             assert module.press(meter)
             await eventually(lambda: is_interviewed(hub, meter), within_s=40)
-            details = [event.detail for event in told.drain()]
-        assert "keys are established" in details
+            assert [type(event) for event in told.drain()] == [DeviceAnnounced, DeviceAuthenticated]
+        found = hub.networks.device(name)
+        assert (found.stage, found.has_key, found.authenticated) == (Stage.ACTIVE, True, True)
         member = hub.household.members[meter.ieee]
         assert member.interview_detail == ""
         place = (Channel.TOTAL, Quantity.POWER)

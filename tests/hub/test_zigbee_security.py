@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from zigbee_home import basic, device_id, joined, plug, running
+from zigbee_home import basic, joined, plug, running
 from zigbee_room import CAPABILITIES, DRIVER, Device, Room
 
-from hub.events import InterviewProgress
+from hub.events import DeviceAuthenticated
 from hub.model import Channel, Quantity
 from hub.registry import DISABLE_APS_ENCRYPTION
+from hub.zigbee.member import Member, from_row, to_row
+from hub.zigbee.model import InterviewStep, Stage, ZigbeeDevice
 from hub.zigbee.security import is_too_open, security_of
 from protocols.aps import ApsFrame, Security
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import ENUM8, INT24, UINT24, UINT48
 from protocols.zcl.header import parse_header
-from radios.api import DeviceAuthenticated
+from radios.api import DeviceAuthenticated as RadioDeviceAuthenticated
 from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
@@ -90,17 +94,74 @@ async def test_a_radio_that_cannot_encrypt_does_without(tmp_path: Path, room: Ro
         assert all(frame.security is Security.NETWORK for frame in zcl(room))
 
 
-async def test_that_keys_are_established_is_told(tmp_path: Path, room: Room) -> None:
-    async with running(tmp_path) as (hub, _), hub.bus.subscribe(InterviewProgress) as told:
-        device = meter()
-        await joined(hub, room, device)
-        told.drain()
-        room.events_waiting.put_nowait(DeviceAuthenticated(METER, device.short))
-        room.events_waiting.put_nowait(DeviceAuthenticated(Eui64(5), 0x1111))
+async def test_that_keys_are_established_is_told_and_kept_until_the_device_leaves(tmp_path: Path, room: Room) -> None:
+    async with running(tmp_path) as (hub, _), hub.bus.subscribe(DeviceAuthenticated) as told:
+        device = plug()
+        name = await joined(hub, room, device)
+        assert told.drain() == []
+        assert hub.networks.device(name).authenticated is False
+        room.events_waiting.put_nowait(RadioDeviceAuthenticated(device.ieee, device.short))
+        room.events_waiting.put_nowait(RadioDeviceAuthenticated(Eui64(5), 0x1111))
+        await eventually(lambda: hub.networks.device(name).authenticated)
         await asyncio.sleep(0.1)
-        assert [(event.device_id, event.detail) for event in told.drain()] == [
-            (device_id(METER), "keys are established")
-        ]
+        assert [(event.radio, event.device_id) for event in told.drain()] == [("han", name)]
+        assert hub.networks.device(name).stage is Stage.ACTIVE
+    async with running(tmp_path) as (hub, _):
+        assert hub.networks.device(name).authenticated
+        room.leave(device)
+        await eventually(lambda: not hub.networks.device(name).authenticated)
+        assert hub.networks.device(name).stage is Stage.REGISTERED
+    async with running(tmp_path) as (hub, _):
+        assert hub.networks.device(name).authenticated is False
+
+
+async def test_who_sends_encrypted_has_keys(tmp_path: Path, room: Room) -> None:
+    async with running(tmp_path) as (hub, _), hub.bus.subscribe(DeviceAuthenticated) as told:
+        device = meter()
+        name = await joined(hub, room, device)
+        assert [event.device_id for event in told.drain()] == [name]
+        assert hub.networks.device(name).authenticated
+        # What was on its way when the device left proves nothing.
+        room.leave(device)
+        await eventually(lambda: not hub.networks.device(name).authenticated)
+        room.report(device, 1, 0x0702, x0400=72)
+        await eventually(lambda: hub.household.members[METER].value(1, 0x0702, 0x0400).value == 72)  # type: ignore[union-attr]
+        assert hub.networks.device(name).authenticated is False
+
+
+async def test_a_network_without_link_keys_has_no_such_stage(tmp_path: Path, room: Room) -> None:
+    room.capabilities = CAPABILITIES
+    async with running(tmp_path) as (hub, _):
+        listed = await hub.networks.add_device("han", str(METER))
+        assert (listed.stage, listed.has_key, listed.authenticated) == (Stage.REGISTERED, False, None)
+        device = meter()
+        device.encrypts = False
+        found = hub.networks.device(await joined(hub, room, device))
+        assert (found.stage, found.authenticated) == (Stage.ACTIVE, None)
+
+
+def test_the_stage_is_the_furthest_that_a_device_has_come() -> None:
+    def stage(**known: object) -> Stage:
+        return replace(ZigbeeDevice(device_id="", radio="", ieee=METER, short=None), **known).stage  # type: ignore[arg-type]
+
+    now, done = datetime(2026, 1, 1, tzinfo=UTC), InterviewStep.DONE
+    there = {"short": 1, "announced_at": now}
+    assert stage() is Stage.REGISTERED
+    assert stage(short=None, announced_at=now, interview=done) is Stage.REGISTERED
+    assert stage(**there) is Stage.ANNOUNCED
+    assert stage(**there, is_active=True, authenticated=False) is Stage.ANNOUNCED
+    assert stage(**there, is_active=True, authenticated=True) is Stage.AUTHENTICATED
+    assert stage(**there, interview=done) is Stage.INTERVIEWED
+    assert stage(**there, interview=done, is_active=True) is Stage.ACTIVE
+
+
+def test_a_member_of_an_older_version_has_no_keys() -> None:
+    member = Member(METER, "han", 1)
+    member.is_authenticated = True
+    [[device, radio, short, state]] = to_row(member)[1]
+    assert from_row(device, radio, short, state).is_authenticated
+    older = json.dumps({key: value for key, value in json.loads(state).items() if key != "authenticated"})
+    assert not from_row(device, radio, short, older).is_authenticated
 
 
 @pytest.mark.parametrize("cluster", [0x0000, 0x0001, 0x0003, 0x0025, 0x0800])

@@ -346,6 +346,7 @@ def _show(inside: ZigbeeDevice, name: str) -> None:
         inside.power_source,
         "" if inside.lqi is None else f"link quality {inside.lqi}",
         "" if inside.is_active else "inactive",
+        {None: "", True: "keys established", False: "no keys established"}[inside.authenticated],
     )
     line("  " + ", ".join(fact for fact in facts if fact))
     for endpoint in inside.endpoints:

@@ -129,6 +129,8 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             what = "a new device" if event.is_new else "it is back"
             note = what if event.accepted else "left alone, since it was not added before"
             return names.get(event.device_id, event.device_id), f"announces itself: {note}"
+        case zigbee.DeviceAuthenticated():
+            return names.get(event.device_id, event.device_id), "keys established"
         case zigbee.InterviewProgress() if event.state != "started":
             step = f"{words(event.step)} {words(event.state)} ({event.done} of {event.total})"
             return names.get(event.device_id, event.device_id), f"{step}{_after(event.detail)}"

@@ -10,7 +10,7 @@ import msgspec
 
 from web.client import ClientError, HubClient, ProblemError
 from web.client_model import DeviceAdded, DeviceChanged, Event, Snapshot
-from web.client_zigbee_model import DeviceAnnounced, InterviewProgress, NetworkChanged
+from web.client_zigbee_model import DeviceAnnounced, DeviceAuthenticated, InterviewProgress, NetworkChanged
 from web.hubctl.context import is_terminal
 from web.hubctl.exits import Exit
 from web.hubctl.output import line, pieces, words
@@ -92,6 +92,9 @@ class Joining:
             else:
                 note = "announces itself, and is left alone: only devices that were added may join (hubctl network add)"
                 self._step(event.time, event.device_id, note, "yellow")
+        elif isinstance(event, DeviceAuthenticated) and event.radio == self._radio:
+            self._json(event)
+            self._step(event.time, event.device_id, "keys established", "green")
         elif isinstance(event, InterviewProgress) and event.radio == self._radio:
             self._json(event)
             self._progress(event)
