@@ -94,9 +94,10 @@ class ZigbeeCalls(ABC):
         name: str | None = None,
         install_code: str | None = None,
         link_key: str | None = None,
+        join_time_s: int | None = None,
     ) -> ZigbeeDevice:
-        """Make a device known before it joins; the secrets are never told again."""
-        body = _given(eui64=eui64, name=name, install_code=install_code, link_key=link_key)
+        """Make a device known before it joins, and open joining for so long; the secrets are never told again."""
+        body = _given(eui64=eui64, name=name, install_code=install_code, link_key=link_key, join_time_s=join_time_s)
         path = _network(radio, "devices")
         return await self._call("POST", path, ZigbeeDevice, body=body, timeout_s=COMMAND_TIMEOUT_S)
 

@@ -425,7 +425,7 @@ class Household:
                 DeviceAnnounced(now, network.name, device_id_of(event.ieee), event.short, is_new=True, accepted=False)
             )
             return
-        is_new = known is None
+        is_new = known is None or (known.announced_at is None and known.interview is InterviewStep.ANNOUNCE)
         is_elsewhere = known is not None and known.radio != network.name
         member = self.add(network, event.ieee)
         again = member.announced_at is not None and (now - member.announced_at).total_seconds() < ANNOUNCE_AGAIN_S

@@ -226,12 +226,16 @@ class Networks:
         name: str | None = None,
         install_code: str | None = None,
         link_key: str | None = None,
+        join_time_s: int | None = None,
     ) -> ZigbeeDevice:
         """List a device before it joins; it may then join while only such devices may.
 
-        Raises `RefusedError` for an active member of another network.
+        `join_time_s` opens joining for so long once it is listed (0 closes it, None leaves it as it is). Raises
+        `RefusedError` for an active member of another network.
         """
         network = self.network(radio)
+        if join_time_s is not None and not 0 <= join_time_s <= MAX_JOINING_S:
+            raise InvalidError("join_time_s", join_time_s, f"0 (close) to {MAX_JOINING_S}")
         try:
             ieee = Eui64.parse(eui64)
         except RangeError as error:
@@ -262,6 +266,8 @@ class Networks:
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
+        if join_time_s is not None:
+            await self.permit_join(radio, join_time_s)
         return self._told(member)
 
     async def scan_topology(self, radio: str) -> Topology:

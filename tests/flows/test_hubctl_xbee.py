@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from collections.abc import AsyncIterator
@@ -53,6 +54,57 @@ async def test_a_device_joins_with_the_key_of_a_file(tmp_path: Path, monkeypatch
         assert (ran.code, ran.out.strip()) == (0, "Kettle: off (confirmed)")
         ran = await shell.run("network", "energy")
         assert (ran.code, "has no energy scan" in ran.err) == (1, True)
+
+
+async def test_a_device_is_added_with_its_key_and_followed_until_it_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    async with XbeeEmulator(XbeeConfig(devices=("smart-meter",))) as module, served(module, tmp_path) as home:
+        [meter] = module.devices
+        assert meter.link_key is not None
+        name = f"zigbee-{meter.ieee:016x}"
+        process = await Shell(home, tmp_path).start(
+            "device", "add", f"{meter.ieee:016x}", "--link-key", meter.link_key.hex(), "--join-time", "600"
+        )
+        async with asyncio.timeout(60):
+            while home.hub.networks.get("han").joining_until is None:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.05)
+            assert home.hub.networks.device(name).stage == "registered"
+            assert module.press(meter)
+            out, err = await process.communicate()
+        told, said = out.decode(), err.decode()
+        assert process.returncode == 0, said
+        steps = ("announces itself: a new device", "keys established", "is ready")
+        assert [step for line in told.splitlines() for step in steps if step in line] == list(steps)
+        assert [line.split(";")[0] for line in said.splitlines()] == [
+            f"{name}: registered",
+            "han: joining is open for 10 min 0 s",
+            "joining is closed",
+        ]
+        assert meter.link_key.hex() not in told + said
+        assert home.hub.networks.get("han").joining_until is None
+        status, found = await home.ask("GET", f"/devices/{name}/zigbee")
+        assert (status, found["stage"], found["has_key"], found["authenticated"]) == (200, "active", True, True)
+
+
+async def test_joining_is_opened_when_a_device_is_listed(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, served(module, tmp_path) as home:
+        device = {"eui64": f"{module.devices[0].ieee:016x}", "link_key": "5a" * 16}
+        before = len(module.commands)
+        for wrong in (-1, 3601, "600"):
+            status, problem = await home.ask("POST", "/networks/han/devices", {**device, "join_time_s": wrong})
+            assert (status, problem["errors"][0]["field"]) == (400, "join_time_s")
+        assert not any(frame[0] == 0x24 for frame in module.commands[before:])
+        assert home.hub.devices.all() == []
+        status, found = await home.ask("POST", "/networks/han/devices", {**device, "join_time_s": 600})
+        assert (status, found["stage"], found["has_key"], found["authenticated"]) == (201, "registered", True, False)
+        _, network = await home.ask("GET", "/networks/han")
+        assert 590 < network["joining_s"] <= 600
+        assert (await home.ask("POST", "/networks/han/devices", device))[0] == 201
+        assert (await home.ask("GET", "/networks/han"))[1]["joining_s"] > 590
+        assert (await home.ask("POST", "/networks/han/devices", {**device, "join_time_s": 0}))[0] == 201
+        assert "joining_s" not in (await home.ask("GET", "/networks/han"))[1]
 
 
 async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path) -> None:

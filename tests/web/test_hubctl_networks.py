@@ -1,4 +1,4 @@
-"""`hubctl network add --file`: many devices at once, each line checked before anything is sent."""
+"""`hubctl network add`: one device, or many at once from a file, each line checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -121,3 +121,52 @@ def test_what_to_add_has_to_be_said_once(hubctl: Hubctl, zigbee: FakeHub, argume
     assert ran.code == 2
     assert ran.err.startswith("hubctl: ")
     assert not zigbee.asked
+
+
+@pytest.mark.parametrize("group", ["device", "network"])
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ((ADDRESS, "--install-code", CODE), {"install_code": CODE}),
+        (("han", ADDRESS, f"--link-key={KEY}"), {"link_key": KEY}),
+        ((ADDRESS, "--install-code", "-"), {"install_code": "piped"}),
+        ((ADDRESS, "--link-key"), {"link_key": "asked"}),
+        (("--install-code", "--name", "Meter", ADDRESS), {"install_code": "asked", "name": "Meter"}),
+        (("--install-code", ADDRESS), {"install_code": "asked"}),
+        (("han", "--link-key", ADDRESS), {"link_key": "asked"}),
+        ((ADDRESS, "--join-time", "600", "--json"), {"join_time_s": 600}),
+        ((ADDRESS, "--join-time", "600", "--no-wait"), {"join_time_s": 600}),
+    ],
+)
+def test_a_secret_is_said_piped_in_or_asked_for(
+    hubctl: Hubctl,
+    zigbee: FakeHub,
+    monkeypatch: pytest.MonkeyPatch,
+    group: str,
+    arguments: tuple[str, ...],
+    sent: dict[str, object],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped\nmore\n"))
+    monkeypatch.setattr("click.prompt", lambda what, **_: "asked")
+    ran = hubctl(group, "add", *arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert [asked.body for asked in zigbee.of("POST")] == [{"eui64": ADDRESS, **sent}]
+    for secret in (CODE, KEY):
+        assert secret not in ran.out
+
+
+def test_a_code_without_a_device_is_not_shown(hubctl: Hubctl, zigbee: FakeHub) -> None:
+    for arguments in (("--install-code", CODE), (ADDRESS, "--install-code", CODE, "--link-key", KEY)):
+        ran = hubctl("device", "add", *arguments)
+        assert ran.code == 2
+        assert not zigbee.asked
+        for secret in (CODE, KEY):
+            assert secret not in ran.out + ran.err
+
+
+def test_joining_is_opened_with_the_last_device_of_a_file(hubctl: Hubctl, zigbee: FakeHub, tmp_path: Path) -> None:
+    file = tmp_path / "devices"
+    file.write_text(f"{ADDRESS}\n{OTHER}\n")
+    ran = hubctl("network", "add", "--file", str(file), "--join-time", "60", "--no-wait")
+    assert (ran.code, ran.lines[-1]) == (0, "2 added; joining is open for 1 min 0 s: switch them on")
+    assert [asked.body for asked in zigbee.of("POST")] == [{"eui64": ADDRESS}, {"eui64": OTHER, "join_time_s": 60}]

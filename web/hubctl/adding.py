@@ -1,23 +1,33 @@
-"""`hubctl network add`: devices that are listed before they join, one by its label or many from a file."""
+"""`hubctl device add`, `hubctl network add`: devices that are listed before they join, one by its label or many from a
+file."""
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
-from web.hubctl.context import App, json_option, pass_app
+from web.hubctl.context import App, is_terminal, json_option, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.files import read_text
+from web.hubctl.join import follow
 from web.hubctl.networks import radio_argument, the_radio
 from web.hubctl.output import line, print_json
+from web.hubctl.units import span
 
 if TYPE_CHECKING:
     from web.client import HubClient
     from web.client_zigbee_model import Network, ZigbeeDevice
+    from web.hubctl.joining import Joining
 
+ASK = "\0"
+"""A secret that is to be asked for; nobody can type it on a command line."""
+LONGEST_SECRET = 256
+"""Characters of a line that is piped in: a code with all its separators is shorter."""
 LONGEST_NAME = 64
 FIELDS = ("name", "install_code", "link_key")
 _FIELD = re.compile(r'(?P<name>[a-z_]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))(?=\s|$)')
@@ -42,8 +52,24 @@ class _NewDevice:
 @radio_argument
 @click.argument("eui64", required=False)
 @click.option("--name", metavar="TEXT", help="What people call it.")
-@click.option("--install-code", is_flag=True, help="Ask for the installation code, which is not shown.")
-@click.option("--link-key", is_flag=True, help="Ask for the link key, which is not shown.")
+@click.option(
+    "--install-code",
+    metavar="[CODE|-]",
+    is_flag=False,
+    flag_value=ASK,
+    help="The installation code. Best without CODE: then it is asked for and not shown; - reads it from a pipe.",
+)
+@click.option(
+    "--link-key",
+    metavar="[KEY|-]",
+    is_flag=False,
+    flag_value=ASK,
+    help="The link key; asked for or piped in like the code.",
+)
+@click.option(
+    "--join-time", metavar="SECONDS", type=click.IntRange(1, 3600), help="Then open joining, and see the device come."
+)
+@click.option("--no-wait", is_flag=True, help="With --join-time: do not wait; joining stays open for its time.")
 @click.option("--file", metavar="FILE|-", type=click.Path(allow_dash=True), help="Many devices, one a line.")
 @json_option
 @pass_app
@@ -52,11 +78,13 @@ def add(
     radio: str | None,
     eui64: str | None,
     name: str | None,
-    install_code: bool,
-    link_key: bool,
+    install_code: str | None,
+    link_key: str | None,
+    join_time: int | None,
+    no_wait: bool,
     file: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """List devices before they join: one by the 16 hex digits on its label, or those of a file or of what is piped in.
 
     \b
@@ -66,29 +94,39 @@ def add(
     00124b0014d90103  install_code=83FED3407A939723A5C639B26916D505C3B5
     00124b0014d90104  link_key=... name=Meter
 
-    Nothing is sent while a line is wrong. Codes and keys never stand on a command line, and are never shown.
+    Nothing is sent while a line is wrong. Codes and keys are never shown; what stands on a command line can be read by
+    everybody on the machine while the command runs, so let them be asked for. With --join-time joining is open until
+    the devices are ready, the time is over, or Ctrl-C; --json and --no-wait only open it.
     """
+    waits = join_time is not None and not no_wait and not as_json
     if file is not None:
-        if eui64 is not None or name is not None or install_code or link_key:
+        if eui64 is not None or name is not None or install_code is not None or link_key is not None:
             raise HubctlError("--file says it all: no EUI64, --name, --install-code or --link-key with it", Exit.USAGE)
-        _add_many(app, radio, file, as_json)
-        return
+        where, text = read_text(file, "paste the devices, one a line, then Ctrl-D")
+        return _add(app, radio, _read(where, text), where, join_time, waits, as_json)
     if eui64 is None and radio is not None and _is_address(radio):
         radio, eui64 = None, radio
+    if eui64 is None and install_code is not None and _is_address(install_code):
+        eui64, install_code = install_code, ASK
+    if eui64 is None and link_key is not None and _is_address(link_key):
+        eui64, link_key = link_key, ASK
     if eui64 is None:
         raise HubctlError("which device? say EUI64, the 16 hex digits on its label, or --file", Exit.USAGE)
-    code = click.prompt("Installation code", hide_input=True, err=True) if install_code else None
-    key = click.prompt("Link key", hide_input=True, err=True) if link_key else None
+    if install_code is not None and link_key is not None:
+        raise HubctlError("--install-code or --link-key, not both: the key is made from the code", Exit.USAGE)
+    code, key = _secret(install_code, "Installation code"), _secret(link_key, "Link key")
+    one = _NewDevice(0, eui64, name, code, key)
+    return _add(app, radio, [one], None, join_time, waits, as_json)
 
-    async def work(hub: HubClient) -> None:
-        where = await the_radio(hub, radio)
-        device = await hub.add_device(where, eui64, name=name, install_code=code, link_key=key)
-        if as_json:
-            print_json(device)
-        else:
-            line(f"{device.device_id}: expected on {where}; open joining (hubctl join {where}) and switch it on")
 
-    app.run(work)
+def _secret(said: str | None, what: str) -> str | None:
+    """What was said, piped in, or answered to our question."""
+    if said == "-" and not is_terminal("stdin"):
+        return sys.stdin.readline(LONGEST_SECRET).strip()
+    if said in (ASK, "-"):
+        answer: str = click.prompt(what, hide_input=True, err=True)
+        return answer
+    return said
 
 
 def _is_address(said: str) -> bool:
@@ -102,37 +140,76 @@ def _is_address(said: str) -> bool:
     return True
 
 
-def _add_many(app: App, radio: str | None, file: str, as_json: bool) -> None:
-    where, text = read_text(file, "paste the devices, one a line, then Ctrl-D")
-    wanted = _read(where, text)
+def _add(
+    app: App,
+    radio: str | None,
+    wanted: Sequence[_NewDevice],
+    where: str | None,
+    join_time: int | None,
+    waits: bool,
+    as_json: bool,
+) -> int:
+    """List one device, or those of the file `where`; joining is opened with the last of them."""
 
-    async def work(hub: HubClient) -> None:
+    async def prepared(hub: HubClient) -> str:
         name = await the_radio(hub, radio)
-        _check_radio(await hub.network(name), wanted, where)
+        if where is not None:
+            _check_radio(await hub.network(name), wanted, where)
+        return name
+
+    async def added_to(hub: HubClient, name: str, *, tells: bool) -> list[ZigbeeDevice]:
         added: list[ZigbeeDevice] = []
         for one in wanted:
-            added.append(await _add_one(hub, name, one, where, len(added), len(wanted)))
-            if not as_json:
+            opens = join_time if len(added) + 1 == len(wanted) else None
+            added.append(await _add_one(hub, name, one, where, len(added), len(wanted), opens))
+            if tells and where is not None:
                 line(f"{added[-1].device_id}: expected on {name}")
+        return added
+
+    async def opened(hub: HubClient) -> Joining:
+        from web.hubctl.joining import Joining
+
+        name = await prepared(hub)
+        return Joining(hub, name, None, False, lambda: added_to(hub, name, tells=False))
+
+    async def work(hub: HubClient) -> None:
+        name = await prepared(hub)
+        added = await added_to(hub, name, tells=not as_json)
         if as_json:
-            print_json({"devices": added})
+            print_json(added[0] if where is None else {"devices": added})
+            return
+        what = f"{added[0].device_id}: expected on {name}" if where is None else f"{len(added)} added"
+        then = "switch it on" if where is None else "switch them on"
+        if join_time is None:
+            line(f"{what}; open joining (hubctl join {name}) and {then}")
         else:
-            line(f"{len(added)} added; open joining (hubctl join {name}) and switch them on")
+            line(f"{what}; joining is open for {span(join_time)}: {then}")
 
+    if waits and join_time is not None:
+        return follow(app, opened, join_time)
     app.run(work)
+    return Exit.OK
 
 
-async def _add_one(hub: HubClient, radio: str, one: _NewDevice, where: str, before: int, total: int) -> ZigbeeDevice:
+async def _add_one(
+    hub: HubClient, radio: str, one: _NewDevice, where: str | None, before: int, total: int, join_time: int | None
+) -> ZigbeeDevice:
     from web.client import ClientError
     from web.hubctl.failures import explain
 
     try:
         return await hub.add_device(
-            radio, one.eui64, name=one.name, install_code=one.install_code, link_key=one.link_key
+            radio,
+            one.eui64,
+            name=one.name,
+            install_code=one.install_code,
+            link_key=one.link_key,
+            join_time_s=join_time,
         )
     except ClientError as error:
         told = explain(error)
-        assert told is not None
+        if where is None or told is None:
+            raise
         raise HubctlError(
             f"{where}: line {one.number}: {told}; {before} of {total} were added before it, none after it", told.code
         ) from None
@@ -204,7 +281,7 @@ def _fields() -> str:
     return 'name="...", install_code=... and link_key=...'
 
 
-def _check_radio(network: Network, wanted: list[_NewDevice], where: str) -> None:
+def _check_radio(network: Network, wanted: Sequence[_NewDevice], where: str) -> None:
     """Refuse keys that the radio cannot keep before anything is sent."""
     wrong = []
     for one in wanted:

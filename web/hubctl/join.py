@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -28,12 +29,21 @@ def join(app: App, radio: str | None, seconds: int, count: int | None, as_json: 
     Open it, then start the joining of the device: hold its button, or switch it on and off five times; its manual says.
     Ends when the time is over, after --count devices, or with Ctrl-C; joining is closed then.
     """
+
+    async def opened(hub: HubClient) -> Joining:
+        from web.hubctl.joining import Joining
+
+        return Joining(hub, await the_radio(hub, radio), count, as_json)
+
+    return follow(app, opened, seconds)
+
+
+def follow(app: App, opened: Callable[[HubClient], Awaitable[Joining]], seconds: int) -> int:
+    """Run a window to its end, or to Ctrl-C, and close it."""
     windows: list[Joining] = []
 
     async def work(hub: HubClient) -> Exit:
-        from web.hubctl.joining import Joining
-
-        window = Joining(hub, await the_radio(hub, radio), count, as_json)
+        window = await opened(hub)
         windows.append(window)
         try:
             return await window.run(seconds)

@@ -1,18 +1,25 @@
-"""One opened joining window of `hubctl join`: a countdown, and every device's interview as it goes."""
+"""One opened joining window, of `hubctl join` or of `add --join-time`: a countdown, and every device's interview."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from web.client import ClientError, HubClient, ProblemError
 from web.client_model import DeviceAdded, DeviceChanged, Event, Snapshot
-from web.client_zigbee_model import DeviceAnnounced, DeviceAuthenticated, InterviewProgress, NetworkChanged
+from web.client_zigbee_model import (
+    DeviceAnnounced,
+    DeviceAuthenticated,
+    InterviewProgress,
+    NetworkChanged,
+    ZigbeeDevice,
+)
 from web.hubctl.context import is_terminal
-from web.hubctl.exits import Exit
+from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.output import line, pieces, words
 from web.hubctl.progress import LastLine
 from web.hubctl.units import local, span
@@ -21,14 +28,21 @@ LAST_INTERVIEWS_S = 120.0
 """After the window closed, interviews that are going on may take so long."""
 TICK_S = 0.25
 """Between two looks at the clock: no second of the countdown is left out."""
+Adding = Callable[[], Awaitable[Sequence[ZigbeeDevice]]]
 STATE_STYLES = {"done": "green", "failed": "red", "waiting": "yellow", "started": "dim"}
 
 
 class Joining:
     """One opened window."""
 
-    def __init__(self, hub: HubClient, radio: str, count: int | None, as_json: bool) -> None:
+    def __init__(
+        self, hub: HubClient, radio: str, count: int | None, as_json: bool, adding: Adding | None = None
+    ) -> None:
+        """`adding` lists devices and opens joining; the window is closed once all of them are done."""
         self._hub, self._radio, self._count, self._as_json = hub, radio, count, as_json
+        self._adding = adding
+        self._added: frozenset[str] | None = None
+        """Those that are waited for."""
         self._names: dict[str, str] = {}
         self._going_on: set[str] = set()
         self._done: dict[str, bool] = {}
@@ -58,9 +72,13 @@ class Joining:
             self._last_line.show("")
             await stream.aclose()
         self._sum_up()
+        if self._added is not None:
+            return Exit.OK if self._added <= self._done.keys() else Exit.FAILED
         return Exit.OK if self._done or not self._count else Exit.FAILED
 
     def _is_over(self) -> bool:
+        if self._added is not None and self._added <= self._done.keys():
+            return True
         if self._count is not None and len(self._done) >= self._count:
             return True
         return not self.is_open and not self._going_on
@@ -105,14 +123,27 @@ class Joining:
         # From the asking on: an answer that is not waited for may still open it.
         self.is_open = True
         try:
-            network = await self._hub.permit_join(self._radio, seconds)
-        except ProblemError:
+            if self._adding is None:
+                network = await self._hub.permit_join(self._radio, seconds)
+            else:
+                await self._add(self._adding)
+                network = await self._hub.network(self._radio)
+        except (ProblemError, HubctlError):
             self.is_open = False
             raise
         self._close_in(seconds)
         self._say(f"{self._radio}: joining is open for {span(seconds)}; start the joining of your device now")
-        if network.explicit_add:
+        if network.explicit_add and self._adding is None:
             self._say("only devices that were added by hand may join (hubctl network add)")
+
+    async def _add(self, adding: Adding) -> None:
+        added = await adding()
+        self._added = frozenset(device.device_id for device in added)
+        for device in added:
+            if device.stage == "active":
+                self._done[device.device_id] = True
+            what = "is active already" if device.stage == "active" else "registered"
+            self._say(f"{device.device_id}: {what}")
 
     def _window(self, left: int | None, state: str) -> None:
         if left is not None:
@@ -176,6 +207,10 @@ class Joining:
     def _sum_up(self) -> None:
         if not self._done:
             self._say("no device joined: nearer to the stick, or reset the device and try again")
+            return
+        for device_id in sorted((self._added or frozenset()) - self._done.keys()):
+            self._say(f"{device_id}: did not join, or is not ready; see: hubctl device inside {device_id}")
+        if self._added is not None:
             return
         for device_id in self._done:
             name = self._names.get(device_id, device_id)

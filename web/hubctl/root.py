@@ -18,7 +18,7 @@ COMPLETION_VARIABLE = "_HUBCTL_COMPLETE"
 COMMANDS = {
     "status": Entry("status:status", "The hub: radios, database, keys, power of the house."),
     "devices": Entry("devices:devices", "All devices and what they say now."),
-    "device": Entry("root:device", "One device: show, name, protect, remove."),
+    "device": Entry("root:device", "One device: add, show, name, protect, remove."),
     "breaker": Entry("root:breaker", "Smart breakers: list, open, close, lights, keys."),
     "on": Entry("controls:on", "Switch a plug, switch or light on."),
     "off": Entry("controls:off", "Switch a plug, switch or light off."),
@@ -43,6 +43,7 @@ COMMANDS = {
 }
 DEVICE_COMMANDS = {
     "show": Entry("devices:show", "Everything about one device."),
+    "add": Entry("adding:add", "List Zigbee devices before they join, by code or key; as network add."),
     "set": Entry("devices:set_", "Give it a name, an area, protection."),
     "inside": Entry("attributes:inside", "Endpoints, clusters and attributes of a Zigbee device."),
     "interview": Entry("attributes:interview", "Ask a Zigbee device everything again."),

@@ -42,6 +42,8 @@ class NewDevice(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
     install_code: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     link_key: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    join_time_s: Annotated[int, Meta(ge=0, le=MAX_JOINING_S)] | UnsetType = UNSET
+    """Open joining for so long once the device is listed; 0 closes it."""
 
     def __repr__(self) -> str:
         return "NewDevice(...)"
@@ -121,7 +123,8 @@ async def permit_join(call: Call[None, PermitJoin]) -> schema_zigbee.Network:
 async def add_device(call: Call[None, NewDevice]) -> schema_zigbee.ZigbeeDevice:
     """List a device before it joins.
 
-    While only devices that were added by hand may come (`require_explicit_device_add`), it is one of them then.
+    While only devices that were added by hand may come (`require_explicit_device_add`), it is one of them then. With
+    `join_time_s` joining is opened too; `network_changed` on the websocket tells until when.
     """
     body = call.body
     device = await call.hub.networks.add_device(
@@ -130,6 +133,7 @@ async def add_device(call: Call[None, NewDevice]) -> schema_zigbee.ZigbeeDevice:
         name=None if body.name is UNSET else body.name,
         install_code=None if body.install_code is UNSET else body.install_code,
         link_key=None if body.link_key is UNSET else body.link_key,
+        join_time_s=None if body.join_time_s is UNSET else body.join_time_s,
     )
     return schema_zigbee.zigbee_device(device)
 
