@@ -28,6 +28,7 @@ from hub.registry import JOIN_INTERVAL, Registry
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
+from hub.zigbee.at_commands import AtCommands
 from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
@@ -125,6 +126,7 @@ class Hub:
             self.registry, self.networks.network, lambda: list(self.household.networks.values())
         )
         self.registry.watch(JOIN_INTERVAL, self.network_setup.interval_changed)
+        self.at_commands = AtCommands(self.networks.network)
         self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(

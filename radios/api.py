@@ -209,6 +209,8 @@ class Capabilities:
     """It has a Smart Energy certificate, which can be exchanged."""
     configurable: bool = False
     """Extended PAN id, channels and link key of its network can be set (`ZigbeeRadio.configure`)."""
+    at_commands: bool = False
+    """Its registers can be read and written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +377,13 @@ class ZigbeeRadio(Protocol):
 
     async def remove_certificate(self) -> None:
         """Go back to the one that it was made with, if it has one."""
+        ...
+
+    async def at_command(self, name: str, value: bytes | None = None) -> bytes:
+        """Read a register (None), write it, or carry out a command. Needs `at_commands`.
+
+        Raises `OptionError` for what is refused before anything is sent, `DeliveryError` when the radio refuses it.
+        """
         ...
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:

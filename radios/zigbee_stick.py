@@ -39,6 +39,10 @@ class ZigbeeStick:
         """See `ZigbeeRadio`."""
         return self._counters
 
+    async def at_command(self, name: str, value: bytes | None = None) -> bytes:
+        """See `ZigbeeRadio`. Most sticks have no registers."""
+        raise NotSupportedError("this stick has no AT commands")
+
     def events(self) -> AsyncIterator[ZigbeeEvent]:
         """See `ZigbeeRadio`."""
         return self._events.take()

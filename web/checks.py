@@ -12,7 +12,7 @@ from msgspec import inspect
 from web.errors import BadRequestError, FieldError, shown
 
 SECRET_FIELDS = frozenset(("token", "broadcast_key", "unicast_keys", "install_code", "link_key"))
-"""Fields whose values are never shown back."""
+"""Fields whose values are never shown back; a struct may name more of its own in `secret_fields`."""
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"(?P<kind>missing required|unknown) field `(?P<field>[^`]*)`")
@@ -67,8 +67,8 @@ def no_body(raw: bytes) -> None:
         raise BadRequestError("this call takes no body")
 
 
-def _refusal(field: str, value: object, allowed: str) -> BadRequestError:
-    if field.split(".")[0].split("[")[0] in SECRET_FIELDS:
+def _refusal(field: str, value: object, allowed: str, secret: frozenset[str] = SECRET_FIELDS) -> BadRequestError:
+    if field.split(".")[0].split("[")[0] in secret:
         return BadRequestError(f"{field} is wrong; allowed: {allowed}", (FieldError(field, allowed),))
     text = shown(value)
     return BadRequestError(f"{field} is {text!r}; allowed: {allowed}", (FieldError(field, allowed, text),))
@@ -96,7 +96,8 @@ def _explain(text: str, values: Mapping[str, object], kind: type[msgspec.Struct]
         allowed = _field_allowed(struct, named["field"])
         return BadRequestError(f"{field} is missing; allowed: {allowed}", (FieldError(field, allowed),))
     allowed = describe(wanted) if wanted is not None and prefix else what[:1].lower() + what[1:]
-    return _refusal(prefix or "body", found, allowed)
+    secret: frozenset[str] = getattr(kind, "secret_fields", frozenset())
+    return _refusal(prefix or "body", found, allowed, SECRET_FIELDS | secret)
 
 
 def _walk(

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from web.client_model import Command
 from web.client_zigbee_model import (
+    AtRegister,
     Attribute,
     Certificate,
     EnergyScan,
@@ -113,6 +114,16 @@ class ZigbeeCalls(ABC):
     async def revert_certificate(self, radio: str) -> Certificate:
         """Remove the certificate."""
         return await self._call("DELETE", _network(radio, "certificate"), Certificate, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def at_command(
+        self, radio: str, command: str, value: int | str | None = None, *, confirm: str | None = None
+    ) -> AtRegister:
+        """Read a register of the radio, write it (a number or hex digits), or carry out a command.
+
+        `confirm` is the radio's name, needed where the network is formed anew by it.
+        """
+        body = _given(command=command, value=value, confirm=confirm)
+        return await self._call("POST", _network(radio, "at"), AtRegister, body=body, timeout_s=COMMAND_TIMEOUT_S)
 
     async def scan_topology(self, radio: str) -> Topology:
         """Ask every router whom it hears; the answer comes at the end, progress on the websocket."""

@@ -43,6 +43,7 @@ class NetworkAbilities(Struct, frozen=True):
     certificates: bool = False
     router: bool = False
     configurable: bool = False
+    at_commands: bool = False
 
 
 class Network(Struct, frozen=True):
@@ -221,6 +222,16 @@ class Certificate(Struct, frozen=True):
     radio: str
     ieee: str
     installed: bool
+
+
+class AtRegister(Struct, frozen=True):
+    """A register of a radio; `value` and `value_hex` are None where it gives none, or is a key."""
+
+    command: str
+    value: int | None = None
+    value_hex: str | None = None
+    meaning: str = ""
+    unit: str = ""
 
 
 class EnergyScan(Struct, frozen=True):

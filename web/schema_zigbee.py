@@ -82,6 +82,7 @@ class NetworkAbilities(Struct, frozen=True):
     certificates: bool
     router: bool
     configurable: bool
+    at_commands: bool
 
 
 class Network(Struct, frozen=True):

@@ -40,6 +40,7 @@ from web.errors import (
     row_of,
 )
 from web.rest import (
+    at_commands,
     attributes,
     breakers,
     certificates,
@@ -66,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
     *networks.ROUTES,
     *certificates.ROUTES,
     *network_setup.ROUTES,
+    *at_commands.ROUTES,
     *attributes.ROUTES,
     *controls.ROUTES,
     *keys.ROUTES,

@@ -216,6 +216,7 @@ class RadioCan:
     certificates: bool = False
     router: bool = False
     configurable: bool = False
+    at_commands: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -455,6 +455,7 @@ def _can(found: Capabilities) -> RadioCan:
         certificates=found.certificates,
         router=found.router,
         configurable=found.configurable,
+        at_commands=found.at_commands,
     )
 
 

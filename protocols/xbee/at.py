@@ -62,6 +62,19 @@ class Register:
         """Whether it takes a value, or is carried out."""
         return self.access is not Access.READ
 
+    @property
+    def is_written_only(self) -> bool:
+        """Whether it is a key or a part of a certificate."""
+        return self.access is Access.WRITE
+
+    def effect_of(self, value: bytes | None) -> Effect:
+        """What writing a value or carrying it out does; reading (None) does nothing."""
+        if value is None and self.access is not Access.EXECUTE:
+            return Effect.NONE
+        if self.name == "CB" and value is not None and to_number(value) == LEAVE_PRESSES:
+            return Effect.NETWORK
+        return self.effect
+
     def check(self, value: bytes) -> None:
         """Raise `RangeError` for a value that cannot be written; keys and certificates are not shown."""
         if self.access is Access.READ:
@@ -81,6 +94,8 @@ class Register:
             raise RangeError(f"register {self.name}", f"0x{number:X}", f"0x{self.minimum:X}{most or ' and more'}")
 
 
+LEAVE_PRESSES: Final = 4
+"""Of the commissioning button: the module leaves its network and starts anew (reference xbee-se.md, 4)."""
 R, RW, W, X = Access.READ, Access.READ_WRITE, Access.WRITE, Access.EXECUTE
 _NETWORK, _LINK, _FLASH = Effect.NETWORK, Effect.LINK, Effect.FLASH
 

@@ -41,6 +41,7 @@ def capabilities_of(max_payload: int, *, is_router: bool = False) -> Capabilitie
         erase=True,
         certificates=True,
         configurable=True,
+        at_commands=True,
     )
 
 

@@ -1,13 +1,15 @@
-"""REST and hubctl on a real hub with an emulated XBee: keys, joining, certificates."""
+"""REST and hubctl on a real hub with an emulated XBee: keys, joining, registers, certificates."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_hubctl_zigbee import Shell
@@ -18,6 +20,7 @@ from hub.config import parse
 from hub.hub import Hub
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
+from web.rest.at_commands import AtCommand
 from web.rest.certificates import NewCertificate
 from web.server import serve
 
@@ -40,7 +43,7 @@ async def test_a_device_joins_with_the_key_of_a_file(tmp_path: Path, monkeypatch
         assert json.loads(ran.out)["can"] == {
             "permit_join": True, "install_codes": True, "link_keys": True, "aps_encryption": True,
             "energy_scan": False, "channel_change": False, "led": False, "tx_power": True, "certification": False,
-            "erase": True, "certificates": True, "router": False, "configurable": True,
+            "erase": True, "certificates": True, "router": False, "configurable": True, "at_commands": True,
         }  # fmt: skip
         assert plug.link_key is not None
         file = tmp_path / "devices"
@@ -107,6 +110,113 @@ async def test_joining_is_opened_when_a_device_is_listed(tmp_path: Path) -> None
         assert "joining_s" not in (await home.ask("GET", "/networks/han"))[1]
 
 
+def frames_of(module: XbeeEmulator) -> list[bytes]:
+    """What the host has sent, without the driver's own looking after the module."""
+    return [frame for frame in module.commands if frame[0] != 0x08 or frame[2:4] != b"AI"]
+
+
+KEY = "0a" * 16
+
+
+async def test_registers_are_read_and_written_by_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    caplog.set_level(logging.DEBUG)
+    async with XbeeEmulator() as module, served(module, tmp_path) as home:
+
+        async def at(**body: Any) -> tuple[int, Any]:
+            return await home.ask("POST", "/networks/han/at", body)
+
+        assert await at(command="nt") == (
+            200,
+            {"command": "NT", "value": 60, "value_hex": "3c", "meaning": "discovery timeout", "unit": "100 ms"},
+        )
+        for value, sent in ((0x1234, b"\x12\x34"), (0, b"\x00"), ("0x0102", b"\x01\x02"), ("7", b"\x07")):
+            status, found = await at(command="NT", value=value)
+            assert (status, found["value"], found["value_hex"]) == (200, None, None)
+            assert frames_of(module)[-1][2:] == b"NT" + sent
+        assert (await at(command="NT"))[1]["value"] == 7
+        assert (await at(command="WR"))[0] == 200
+        assert module.registers.flash["NT"] == b"\x07"
+        for value in (KEY, int(KEY, 16) | 0x10 << 120):
+            status, found = await at(command="KY", value=value, confirm="han")
+            assert (status, found["value"], found["value_hex"]) == (200, None, None)
+        assert module.registers.keys["KY"] == b"\x1a" + b"\x0a" * 15
+        module.refuses.add("TP")
+        status, problem = await at(command="TP")
+        assert (status, "the module refuses TP: UNKNOWN_COMMAND" in problem["detail"]) == (409, True)
+    assert KEY not in caplog.text
+    assert str(bytes.fromhex(KEY)) not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"command": "NX", "value": 1}, 404, "there is no AT command 'NX'; did you mean N"),
+        ({"command": "NTT"}, 404, "did you mean NT"),
+        ({"command": "ü"}, 404, "there is no AT command"),
+        ({"command": ""}, 400, "command"),
+        ({"command": "OP", "value": 1}, 400, "to be read only"),
+        ({"command": "NT", "value": 0x10000}, 400, "at most 2"),
+        ({"command": "NT", "value": -1}, 400, "0 and more"),
+        ({"command": "NT", "value": 1.5}, 400, "value"),
+        ({"command": "NT", "value": "fast"}, 400, "not all hex digits"),
+        ({"command": "NT", "value": ""}, 400, "not all hex digits"),
+        ({"command": "PL", "value": 5}, 400, "0x0 to 0x4"),
+        ({"command": "KY"}, 400, "written only"),
+        ({"command": "KY", "value": KEY[2:], "confirm": "han"}, 400, "15 bytes"),
+        ({"command": "KY", "value": KEY + "x", "confirm": "han"}, 400, "33 characters"),
+        ({"command": "KY", "value": [KEY], "confirm": "han"}, 400, "value is wrong"),
+        ({"command": "KY", "value": KEY}, 400, "confirm"),
+        ({"command": "ID", "value": 5}, 400, "the network is formed or joined anew"),
+        ({"command": "ID", "value": 5, "confirm": "nah"}, 400, "'nah'"),
+        ({"command": "NR"}, 400, "confirm"),
+        ({"command": "CB", "value": 4}, 400, "confirm"),
+        ({"command": "CB"}, 400, "0x1 to 0x4"),
+        ({"command": "WR", "value": 1}, 400, "carried out without one"),
+        ({"command": "AP", "value": 2}, 409, "it would break the link to the module"),
+        ({"command": "BD", "value": 3}, 409, "it would break the link to the module"),
+    ],
+)
+async def test_what_is_wrong_with_an_at_command_is_said_before_anything_is_sent(
+    tmp_path: Path, body: dict[str, Any], status: int, said: str
+) -> None:
+    async with XbeeEmulator() as module, served(module, tmp_path) as home:
+        await asyncio.sleep(0.1)
+        before = frames_of(module)
+        answer, problem = await home.ask("POST", "/networks/han/at", body)
+        assert (answer, said in problem["detail"]) == (status, True), problem
+        assert KEY[2:] not in json.dumps(problem)
+        assert frames_of(module) == before
+
+
+async def test_registers_at_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    async with XbeeEmulator() as module, served(module, tmp_path) as home:
+        shell = Shell(home, tmp_path)
+        ran = await shell.run("network", "at", "SP")
+        assert (ran.code, ran.out.split("  ")[0]) == (0, "SP = 32 x 10 ms")
+        ran = await shell.run("network", "at", "han", "PL", "3")
+        assert (ran.code, ran.out.strip(), module.registers.number("PL")) == (0, "PL: set", 3)
+        ran = await shell.run("network", "at", "pl", "0x2", "--json")
+        assert json.loads(ran.out)["command"] == "PL"
+        assert (await shell.run("network", "at", "han", "PL")).out.startswith("PL = 2  0x02")
+        ran = await shell.run("network", "at", "WR")
+        assert (ran.code, ran.out.strip()) == (0, "WR: done")
+        before = frames_of(module)
+        ran = await shell.run("network", "at", "ID", "5")
+        assert (ran.code, "say --yes" in ran.err) == (2, True)
+        ran = await shell.run("network", "at", "P", "5")
+        assert (ran.code, "'P'; did you mean" in ran.err) == (3, True)
+        ran = await shell.run("network", "at", "BD", "5", "--yes")
+        assert (ran.code, "break the link" in ran.err) == (1, True)
+        assert frames_of(module) == before
+        ran = await shell.run("network", "at", "KY", f"0x{KEY}", "--yes")
+        assert (ran.code, ran.out.strip()) == (0, "KY: set")
+        assert module.registers.keys["KY"].hex() == KEY
+
+
 async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path) -> None:
     async with XbeeEmulator(XbeeConfig(is_certified=False)) as module, served(module, tmp_path) as home:
         shell = Shell(home, tmp_path)
@@ -128,6 +238,10 @@ async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path)
         assert json.loads(ran.out) == {"radio": "han", "ieee": f"{module.ieee:016x}", "installed": False}
         status, problem = await home.ask("PUT", "/networks/han/certificate", {"text": "nothing"})
         assert (status, "without CA Public Key" in problem["detail"]) == (400, True)
+
+
+def test_a_value_that_is_sent_is_never_shown() -> None:
+    assert KEY not in repr(AtCommand("KY", KEY))
 
 
 def test_a_certificate_that_is_sent_is_never_shown() -> None:

@@ -205,6 +205,9 @@ class ZigbeeContract:
         )
         with pytest.raises(NotSupportedError):
             await opened.radio.send(long)
+        if not can.at_commands:
+            with pytest.raises(NotSupportedError):
+                await opened.radio.at_command("NJ")
         if not can.broadcast_send:
             with pytest.raises(NotSupportedError):
                 await opened.radio.send(read_model(0xFFFC, 4, delivery=Delivery.BROADCAST, ack=False))

@@ -170,3 +170,45 @@ def test_joining_is_opened_with_the_last_device_of_a_file(hubctl: Hubctl, zigbee
     ran = hubctl("network", "add", "--file", str(file), "--join-time", "60", "--no-wait")
     assert (ran.code, ran.lines[-1]) == (0, "2 added; joining is open for 1 min 0 s: switch them on")
     assert [asked.body for asked in zigbee.of("POST")] == [{"eui64": ADDRESS}, {"eui64": OTHER, "join_time_s": 60}]
+
+
+def test_all_registers_are_listed_without_a_hub(alone: Hubctl) -> None:
+    ran = alone("network", "at", "--list")
+    assert (ran.code, ran.err) == (0, "")
+    assert "how long joining is open after it was changed" in ran.out
+    ran = alone("network", "at", "--list", "--json")
+    rows = {row["command"]: row for row in ran.json["registers"]}
+    assert rows["NJ"]["unit"] == "s"
+    assert rows["ID"]["effect"] == "the network is formed or joined anew"
+    assert rows["KY"]["access"] == "write"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        (("NJ",), {"command": "NJ"}),
+        (("han", "NJ"), {"command": "NJ"}),
+        (("NJ", "10"), {"command": "NJ", "value": 10}),
+        (("han", "NJ", "0x0A"), {"command": "NJ", "value": "0x0A"}),
+        (("NR", "0", "--yes"), {"command": "NR", "value": 0, "confirm": "han"}),
+        (("KY", "-", "--yes"), {"command": "KY", "value": "0x5A", "confirm": "han"}),
+    ],
+)
+def test_radio_command_and_value_are_told_apart(
+    hubctl: Hubctl, zigbee: FakeHub, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], body: object
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("0x5A\n"))
+    zigbee.answers["POST", "/api/v1/networks/han/at"] = (200, {"command": "NJ", "value": 10, "value_hex": "0a"})
+    assert hubctl("network", "at", *arguments).code == 0
+    assert [asked.body for asked in zigbee.of("POST")] == [body]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("a", "b", "c", "d"), ("--list", "NJ"), ("NJ", "han", "fast"), ("NR",), ("han", "RE"), ("CB", "4")],
+)
+def test_what_is_no_at_command_is_not_sent(hubctl: Hubctl, zigbee: FakeHub, arguments: tuple[str, ...]) -> None:
+    ran = hubctl("network", "at", *arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("hubctl: ")
+    assert not zigbee.asked
