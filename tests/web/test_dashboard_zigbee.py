@@ -108,9 +108,11 @@ async def test_a_device_joins_while_somebody_watches_and_gets_its_name(flat: Fla
     assert flat.stick.press(cube)
     row = f'[data-joined="zigbee-{cube.ieee:016x}"]'
     await page.wait_for_selector(f'{row}[data-ready="true"]', timeout=PATIENCE_MS)
-    steps = await page.inner_text(f"{row} ol")
+    steps = await page.inner_text(f"{row} .steps")
     assert "endpoints 1, 2, 3" in steps
     assert "LUMI lumi.sensor_cube" in steps
+    await page.wait_for_selector(f'{row} [data-stage="active"]', timeout=PATIENCE_MS)
+    assert await page.query_selector(f"{row} [data-step=authenticated]") is None
     await page.fill(f"{row} input >> nth=0", "Magic cube")
     await page.click(f"{row} >> text=Save")
     await page.click("dialog >> text=Done")

@@ -21,6 +21,8 @@ export type PlacedAttribute = Schemas['PlacedAttribute'];
 export type Reporting = Schemas['Reporting'];
 export type Topology = Schemas['Topology'];
 export type EnergyScan = Schemas['EnergyScan'];
+export type Stage = Schemas['Stage'];
+export type NewDevice = Schemas['NewDevice'];
 export type Progress = Schemas['InterviewProgressMessage'];
 export type Event =
   | Schemas['Snapshot']
@@ -36,6 +38,7 @@ export type Event =
   | Schemas['StorageChangedMessage']
   | Schemas['NetworkChangedMessage']
   | Schemas['DeviceAnnouncedMessage']
+  | Schemas['DeviceAuthenticatedMessage']
   | Schemas['InterviewProgressMessage']
   | Schemas['AttributesReportedMessage']
   | Schemas['GestureMadeMessage']
@@ -113,6 +116,7 @@ export const api = {
   unreport: (id: string, row: { endpoint: number; cluster: number; attribute: number }) =>
     call<void>('DELETE', `/api/v1/devices/${device(id)}/reporting?endpoint=${row.endpoint}&cluster=${row.cluster}&attribute=${row.attribute}`),
   permit: (radio: string, duration_s: number) => call<Network>('POST', `/api/v1/networks/${device(radio)}/permit-join`, { duration_s }),
+  add: (radio: string, body: NewDevice) => call<ZigbeeDevice>('POST', `/api/v1/networks/${device(radio)}/devices`, body),
   topology: (radio: string) => call<Topology>('GET', `/api/v1/networks/${device(radio)}/topology`),
   scan: (radio: string) => call<Topology>('POST', `/api/v1/networks/${device(radio)}/topology`),
   energy: (radio: string) => call<EnergyScan>('POST', `/api/v1/networks/${device(radio)}/energy-scan`),

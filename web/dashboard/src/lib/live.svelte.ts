@@ -5,9 +5,10 @@
  * of the page per frame and not two hundred. A gap in `seq` means that something was missed: connect again.
  */
 
-import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, Storage, Topology } from './api';
+import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, Stage, Storage, Topology, ZigbeeDevice } from './api';
 import { api, Problem } from './api';
 import { Ring } from './ring';
+import { further } from './words';
 
 export type Link = 'connecting' | 'connected' | 'waiting' | 'signed-out';
 
@@ -39,9 +40,11 @@ type Listener = (deviceId: string, time: number, watts: number) => void;
 export interface Joining {
   id: string;
   radio: string;
-  short: string;
   isNew: boolean;
   accepted: boolean;
+  stage: Stage;
+  /** Null where there are no keys to be established. */
+  authenticated: boolean | null;
   steps: readonly Progress[];
 }
 export interface Gesture {
@@ -64,7 +67,7 @@ class Live {
   pending = $state.raw<ReadonlyMap<string, Command>>(new Map());
   notices = $state.raw<readonly Notice[]>([]);
   networks = $state.raw<readonly Network[]>([]);
-  /** Devices that announced themselves since the page was opened, newest first. */
+  /** Devices that were registered here or announced themselves since the page was opened, newest first. */
   joinings = $state.raw<readonly Joining[]>([]);
   gestures = $state.raw<ReadonlyMap<string, Gesture>>(new Map());
   topologies = $state.raw<ReadonlyMap<string, Topology>>(new Map());
@@ -146,6 +149,30 @@ class Live {
     return this.devices.get(id)?.name ?? id;
   }
 
+  /** A device was registered: it is waited for. */
+  expect(device: ZigbeeDevice): void {
+    const { device_id: id, radio, stage, authenticated } = device;
+    this.#joins({ id, radio, isNew: true, accepted: true, stage, authenticated, steps: [] });
+  }
+
+  #joins(joining: Joining): void {
+    this.joinings = [joining, ...this.joinings.filter((one) => one.id !== joining.id)].slice(0, JOININGS);
+  }
+
+  #comes(id: string, stage: Stage, authenticated: boolean | null = null): void {
+    this.joinings = this.joinings.map((one) =>
+      one.id === id ? { ...one, stage: further(one.stage, stage), authenticated: one.authenticated === null ? null : one.authenticated || authenticated === true } : one,
+    );
+  }
+
+  /** What no event tells: how far a device was before, and what was missed while the hub was not reachable. */
+  #look(id: string): void {
+    api.zigbee(id).then(
+      (found) => this.#comes(id, found.stage, found.authenticated),
+      () => undefined, // removed meanwhile
+    );
+  }
+
   #hurry(): void {
     if (this.link === 'waiting') {
       this.#pause = FIRST_PAUSE_MS;
@@ -201,6 +228,7 @@ class Live {
           this.link = 'connected';
           this.everConnected = true;
           this.#pause = FIRST_PAUSE_MS;
+          for (const one of this.joinings) if (one.accepted) this.#look(one.id);
           break;
         case 'readings_taken': {
           this.#power(event.device_id, event.time, event.readings);
@@ -255,13 +283,18 @@ class Live {
           this.networks = this.networks.map((network) => (network.radio === event.network.radio ? event.network : network));
           break;
         case 'device_announced': {
-          const { device_id: id, radio, short, is_new: isNew, accepted } = event;
-          const joining = { id, radio, short, isNew, accepted, steps: [] };
-          this.joinings = [joining, ...this.joinings.filter((one) => one.id !== id)].slice(0, JOININGS);
+          const { device_id: id, radio, is_new: isNew, accepted } = event;
+          const keyed = this.networks.find((one) => one.radio === radio)?.can.link_keys;
+          this.#joins({ id, radio, isNew, accepted, stage: 'announced', authenticated: keyed ? false : null, steps: [] });
+          if (accepted) this.#look(id);
           break;
         }
+        case 'device_authenticated':
+          this.#comes(event.device_id, 'authenticated', true);
+          break;
         case 'interview_progress':
           this.joinings = this.joinings.map((one) => (one.id === event.device_id ? { ...one, steps: advanced(one.steps, event) } : one));
+          if (event.step === 'done' && event.state === 'done') this.#comes(event.device_id, 'interviewed');
           break;
         case 'attributes_reported':
           this.told = { id: event.device_id, attributes: event.attributes };
@@ -270,6 +303,10 @@ class Live {
           this.gestures = new Map(this.gestures).set(event.device_id, { gesture: event.gesture, value: event.value, time: event.time });
           break;
         case 'device_left': {
+          if (!event.rejoin)
+            this.joinings = this.joinings.map((one) =>
+              one.id === event.device_id ? { ...one, stage: 'registered', authenticated: one.authenticated === null ? null : false, steps: [] } : one,
+            );
           const name = (devices ?? this.devices).get(event.device_id)?.name ?? event.device_id;
           this.say('warn', event.rejoin ? `${name} left its network and will come back.` : `${name} left its network. Join it again, or remove it.`);
           break;

@@ -1,5 +1,5 @@
 /** What states are called, the same everywhere. */
-import type { Availability, Device, Position } from './api';
+import type { Availability, Device, Position, Stage } from './api';
 
 export const POSITION: Record<Position, string> = {
   open: 'Open',
@@ -48,6 +48,22 @@ export const STEP: Record<string, string> = {
   reporting: 'What it will report',
   done: 'Ready',
 };
+
+/** How far a device has come, in order. */
+export const STAGES: readonly Stage[] = ['registered', 'announced', 'authenticated', 'interviewed', 'active'];
+
+export const STAGE: Record<Stage, string> = {
+  registered: 'Registered',
+  announced: 'Announced',
+  authenticated: 'Authenticated',
+  interviewed: 'Interviewed',
+  active: 'Active',
+};
+
+/** The further of two stages. */
+export function further(one: Stage, other: Stage): Stage {
+  return STAGES.indexOf(one) >= STAGES.indexOf(other) ? one : other;
+}
 
 /** Link quality, 0 to 255, in words. */
 export function quality(lqi: number | undefined): string {
