@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,6 +90,33 @@ async def test_a_device_is_added_with_its_key_and_followed_until_it_is_ready(
         assert home.hub.networks.get("han").joining_until is None
         status, found = await home.ask("GET", f"/devices/{name}/zigbee")
         assert (status, found["stage"], found["has_key"], found["authenticated"]) == (200, "active", True, True)
+
+
+async def test_ctrl_c_closes_joining_and_the_device_stays_listed(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, served(module, tmp_path) as home:
+        ieee = f"{module.devices[0].ieee:016x}"
+        process = await Shell(home, tmp_path).start(
+            "device", "add", ieee, "--link-key", "5a" * 16, "--join-time", "600"
+        )
+        assert process.stderr is not None
+        async with asyncio.timeout(30):
+            while not (await process.stderr.readline()).startswith(b"han: joining is open"):
+                pass
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+        assert process.returncode == 0
+        assert home.hub.networks.get("han").joining_until is None
+        assert home.hub.networks.device(f"zigbee-{ieee}").stage == "registered"
+
+
+async def test_a_code_that_the_hub_refuses_opens_nothing(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",))) as module, served(module, tmp_path) as home:
+        code = "83FED3407A939723A5C639B26916D505C3B6"
+        ieee = f"{module.devices[0].ieee:016x}"
+        ran = await Shell(home, tmp_path).run("device", "add", ieee, "--install-code", code, "--join-time", "600")
+        assert (ran.code, "not the CRC" in ran.err, code in ran.err) == (2, True, False)
+        assert home.hub.networks.get("han").joining_until is None
+        assert home.hub.devices.all() == []
 
 
 async def test_joining_is_opened_when_a_device_is_listed(tmp_path: Path) -> None:

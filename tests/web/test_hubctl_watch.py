@@ -74,6 +74,7 @@ def test_lines_tell_what_happens_and_to_whom(hubctl: Hubctl, fake: FakeHub) -> N
             event("storage_changed", 10, storage={"state": "read_only", "detail": "the disk"}),
             event("house_changed", 11, house={"power_w": 1.0}),
             event("device_removed", 12, device_id=SOLAR),
+            event("device_authenticated", 13, radio="han", device_id="zigbee-0013a20040aabbcc"),
         ]
     ]
     ran = hubctl("watch")
@@ -87,6 +88,7 @@ def test_lines_tell_what_happens_and_to_whom(hubctl: Hubctl, fake: FakeHub) -> N
         "radio breakers  down: no route",
         "database  read only: the disk",
         "Solar roof  removed",
+        "zigbee-0013a20040aabbcc  keys established",
     ]
 
 
