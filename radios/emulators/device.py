@@ -55,16 +55,20 @@ class Attribute:
 
 CommandHandler = Callable[[bytes], "int | tuple[int, bytes]"]
 """Takes the payload; gives a ZCL status, or a response command with its payload."""
+Listener = Callable[[AirFrame, zcl.Header, bytes], "int | tuple[int, bytes] | None"]
+"""Takes a command and who sent it; gives what a `CommandHandler` gives, or None: nothing is to be answered."""
 
 
 @dataclass(slots=True)
 class Cluster:
-    """The server side of a cluster."""
+    """One side of a cluster, the server's unless said otherwise."""
 
     attributes: dict[int, Attribute] = field(default_factory=dict)
     commands: dict[int, CommandHandler] = field(default_factory=dict)
     manufacturer: dict[tuple[int, int], Attribute] = field(default_factory=dict)
     """(manufacturer code, attribute) of the maker's own."""
+    hear: Listener | None = None
+    """Told of cluster commands that `commands` lacks, and of the other side's answers and reports."""
 
 
 @dataclass(slots=True)
@@ -74,6 +78,8 @@ class Endpoint:
     device_type: int
     servers: dict[int, Cluster]
     clients: tuple[int, ...] = ()
+    client_sides: dict[int, Cluster] = field(default_factory=dict)
+    """Of those of the clients that want anything."""
     profile: int = HOME_AUTOMATION
     server_order: tuple[int, ...] = ()
     """As the simple descriptor lists them; default: as declared."""
@@ -144,6 +150,10 @@ class EmulatedDevice:
     def tick(self) -> None:
         """Once a second of its own time, while it is on the network."""
 
+    def shown(self) -> dict[str, object]:
+        """What it knows, for those who look on."""
+        return {}
+
     # -- on the network ----------------------------------------------------------------------------------------------
 
     @property
@@ -157,8 +167,17 @@ class EmulatedDevice:
         air.places[self.ieee].poll_s = self.poll_s
         self._asked = 0
         self._arm()
-        if self.link_key is not None and not self.is_authenticated:
+        if self.is_authenticated:
+            asyncio.get_running_loop().call_later(KEY_SEARCH_S / self.speed, self._is_back, air)
+        elif self.link_key is not None:
             asyncio.get_running_loop().call_later(KEY_SEARCH_S / self.speed, self._search_keys, air)
+
+    def authenticated(self) -> None:
+        """Keys are established with the coordinator, or it is on its network again and has them."""
+
+    def _is_back(self, air: Air) -> None:
+        if self.air is air and self.is_authenticated:
+            self.authenticated()
 
     def network_left(self, *, rejoin: bool) -> None:
         """See `air.Station`. A device that left forgets what was bound and configured."""
@@ -190,6 +209,7 @@ class EmulatedDevice:
         def established() -> None:
             if self.air is air and not self.is_authenticated and air.coordinator is not None:
                 self.is_authenticated = air.coordinator.authenticate(self.ieee)
+                self._is_back(air)
 
         asyncio.get_running_loop().call_later(KEY_ESTABLISHMENT_S / self.speed, established)
 
@@ -328,8 +348,6 @@ class EmulatedDevice:
                     if frame.group in groups:
                         self._zcl(frame, endpoint)
             elif frame.profile == 0 and frame.destination_endpoint == 0:
-                if frame.cluster == 0x8006 and frame.source == COORDINATOR:
-                    self._found_keys(frame.payload[1:])
                 self._zdo(frame)
             elif frame.destination_endpoint == 0xFF:
                 for endpoint in self.endpoints:
@@ -341,21 +359,24 @@ class EmulatedDevice:
 
     def _zcl(self, frame: AirFrame, endpoint: int) -> None:
         header, payload = zcl.read_header(frame.payload)
-        if header.to_client:
-            return  # it has no clients that want anything
-        if not header.is_cluster and header.command == zcl.DEFAULT_RESPONSE:
+        place = self.endpoints[endpoint]
+        found = (place.client_sides if header.to_client else place.servers).get(frame.cluster)
+        if header.to_client and found is None:
+            return  # it has no such client that wants anything
+        if not header.is_cluster and header.command in zcl.ANSWERS:
+            if found is not None and found.hear is not None and not self._is_open_secret(frame):
+                found.hear(frame, header, payload)
             return  # never answered, whatever it is about
         answer: bytes | None = None
         try:
-            found = self.endpoints[endpoint].servers.get(frame.cluster)
             if self._is_open_secret(frame):
                 status = zcl.NOT_AUTHORIZED
             elif found is None:
                 status = zcl.UNSUPPORTED_CLUSTER
             elif header.is_cluster:
-                status, answer = self._command(found, header, payload)
+                status, answer = self._command(found, frame, header, payload)
             else:
-                status, answer = self._general(endpoint, frame.cluster, found, header, payload)
+                status, answer = self._general(endpoint, found, frame, header, payload)
         except (zcl.BadFrameError, struct.error, IndexError):
             status, answer = zcl.MALFORMED, None
         is_unicast = frame.destination < 0xFFF8 and frame.group is None
@@ -368,28 +389,34 @@ class EmulatedDevice:
         """A frame that ought to have been encrypted."""
         return frame.profile == SMART_ENERGY and frame.cluster in SECURED_CLUSTERS and not frame.encrypted
 
-    def _command(self, found: Cluster, header: zcl.Header, payload: bytes) -> tuple[int, bytes | None]:
+    def _command(self, found: Cluster, frame: AirFrame, header: zcl.Header, payload: bytes) -> tuple[int, bytes | None]:
         handler = found.commands.get(header.command)
         if header.manufacturer is not None:
             return zcl.UNSUP_MANUF_CLUSTER, None
-        if handler is None:
+        if handler is not None:
+            result: int | tuple[int, bytes] | None = handler(payload)
+        elif found.hear is not None:
+            result = found.hear(frame, header, payload)
+        else:
             return zcl.UNSUP_CLUSTER_COMMAND, None
-        result = handler(payload)
+        if result is None:
+            return zcl.SUCCESS, b""
         if isinstance(result, int):
             return result, None
         command, body = result
-        return zcl.SUCCESS, zcl.frame(header.tsn, command, body, is_cluster=True)
+        return zcl.SUCCESS, zcl.frame(header.tsn, command, body, is_cluster=True, to_client=not header.to_client)
 
     def _general(
-        self, endpoint: int, cluster: int, found: Cluster, header: zcl.Header, payload: bytes
+        self, endpoint: int, found: Cluster, frame: AirFrame, header: zcl.Header, payload: bytes
     ) -> tuple[int, bytes | None]:
-        code = header.manufacturer
+        cluster, code = frame.cluster, header.manufacturer
 
         def back(command: int, body: bytes) -> tuple[int, bytes | None]:
-            return zcl.SUCCESS, zcl.frame(header.tsn, command, body, manufacturer=code)
+            to_client = not header.to_client
+            return zcl.SUCCESS, zcl.frame(header.tsn, command, body, to_client=to_client, manufacturer=code)
 
         def look(attribute: int) -> Attribute | None:
-            return self._attribute(endpoint, cluster, attribute, code)
+            return found.manufacturer.get((code, attribute)) if code is not None else found.attributes.get(attribute)
 
         match header.command:
             case zcl.READ:
@@ -397,6 +424,8 @@ class EmulatedDevice:
             case zcl.WRITE | zcl.WRITE_UNDIVIDED | zcl.WRITE_QUIETLY:
                 answer = _write(payload, look, undivided=header.command == zcl.WRITE_UNDIVIDED)
                 return (zcl.SUCCESS, b"") if header.command == zcl.WRITE_QUIETLY else back(zcl.WRITE_RESPONSE, answer)
+            case zcl.CONFIGURE | zcl.READ_CONFIGURATION if header.to_client:
+                pass  # clients report nothing
             case zcl.CONFIGURE:
                 return back(zcl.CONFIGURE_RESPONSE, self._configure(endpoint, cluster, code, payload, look))
             case zcl.READ_CONFIGURATION:
@@ -404,6 +433,8 @@ class EmulatedDevice:
             case zcl.DISCOVER | zcl.DISCOVER_EXTENDED:
                 return self._discover(found, header, payload)
             case zcl.REPORT:
+                if found.hear is not None:
+                    found.hear(frame, header, payload)
                 return zcl.SUCCESS, b""
         return (zcl.UNSUP_GENERAL_COMMAND if code is None else zcl.UNSUP_MANUF_GENERAL), None
 
@@ -483,17 +514,26 @@ class EmulatedDevice:
             if extended:
                 body += bytes((1 | (2 if row.writable else 0) | (4 if row.reportable else 0),))
         command = zcl.DISCOVER_EXTENDED_RESPONSE if extended else zcl.DISCOVER_RESPONSE
-        return zcl.SUCCESS, zcl.frame(header.tsn, command, body, manufacturer=header.manufacturer)
+        back = zcl.frame(header.tsn, command, body, to_client=not header.to_client, manufacturer=header.manufacturer)
+        return zcl.SUCCESS, back
 
     # -- device objects ------------------------------------------------------------------------------------------------
 
     def _zdo(self, frame: AirFrame) -> None:
         tsn, body = frame.payload[0], frame.payload[1:]
+        if frame.cluster & 0x8000:
+            if frame.cluster == 0x8006 and frame.source == COORDINATOR:
+                self._found_keys(body)
+            self.object_answered(frame.cluster, tsn, body)
+            return
         answer = self._object.answer(frame.cluster, body, is_broadcast=frame.destination >= 0xFFF8)
         if answer is not None:
             self._send(0, 0, 0, frame.cluster | 0x8000, bytes((tsn,)) + answer, frame.source)
             if frame.cluster == LEAVE and answer[0] == 0:
                 self._leave(rejoin=bool(body[8] & 0x80) if len(body) > 8 else False)
+
+    def object_answered(self, cluster: int, tsn: int, body: bytes) -> None:
+        """Another device object answered; `body` without the transaction number."""
 
     def _leave(self, *, rejoin: bool) -> None:
         air = self.air

@@ -34,6 +34,18 @@ READ, READ_RESPONSE, WRITE, WRITE_UNDIVIDED, WRITE_RESPONSE, WRITE_QUIETLY = 0x0
 CONFIGURE, CONFIGURE_RESPONSE, READ_CONFIGURATION, READ_CONFIGURATION_RESPONSE = 0x06, 0x07, 0x08, 0x09
 REPORT, DEFAULT_RESPONSE, DISCOVER, DISCOVER_RESPONSE = 0x0A, 0x0B, 0x0C, 0x0D
 DISCOVER_EXTENDED, DISCOVER_EXTENDED_RESPONSE = 0x15, 0x16
+ANSWERS = frozenset(
+    (
+        READ_RESPONSE,
+        WRITE_RESPONSE,
+        CONFIGURE_RESPONSE,
+        READ_CONFIGURATION_RESPONSE,
+        DEFAULT_RESPONSE,
+        DISCOVER_RESPONSE,
+        DISCOVER_EXTENDED_RESPONSE,
+    )
+)
+"""General commands that answer another one."""
 
 
 class BadFrameError(Exception):
@@ -120,6 +132,18 @@ def unpack(type_id: int, data: bytes, at: int) -> tuple[Value, int]:
         return float(struct.unpack("<f", raw)[0]), at + size
     number = int.from_bytes(raw, "little", signed=type_id in _SIGNED)
     return (bool(number) if type_id == BOOL else number), at + size
+
+
+def records(payload: bytes) -> dict[int, Value]:
+    """Attributes of a Read Attributes Response that were read, by number."""
+    found: dict[int, Value] = {}
+    at = 0
+    while at < len(payload):
+        attribute, status = struct.unpack_from("<HB", payload, at)
+        at += 3
+        if status == SUCCESS:
+            found[attribute], at = unpack(payload[at], payload, at + 1)
+    return found
 
 
 def default_response(header: Header, status: int) -> bytes:
