@@ -11,7 +11,7 @@ from radios.emulators import zcl
 from radios.emulators.air import SLEEPY_CAPABILITY, Air
 from radios.emulators.device import Attribute, Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Load, Refrigerator, drift, noise
-from radios.emulators.se_devices import SmartMeter
+from radios.emulators.se_devices import Display, EnergyServiceInterface, LoadControl, SeThermostat, SmartMeter
 from radios.emulators.servers import Meter, WholeHome, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
@@ -436,7 +436,22 @@ class Contact(EmulatedDevice):
 
 
 DEVICES: Mapping[str, type[EmulatedDevice]] = {
-    found.kind: found for found in (Cube, Plug, HomeMeter, Thermostat, Lamp, Sensor, Motion, Contact, SmartMeter)
+    found.kind: found
+    for found in (
+        Cube,
+        Plug,
+        HomeMeter,
+        Thermostat,
+        Lamp,
+        Sensor,
+        Motion,
+        Contact,
+        SmartMeter,
+        Display,
+        SeThermostat,
+        LoadControl,
+        EnergyServiceInterface,
+    )
 }
 """By the name that a command line gives."""
 

@@ -145,12 +145,16 @@ class Meter:
         now = self._device.model_time()
         elapsed = 0.0 if self._at is None else max(0.0, now - self._at)
         self._at = now
-        energy = self.power_w * elapsed / JOULES_PER_WH
+        self._count(elapsed)
+        self.power_w = self._watts()
+
+    def _count(self, elapsed_s: float) -> None:
+        """What flowed since the last one."""
+        energy = self.power_w * elapsed_s / JOULES_PER_WH
         if energy >= 0:
             self.delivered_wh += energy
         else:
             self.received_wh -= energy
-        self.power_w = self._watts()
 
     def cluster(self, *, both_ways: bool = False, kind: int = 0x00) -> Cluster:
         """The Metering server: counts of 1 Wh, demand in W."""
@@ -184,7 +188,10 @@ class WholeHome(EmulatedDevice):
             WaterHeater(self.seed + 2),
             Solar(self.seed + 3),
         )
-        self.meter = Meter(self, self._watts, self.start_wh + self.seed % 9000)
+        self.meter = self._meter(self.start_wh + self.seed % 9000)
+
+    def _meter(self, start_wh: int) -> Meter:
+        return Meter(self, self._watts, start_wh)
 
     def _watts(self) -> float:
         now = self.model_time()
