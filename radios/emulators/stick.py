@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 from types import TracebackType
 
-from radios.emulators.air import COORDINATOR, Air, AirFrame
+from radios.emulators.air import COORDINATOR, NO_MAC_ACK, Air, AirFrame
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
@@ -46,6 +46,24 @@ class StickConfig:
     """Probability that the status of a command or a transmission is not sent."""
 
 
+@dataclass(slots=True)
+class StatusFaults:
+    """What happens to statuses that the host waits for; may be changed at any time."""
+
+    lost_status: float = 0.0
+    """Probability that the status of a command or a transmission is not sent."""
+    failed_status: float = 0.0
+    """Probability that a transmission fails, and its status says so: the frame does not get onto the air."""
+
+    def __setattr__(self, name: str, value: float) -> None:
+        if not 0.0 <= value <= 1.0:
+            raise EmulatorError(f"{name.replace('_', '-')} {value!r}: must be from 0 to 1")
+        object.__setattr__(self, name, float(value))
+
+
+STATUS_FAULT_NAMES = tuple(field.name for field in fields(StatusFaults))
+
+
 class EmulatedStick:
     """A base: it is deaf and dumb, and a driver's protocol is up to the class that derives from it."""
 
@@ -60,6 +78,7 @@ class EmulatedStick:
         self.air = Air(self.random, loss=config.loss)
         self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
         self.end.faults = config.faults
+        self.statuses = StatusFaults(config.lost_status)
         self.devices: list[EmulatedDevice] = []
         self.is_mute = False
         self._booting = False
@@ -144,6 +163,12 @@ class EmulatedStick:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, frame: AirFrame) -> int:
+        """Send a frame of the host to a device; the outcome."""
+        if self.statuses.failed_status and self.random.random() < self.statuses.failed_status:
+            return NO_MAC_ACK
+        return await self.air.send(frame)
 
     def _reply(self, frame: AirFrame, cluster: int, payload: bytes) -> None:
         """Answer a device's frame."""

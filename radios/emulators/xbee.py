@@ -362,12 +362,13 @@ class XbeeEmulator(EmulatedStick):
         return (wide, short) if short < 0xFFF8 else None
 
     async def _carry(self, number: int, frame: AirFrame) -> None:
-        outcome = await self.air.send(frame)
+        outcome = await self._deliver(frame)
         self._out = max(0, self._out - 1)
         self._status(number, frame.destination, _STATUS.get(outcome, outcome))
 
     def _status(self, number: int, short: int, delivery: int) -> None:
-        if not number or (self.config.lost_status and self.random.random() < self.config.lost_status):
+        lost = self.statuses.lost_status
+        if not number or (lost and self.random.random() < lost):
             return
         self._say(struct.pack(">BBHBBB", 0x8B, number, short, 0, delivery, 0))
 

@@ -56,7 +56,6 @@ class ZigateEmulator(EmulatedStick):
         super().__init__(config)
         self.config, self.firmware = config, firmware
         self.ieee = IEEE + (config.seed << 16)
-        self.lost_status = config.lost_status
         self.commands: list[tuple[int, bytes]] = []
         """The last commands of the host."""
         self._reader = Reader()
@@ -146,7 +145,8 @@ class ZigateEmulator(EmulatedStick):
         return OK
 
     def _status(self, code: int, status: int, sequence: int = 0, sent: int = 0) -> None:
-        if self.lost_status and self.random.random() < self.lost_status:
+        lost = self.statuses.lost_status
+        if lost and self.random.random() < lost:
             return
         body = struct.pack(">BBH", status, sequence, code)
         if self.firmware.status_size >= 6:
@@ -366,7 +366,7 @@ class ZigateEmulator(EmulatedStick):
         return None
 
     async def _carry(self, frame: AirFrame, mode: int) -> None:
-        outcome = await self.air.send(frame)
+        outcome = await self._deliver(frame)
         if frame.ack:
             self._in_flight = max(0, self._in_flight - 1)
         if outcome in (DELIVERED, NO_APS_ACK):

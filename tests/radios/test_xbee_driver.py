@@ -287,6 +287,18 @@ async def test_a_module_without_buffers_is_asked_again_and_a_frame_is_refused_wh
             await radio.send(read_model(device.short, 2))
 
 
+async def test_a_transmission_that_fails_on_demand_is_told_and_not_on_the_air(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
+        [device] = module.devices
+        module.statuses.failed_status = 1.0
+        with pytest.raises(DeliveryError):
+            await radio.send(read_model(device.short, 1))
+        assert device.heard == []
+        module.statuses.failed_status = 0.0
+        await radio.send(read_model(device.short, 2))
+        assert device.heard
+
+
 async def test_registers_are_read_and_written_within_guard_rails(quick: None, caplog: pytest.LogCaptureFixture) -> None:
     async with XbeeEmulator(XbeeConfig()) as module, opened_on(module) as radio:
         assert await radio.at_command("vr") == b"\x31\x19"
