@@ -8,13 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from radios.emulators.air import Air
+from radios.emulators.air import Air, Place
 from radios.emulators.console import STDERR, USAGE_ERROR, CommandParser, obey, print_line
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Contact, Cube, Plug
 from radios.emulators.errors import EmulatorError
+from radios.emulators.se_console import SmartEnergyCommands, number
+from radios.emulators.stick import STATUS_FAULT_NAMES, StatusFaults
 from radios.emulators.stream import STREAM_FAULT_NAMES, StreamEnd, StreamFaults
 
+NO_ALIASES: Mapping[str, str] = {}
+MAX_WORDS = 256
+"""Of a command that ends with as many words as one likes."""
 GESTURES = ("shake", "wake", "fall", "flip90", "flip180", "slide", "tap", "rotate")
 
 
@@ -23,6 +28,7 @@ class Stick(Protocol):
 
     air: Air
     end: StreamEnd
+    statuses: StatusFaults
     devices: list[EmulatedDevice]
 
     @property
@@ -63,8 +69,14 @@ class Stick(Protocol):
         ...
 
 
-def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser:
-    """The command line of a stick; `devices`: kinds that it has around it unless told otherwise."""
+def parser(
+    name: str, description: str, devices: str, aliases: Mapping[str, str] = NO_ALIASES
+) -> argparse.ArgumentParser:
+    """The command line of a stick; `devices`: kinds that it has around it unless told otherwise.
+
+    `aliases`: what kinds are called around this stick, if not by their own names.
+    """
+    kinds = (*(kind for kind in DEVICES if kind not in aliases.values() and kind not in aliases), *aliases)
     made = CommandParser(
         prog=f"python -m radios.emulators {name}",
         description=f"{description} Prints the pipe URL, then the lines for hub.toml.",
@@ -75,7 +87,7 @@ def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser
     line.add_argument("--pty", action="store_true", help="serve a pseudo terminal (the default)")
     line.add_argument("--tcp", type=int, metavar="PORT", help="serve TCP on 127.0.0.1; 0: a free port")
     add("--link", type=Path, metavar="PATH", help="a link to the pseudo terminal, the same after each start")
-    add("--devices", default=devices, metavar="KIND,...", help=f"of {', '.join(DEVICES)} (default {devices})")
+    add("--devices", default=devices, metavar="KIND,...", help=f"of {', '.join(kinds)} (default {devices})")
     add("--joined", default="", metavar="N,...", help="numbers of devices that are on the network already (from 1)")
     add("--seed", type=int, default=1, help="addresses and loads follow from it (default 1)")
     add("--speed", type=float, default=1.0, help="how fast the devices' time goes (default 1)")
@@ -86,12 +98,13 @@ def parser(name: str, description: str, devices: str) -> argparse.ArgumentParser
         add(f"--{fault}", type=float, default=0.0, metavar="PROBABILITY", help=text)
     add("--delay", type=float, default=0.0, metavar="SECONDS", help="of a frame on the line, at most")
     add("--one-byte", action="store_true", help="every byte comes by itself")
+    add("--control", type=int, metavar="PORT", help="obey lines over TCP on 127.0.0.1 too; 0: a free port")
     return made
 
 
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALIASES) -> dict[str, Any]:
     """Fields of `StickConfig` by the command line. Raises `EmulatorError`."""
-    devices = tuple(word for word in options.devices.split(",") if word)
+    devices = tuple(aliases.get(word, word) for word in options.devices.split(",") if word)
     numbers = [word for word in options.joined.split(",") if word]
     if any(not word.isdecimal() or not 1 <= int(word) <= len(devices) for word in numbers):
         raise EmulatorError(f"--joined {options.joined!r}: must be numbers from 1 to {len(devices)}, as 1,3")
@@ -111,17 +124,22 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
 class Console:
     """The line protocol: each command gets one line back, `ok ...` or `error: ...`."""
 
-    def __init__(self, stick: Stick, quit_: Callable[[], None]) -> None:
-        self._stick, self._quit = stick, quit_
+    def __init__(self, stick: Stick, quit_: Callable[[], None], aliases: Mapping[str, str] = NO_ALIASES) -> None:
+        self._stick, self._quit, self._aliases = stick, quit_, aliases
         self._commands: Mapping[str, tuple[str, Callable[[Sequence[str]], str]]] = {
             "help": ("", self._help),
             "list": ("", self._list),
+            "show": ("N|KIND", self._show),
             "join": ("N|KIND", self._join),
             "leave": ("N|KIND", self._leave_network),
             "power": ("N|KIND on|off", self._power),
+            "sleep": ("N|KIND", self._sleep),
+            "wake": ("N|KIND", self._wake),
             "press": ("N|KIND [GESTURE]", self._press),
+            **SmartEnergyCommands(self._device).table,
             "faults": ("", self._faults),
             **{name: ("VALUE", self._fault(name)) for name in STREAM_FAULT_NAMES},
+            **{name.replace("_", "-"): ("VALUE", self._status_fault(name)) for name in STATUS_FAULT_NAMES},
             "air-loss": ("VALUE", self._air_loss),
             "mute": ("", self._act(stick.mute)),
             "unmute": ("", self._act(stick.unmute)),
@@ -129,6 +147,7 @@ class Console:
             "overflow": ("N", self._overflow),
             "kill": ("", self._act(stick.kill)),
             "revive": ("", self._act(stick.revive)),
+            "power-loss": ("", self._act(self._power_loss)),
             "quit": ("", self._end),
         }
 
@@ -141,7 +160,8 @@ class Console:
         use, run = found
         words = use.split()
         least = sum(not word.startswith("[") for word in words)
-        if not least <= len(arguments) <= len(words):
+        most = MAX_WORDS if "..." in use else len(words)
+        if not least <= len(arguments) <= most:
             return f"error: use: {name} {use}".rstrip()
         try:
             return f"ok {run(arguments)}".rstrip()
@@ -152,8 +172,9 @@ class Console:
         devices = self._stick.devices
         if text.isdecimal() and 1 <= int(text) <= len(devices):
             return devices[int(text) - 1]
+        kind = self._aliases.get(text, text)
         for found in devices:
-            if found.kind == text:
+            if found.kind == kind:
                 return found
         raise EmulatorError(f"{text!r} is no device here; there are 1 to {len(devices)}, or a kind; try list")
 
@@ -161,19 +182,45 @@ class Console:
         return "; ".join(f"{name} {use}".rstrip() for name, (use, _) in self._commands.items())
 
     def _list(self, _: Sequence[str]) -> str:
-        rows = [
-            {
-                "number": number,
-                "kind": device.kind,
-                "ieee": f"{device.ieee:016x}",
-                "short": f"0x{device.short:04x}" if device.is_joined else None,
-                "reports": len(device.reports),
-                "link_key": device.link_key.hex() if device.link_key is not None else None,
-                "authenticated": device.is_authenticated,
-            }
-            for number, device in enumerate(self._stick.devices, 1)
-        ]
-        return json.dumps(rows)
+        return json.dumps([self._row(device) for device in self._stick.devices])
+
+    def _row(self, device: EmulatedDevice) -> dict[str, object]:
+        return {
+            "number": self._stick.devices.index(device) + 1,
+            "kind": device.kind,
+            "ieee": f"{device.ieee:016x}",
+            "short": f"0x{device.short:04x}" if device.is_joined else None,
+            "reports": len(device.reports),
+            "link_key": device.link_key.hex() if device.link_key is not None else None,
+            "authenticated": device.is_authenticated,
+        }
+
+    def _show(self, arguments: Sequence[str]) -> str:
+        device = self._device(arguments[0])
+        place = self._stick.air.places.get(device.ieee)
+        more = {"power": place.power if place is not None else None, "bindings": len(device.bindings)}
+        return json.dumps({**self._row(device), **more, **device.shown()})
+
+    def _place(self, text: str) -> Place:
+        device = self._device(text)
+        place = self._stick.air.places.get(device.ieee)
+        if place is None:
+            raise EmulatorError(f"{device.kind} is not on the network")
+        if not place.is_sleepy:
+            raise EmulatorError(f"{device.kind} is always awake; take its power away with: power {text} off")
+        return place
+
+    def _sleep(self, arguments: Sequence[str]) -> str:
+        """Until it is woken it fetches nothing."""
+        place = self._place(arguments[0])
+        place.poll_s, place.awake_until = 0.0, 0.0
+        return "asleep"
+
+    def _wake(self, arguments: Sequence[str]) -> str:
+        place = self._place(arguments[0])
+        place.poll_s = self._device(arguments[0]).poll_s
+        self._stick.air.wake(place)
+        return "awake"
 
     def _join(self, arguments: Sequence[str]) -> str:
         device = self._device(arguments[0])
@@ -213,18 +260,32 @@ class Console:
         return f"{device.kind} {what}"
 
     def _faults(self, _: Sequence[str]) -> str:
-        faults = self._stick.end.faults
-        return json.dumps({name: getattr(faults, name) for name in STREAM_FAULT_NAMES})
+        told = {name: getattr(self._stick.end.faults, name) for name in STREAM_FAULT_NAMES}
+        told |= {name: getattr(self._stick.statuses, name) for name in STATUS_FAULT_NAMES}
+        return json.dumps({**told, "air_loss": self._stick.air.loss})
 
     def _fault(self, name: str) -> Callable[[Sequence[str]], str]:
         def run(arguments: Sequence[str]) -> str:
-            setattr(self._stick.end.faults, name, _number(name, arguments[0]))
+            setattr(self._stick.end.faults, name, number(name, arguments[0]))
             return f"{name} {arguments[0]}"
 
         return run
 
+    def _status_fault(self, name: str) -> Callable[[Sequence[str]], str]:
+        shown = name.replace("_", "-")
+
+        def run(arguments: Sequence[str]) -> str:
+            setattr(self._stick.statuses, name, number(shown, arguments[0]))
+            return f"{shown} {arguments[0]}"
+
+        return run
+
+    def _power_loss(self) -> None:
+        self._stick.kill()
+        self._stick.revive()
+
     def _air_loss(self, arguments: Sequence[str]) -> str:
-        value = _number("air-loss", arguments[0])
+        value = number("air-loss", arguments[0])
         if not 0 <= value <= 1:
             raise EmulatorError(f"air-loss {value:g}: must be from 0 to 1")
         self._stick.air.loss = value
@@ -249,20 +310,13 @@ class Console:
         return "bye"
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise EmulatorError(f"{name} {text!r}: not a number") from None
-
-
-async def serve(stick: Stick) -> None:
+async def serve(stick: Stick, control: int | None = None, aliases: Mapping[str, str] = NO_ALIASES) -> None:
     """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`."""
     rows = [
         f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
         for place, device in enumerate(stick.devices, 1)
     ]
-    await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_))
+    await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_, aliases), control)
 
 
 def started(name: str, run: Callable[[], None]) -> int:

@@ -28,6 +28,6 @@ def main(arguments: Sequence[str]) -> int:
             factory_new=options.factory_new,
         )
         async with ZigateEmulator(config) as stick:
-            await serve(stick)
+            await serve(stick, options.control)
 
     return started("zigate", lambda: asyncio.run(run()))
