@@ -36,6 +36,7 @@ COMMANDS = {
     "readings": Entry("readings:readings", "What a device measured over time."),
     "energy": Entry("energy:energy", "Power and energy of the whole house."),
     "commands": Entry("commands:commands", "What was asked of devices, by whom, and how it ended."),
+    "simulate": Entry("simulate:simulate", "Emulated devices: prices, events, opt-out, usage, faults."),
     "login": Entry("login:login", "A link that opens the dashboard in a browser."),
     "token": Entry("root:token", "Who may talk to the hub: create, list, revoke."),
     "config": Entry("root:config", "The hub's configuration file: check."),
