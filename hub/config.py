@@ -28,7 +28,7 @@ DEFAULT_UNAVAILABLE_AFTER = 5
 DEFAULT_COMMAND_LOCKOUT_S = 10.0
 """A breaker refuses a command within 10 s of the one before (EMCB-LIB)."""
 DEFAULT_RAW_HISTORY_H = 48
-_SETTINGS_OF_THE_ENVIRONMENT = ("CONFIG", "DATA_DIR", "URL", "TOKEN")
+_SETTINGS_OF_THE_ENVIRONMENT = ("CONFIG", "DATA_DIR", "URL", "TOKEN", "SIMULATE")
 """HEH_* names that are not keys of hub.toml."""
 
 

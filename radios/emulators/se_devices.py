@@ -6,7 +6,7 @@ from math import floor
 from typing import ClassVar
 
 from radios.emulators.air import BROADCAST_AWAKE, COORDINATOR, Air, AirFrame
-from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, EmulatedDevice, Endpoint
+from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, Endpoint
 from radios.emulators.home import Demand, Load, drift
 from radios.emulators.se_clients import MessagingClient, MeteringClient, PriceClient, TimeClient
 from radios.emulators.se_drlc import Applied, DrlcClient
@@ -40,7 +40,7 @@ HVAC, STRIP_HEATER, POOL_PUMP, SIMPLE_MISC = 1 << 0, 1 << 1, 1 << 3, 1 << 7
 DUTY_PERIOD_S = 1800.0
 """A box with a duty cycle is on for the first part of each such period."""
 FIRST_DAY = 846_720_000
-"""2026-10-31 00:00 UTC: what an energy service interface takes for the date unless it is told another one."""
+"""2026-10-31 00:00 UTC: the midnight before an energy service interface was started, unless it hears another date."""
 MAX_ASKED = 64
 """Questions for clients that may still be answered."""
 
@@ -241,64 +241,66 @@ class LoadControl(DrlcDevice):
         }
 
 
-class EnergyServiceInterface(EmulatedDevice):
+class EnergyServiceInterface(SmartEnergyDevice):
     """The utility's end of the network: it publishes prices, messages and load control events.
 
     It publishes to clients that have asked it something, and to those of devices that it hears announcing themselves.
+    Where another device holds the network it takes the time from that one, so that all clocks there agree.
     """
 
     kind = "esi"
     manufacturer, model = "Example", "energy-service-interface"
-    first_day = FIRST_DAY
-    """Seconds from 2000-01-01 UTC to the midnight that its model time counts from."""
+    device_type = ENERGY_SERVICE_INTERFACE
 
     def build(self) -> None:
-        """One endpoint."""
+        """The servers, and a clock that always goes; `clock.set` gives it another date."""
+        super().build()
+        self.clock.set(FIRST_DAY + self.model_time())
         self.price = PriceServer(self, ENDPOINT, self.utc)
         self.messaging = MessagingServer(self, ENDPOINT, self.utc)
         self.drlc = DrlcServer(self, ENDPOINT, self.utc)
-        self._servers: tuple[Server, ...] = (self.price, self.messaging, self.drlc)
-        self._asked_for: dict[int, Server] = {}
-        self.endpoints = {
-            ENDPOINT: Endpoint(
-                ENERGY_SERVICE_INTERFACE,
-                {
-                    0x0000: basic(self),
-                    0x0003: identify(self),
-                    TIME: time_server(self.utc),
-                    PRICE: self.price.side,
-                    DRLC: self.drlc.side,
-                    MESSAGING: self.messaging.side,
-                    KEY_ESTABLISHMENT: Cluster(),
-                },
-                (METERING, KEY_ESTABLISHMENT),
-                profile=SMART_ENERGY,
-            )
+        self._published: tuple[Server, ...] = (self.price, self.messaging, self.drlc)
+        self._asked_clients: dict[int, Server] = {}
+        self.endpoints[ENDPOINT].servers |= {
+            TIME: time_server(self.utc),
+            PRICE: self.price.side,
+            DRLC: self.drlc.side,
+            MESSAGING: self.messaging.side,
         }
+
+    def make_clients(self) -> tuple[Client, ...]:
+        """The time of whoever holds the network, and the meter."""
+        self.metering = MeteringClient(self)
+        return TimeClient(self), self.metering
 
     def utc(self) -> float:
         """Seconds since 2000-01-01 UTC, as it counts them."""
-        return self.first_day + self.model_time()
+        return self.clock.now
 
     def authenticated(self) -> None:
         """Look for the clients of whoever holds the network, and of those who are on it."""
-        for to in (COORDINATOR, BROADCAST_AWAKE):
-            self.look_for_clients(to)
+        super().authenticated()
+        if self.short == COORDINATOR:
+            del self._searches[TIME]
+        else:
+            self.look_for_clients(COORDINATOR)
+        self.look_for_clients(BROADCAST_AWAKE)
 
     def look_for_clients(self, short: int) -> None:
         """Ask a device, or all, for clients of what this one serves."""
-        for server in self._servers:
+        for server in self._published:
             tsn = self.next_tsn()
-            self._asked_for.pop(tsn, None)
-            self._asked_for[tsn] = server
-            while len(self._asked_for) > MAX_ASKED:
-                del self._asked_for[next(iter(self._asked_for))]
+            self._asked_clients.pop(tsn, None)
+            self._asked_clients[tsn] = server
+            while len(self._asked_clients) > MAX_ASKED:
+                del self._asked_clients[next(iter(self._asked_clients))]
             body = tsn.to_bytes(1, "little") + short.to_bytes(2, "little") + SMART_ENERGY.to_bytes(2, "little")
             self._send(0, 0, 0, MATCH_DESCRIPTOR, body + b"\x00\x01" + server.cluster.to_bytes(2, "little"), short)
 
     def object_answered(self, cluster: int, tsn: int, body: bytes) -> None:
-        """Somebody has clients."""
-        server = self._asked_for.get(tsn)
+        """Somebody has clients, or servers."""
+        super().object_answered(cluster, tsn, body)
+        server = self._asked_clients.get(tsn)
         if cluster != MATCH_DESCRIPTOR_RESPONSE or server is None or len(body) < 4 or body[0] != 0:
             return
         for endpoint in body[4 : 4 + body[3]]:
@@ -313,18 +315,18 @@ class EnergyServiceInterface(EmulatedDevice):
     def network_joined(self, air: Air, short: int) -> None:
         """Clients of another network are not here."""
         super().network_joined(air, short)
-        for server in self._servers:
+        for server in self._published:
             server.subscribers.clear()
 
     def shown(self) -> dict[str, object]:
         """What is out, and what clients said to it."""
-        return {
-            "time": int(self.utc()),
+        return super().shown() | {
             "clients": {
                 f"0x{server.cluster:04x}": [f"0x{peer.short:04x}/{peer.endpoint}" for peer in server.subscribers]
-                for server in self._servers
+                for server in self._published
             },
             "prices": self.price.shown(),
             "messages": self.messaging.shown(),
             "events": self.drlc.shown(),
+            **self.metering.shown(),
         }

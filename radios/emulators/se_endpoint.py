@@ -223,7 +223,7 @@ class SmartEnergyDevice(EmulatedDevice):
             self._searches[cluster] = searches + 1, now + (SEARCH_AGAIN_S if searches < SEARCHES else SEARCH_LATER_S)
             tsn = self.next_tsn()
             self._asked_for[tsn] = cluster
-            to = BROADCAST_AWAKE if searches % 2 else COORDINATOR
+            to = BROADCAST_AWAKE if searches % 2 or self.short == COORDINATOR else COORDINATOR
             body = struct.pack("<BHHBHB", tsn, to, SMART_ENERGY, 1, cluster, 0)
             self._send(0, 0, 0, MATCH_DESCRIPTOR, body, to)
             return

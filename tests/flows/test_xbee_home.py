@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.clock import SystemClock
 from hub.config import parse
 from hub.errors import InvalidError
 from hub.events import DeviceAnnounced, DeviceAuthenticated
@@ -18,6 +19,8 @@ from hub.model import Action, Availability, Channel, DeviceKind, Outcome, Quanti
 from hub.zigbee.link_keys import FILE_NAME
 from hub.zigbee.model import InterviewStep, NetworkState, Stage
 from radios.emulators.device import EmulatedDevice
+from radios.emulators.se_endpoint import SmartEnergyDevice
+from radios.emulators.stick_command import Console
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
 
@@ -157,3 +160,28 @@ async def test_a_certificate_is_installed_by_its_text_and_checked_before(
         assert not (await hub.certificates.revert("han")).installed
     assert PRIVATE not in caplog.text
     assert str(bytes.fromhex(PRIVATE)) not in caplog.text
+
+
+async def test_smart_energy_devices_read_the_hubs_time_and_take_what_an_interface_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radios.emulators.se_endpoint.SEARCH_AGAIN_S", 0.3)
+    config = XbeeConfig(devices=("display", "load-control", "esi"), speed=10.0)
+    async with XbeeEmulator(config) as module, hub_on(module, tmp_path) as hub:
+        await hub.networks.permit_join("han", 600)
+        for device in module.devices:
+            assert device.link_key is not None
+            await hub.networks.add_device("han", f"{device.ieee:016x}", link_key=device.link_key.hex())
+            assert module.press(device)
+        await eventually(lambda: all(is_interviewed(hub, device) for device in module.devices))
+        assert hub.devices.get(name_of(module.devices[0])).kind is DeviceKind.DISPLAY
+        lines = Console(module, lambda: None)
+        display, box, esi = module.devices
+        now = SystemClock().now().timestamp() - 946_684_800
+        clocks = [device.clock for device in module.devices if isinstance(device, SmartEnergyDevice)]
+        await eventually(lambda: len(clocks) == 3 and all(abs(clock.now - now) < 3600 for clock in clocks))
+        assert lines.answer("message esi Peak hours").endswith(("1 client", "2 clients"))
+        assert lines.answer("drlc esi 60 criticality=4").startswith("ok event ")
+        await eventually(lambda: display.shown()["message"] == "Peak hours")
+        await eventually(lambda: box.shown()["relay"] == "open")
+        assert esi.is_authenticated

@@ -54,7 +54,7 @@ def test_a_full_configuration_is_read(tmp_path: Path) -> None:
 
 def test_without_a_file_there_are_defaults_and_no_radio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    config = load(environ={"HEH_DATA_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)})
+    config = load(environ={"HEH_DATA_DIR": str(tmp_path), "HEH_SIMULATE": "4711", "XDG_CONFIG_HOME": str(tmp_path)})
     assert config.web.listen == ("127.0.0.1", 8080)
     assert config.radios == ()
     assert config.data_dir == tmp_path

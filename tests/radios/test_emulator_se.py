@@ -696,6 +696,16 @@ async def test_an_interface_answers_what_clients_ask_or_says_that_there_is_nothi
     room.air.close()
 
 
+async def test_an_interface_takes_the_time_from_who_holds_the_network() -> None:
+    room = Room("esi")
+    esi = room.device
+    assert isinstance(esi, EnergyServiceInterface)
+    room.interface.utc = lambda: NOON + 90_000_000
+    assert abs(esi.utc() - NOON) < 90_000
+    await eventually(lambda: esi.utc() > NOON + 80_000_000)
+    room.air.close()
+
+
 async def test_what_an_interface_cannot_send_is_refused_by_name() -> None:
     room = Room("esi", has_servers=False)
     esi = room.device
