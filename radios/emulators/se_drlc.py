@@ -62,6 +62,8 @@ HIGHEST_CRITICALITY = 0x0F
 MANDATORY = range(7, 10)
 """Criticality levels that nobody opts out of: emergency, planned outage, service disconnect."""
 LOWEST_SET_POINT = -27315
+SLACK_S = 5.0
+"""Chosen: what starts now starts when it arrives, seconds later than its sender meant; so much is no overlap."""
 
 
 @dataclass(slots=True)
@@ -104,7 +106,11 @@ class KnownEvent:
 
     def overlaps(self, other: KnownEvent) -> bool:
         """By their schedule, not by what was drawn."""
-        return self.start < other.end and other.start < self.end
+        return self.start < other.end - SLACK_S and other.start < self.end - SLACK_S
+
+    def is_before(self, other: KnownEvent) -> bool:
+        """The other one starts when this one ends."""
+        return abs(self.end - other.start) <= SLACK_S
 
 
 @dataclass(slots=True)
@@ -230,9 +236,9 @@ class DrlcClient(Client):
                     known.classes &= ~new.classes
                     if not known.classes:
                         self._finish(known, SUPERSEDED)
-            elif known.end == new.start:
+            elif known.is_before(new):
                 known.ends = new.begins
-            elif new.end == known.start:
+            elif new.is_before(known):
                 new.ends = known.begins
 
     def _cancelled(self, cancel: CancelLoadControlEvent, peer: Peer, tsn: int) -> None:

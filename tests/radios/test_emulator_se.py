@@ -511,6 +511,95 @@ async def test_an_overlapping_event_ends_a_scheduled_one_at_once_and_a_running_o
     room.air.close()
 
 
+async def test_between_two_successive_events_there_is_no_gap_and_no_overlap() -> None:
+    room = Room("load-control")
+    device, interface = load_control(room), room.interface
+    await eventually(lambda: device.clock.is_set)
+    now = room.utc()
+    interface.say(0x0701, 0, event(1, 60, start_time=now + 36_000, event_control=3))
+    interface.say(0x0701, 0, event(2, 60, start_time=now + 39_600, event_control=3))
+    interface.say(0x0701, 0, event(3, 60, start_time=now + 32_400, event_control=3))
+    first, second, before = (device.drlc.events[number] for number in (1, 2, 3))
+    assert first.ends == second.begins > second.start
+    assert before.ends == first.begins > first.start
+    assert second.ends > second.end
+    interface.say(0x0701, 0, event(4, 60))
+    interface.say(0x0701, 0, event(5, 60, start_time=int(device.drlc.events[4].end) - 1))
+    assert device.drlc.events[4].successor is None
+    assert device.drlc.events[4].ends == device.drlc.events[5].begins
+    room.air.close()
+
+
+async def test_an_event_loses_the_classes_that_a_newer_one_or_a_cancel_takes() -> None:
+    room = Room("se-thermostat")
+    device, interface = room.device, room.interface
+    assert isinstance(device, SeThermostat)
+    await eventually(lambda: device.clock.is_set)
+    later = room.utc() + 36_000
+    interface.say(0x0701, 0, event(1, 60, start_time=later))
+    strips = LoadControlEvent(issuer_event_id=2, device_class=2, duration_in_minutes=60, start_time=later)
+    interface.say(0x0701, 0, strips.pack())
+    assert {number: known.classes for number, known in device.drlc.events.items()} == {1: 1, 2: 2}
+    interface.say(0x0701, 1, cancel(2, device_class=1))
+    await eventually(lambda: interface.statuses(2) == [1, 0xF8])
+    interface.say(0x0701, 0, event(3, 60))
+    interface.say(0x0701, 1, cancel(3, device_class=1))
+    assert device.drlc.events[3].classes == 2
+    interface.say(0x0701, 1, cancel(3, device_class=2))
+    await eventually(lambda: interface.statuses(3) == [1, 2, 6])
+    assert interface.statuses(1) == [1]
+    room.air.close()
+
+
+async def test_a_device_that_leaves_forgets_what_it_was_told() -> None:
+    room = Room("load-control")
+    device, interface = load_control(room), room.interface
+    await eventually(lambda: device.clock.is_set)
+    interface.say(0x0701, 0, event(1, 600))
+    room.air.drop(device.ieee, rejoin=True)
+    assert device.drlc.events
+    room.enter(device)
+    room.air.drop(device.ieee)
+    assert not device.drlc.events
+    assert device.is_closed
+    assert device.servers == {}
+    display = make("display", 2, 1, room.home)
+    assert isinstance(display, Display)
+    room.interface.device = display
+    room.enter(display)
+    price = PublishPrice(issuer_event_id=1, current_time=room.utc(), duration_in_minutes=600, price=1)
+    interface.say(0x0700, 0, price.pack())
+    interface.say(0x0703, 0, DisplayMessage(message_id=1, duration_in_minutes=600, message="A").pack())
+    assert display.shown()["price"] is not None
+    room.air.drop(display.ieee)
+    assert (display.shown()["price"], display.shown()["message"]) == (None, None)
+    room.air.close()
+
+
+async def test_before_it_knows_the_time_a_display_goes_by_the_time_that_a_price_carries() -> None:
+    room = Room("display", knows_time=False, speed=1.0)
+    display = room.device
+    assert isinstance(display, Display)
+    later = PublishPrice(issuer_event_id=1, current_time=NOON, start_time=NOON + 600, duration_in_minutes=60, price=1)
+    room.interface.say(0x0700, 0, later.pack())
+    running = PublishPrice(issuer_event_id=2, current_time=NOON, start_time=NOON - 60, duration_in_minutes=5, price=2)
+    room.interface.say(0x0700, 0, running.pack())
+    cut = PublishPrice(
+        issuer_event_id=3, current_time=NOON, start_time=NOON + 1200, duration_in_minutes=0xFFFF, price=3
+    )
+    room.interface.say(0x0700, 0, cut.pack())
+    room.interface.say(0x0703, 0, DisplayMessage(message_id=1, duration_in_minutes=60, message="now").pack())
+    assert display.price.current is not None
+    assert display.price.current.price.price == 2
+    display.clock.set(NOON)
+    assert display.price.current.price.price == 2
+    spans = [(round(known.start) - NOON, known.end - NOON) for known in display.price.prices]
+    assert [start for start, _ in spans] == [600, -60, 1200]
+    assert [round(end) for _, end in spans[:2]] == [1200, 240]
+    assert display.shown()["message"] == "now"
+    room.air.close()
+
+
 async def test_when_the_newer_event_is_cancelled_the_older_one_goes_on() -> None:
     room = Room("load-control")
     device, interface = load_control(room), room.interface
