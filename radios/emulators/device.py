@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 from radios.emulators import zcl
 from radios.emulators.air import COORDINATOR, ROUTER_CAPABILITY, Air, AirFrame
+from radios.emulators.attributes import MAX_PAYLOAD, Attribute, read_attributes, write_attributes
 from radios.emulators.device_object import LEAVE, DeviceObject
 from radios.emulators.zcl import Value
 
-MAX_PAYLOAD = 76
-"""Bytes of a ZCL payload that leave room for its header in one radio packet."""
 TICK_S = 1.0
 """Reports are looked at so often, in the device's own time."""
 MAX_REPORTS = 32
@@ -29,28 +28,6 @@ KEY_SEARCH_S, KEY_SEARCH_AGAIN_S, KEY_SEARCHES = 0.3, 2.5, 5
 """From joining to the search for key establishment; from one to the next, and how many."""
 KEY_ESTABLISHMENT_S = 0.4
 _GET, _SET_AT_MOST = 0, 1
-
-
-@dataclass(slots=True)
-class Attribute:
-    """One attribute of a server."""
-
-    type: int
-    value: Value | Callable[[], Value | None] | None = None
-    """None: invalid now. A callable is asked each time."""
-    writable: bool = False
-    reportable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-    """Of a string: bytes that it may have."""
-    values: frozenset[int] | None = None
-    """The only ones that it takes."""
-    written: Callable[[Value], None] | None = None
-    """Told after a write."""
-
-    def get(self) -> Value | None:
-        """What it is now."""
-        return self.value() if callable(self.value) else self.value
 
 
 CommandHandler = Callable[[bytes], "int | tuple[int, bytes]"]
@@ -420,9 +397,9 @@ class EmulatedDevice:
 
         match header.command:
             case zcl.READ:
-                return back(zcl.READ_RESPONSE, _read(payload, look))
+                return back(zcl.READ_RESPONSE, read_attributes(payload, look))
             case zcl.WRITE | zcl.WRITE_UNDIVIDED | zcl.WRITE_QUIETLY:
-                answer = _write(payload, look, undivided=header.command == zcl.WRITE_UNDIVIDED)
+                answer = write_attributes(payload, look, undivided=header.command == zcl.WRITE_UNDIVIDED)
                 return (zcl.SUCCESS, b"") if header.command == zcl.WRITE_QUIETLY else back(zcl.WRITE_RESPONSE, answer)
             case zcl.CONFIGURE | zcl.READ_CONFIGURATION if header.to_client:
                 pass  # clients report nothing
@@ -555,56 +532,3 @@ def _differs(report: Report, value: Value | None) -> bool:
     if isinstance(told, int | float) and isinstance(value, int | float) and report.type in zcl.ANALOG:
         return value != told and abs(value - told) >= report.change
     return value != told
-
-
-def _read(payload: bytes, look: Callable[[int], Attribute | None]) -> bytes:
-    body = b""
-    for at in range(0, len(payload) - 1, 2):
-        attribute = payload[at] | payload[at + 1] << 8
-        row = look(attribute)
-        record = struct.pack("<H", attribute)
-        if row is None:
-            record += bytes((zcl.UNSUPPORTED_ATTRIBUTE,))
-        else:
-            record += bytes((0, row.type)) + zcl.pack(row.type, row.get())
-        if len(body) + len(record) > MAX_PAYLOAD:
-            break  # the asker sees which are missing
-        body += record
-    return body
-
-
-def _write(payload: bytes, look: Callable[[int], Attribute | None], *, undivided: bool) -> bytes:
-    failed, at = b"", 0
-    ready: list[tuple[Attribute, Value]] = []
-    while at < len(payload):
-        attribute, type_id = struct.unpack_from("<HB", payload, at)
-        start = at + 3
-        value, at = zcl.unpack(type_id, payload, start)
-        row = look(attribute)
-        status = zcl.SUCCESS
-        if row is None:
-            status = zcl.UNSUPPORTED_ATTRIBUTE
-        elif not row.writable:
-            status = zcl.READ_ONLY
-        elif row.type != type_id:
-            status = zcl.INVALID_TYPE
-        elif not _fits(row, at - start - 1 if isinstance(value, str | bytes) else value):
-            status = zcl.INVALID_VALUE
-        if status != zcl.SUCCESS:
-            failed += struct.pack("<BH", status, attribute)
-        elif row is not None:
-            ready.append((row, value))
-    if not (failed and undivided):
-        for row, value in ready:
-            if not callable(row.value):
-                row.value = value
-            if row.written is not None:
-                row.written(value)
-    return failed or b"\x00"
-
-
-def _fits(row: Attribute, number: float) -> bool:
-    """Whether an attribute takes a number, or a string of that many bytes."""
-    if row.values is not None and number not in row.values:
-        return False
-    return (row.minimum is None or number >= row.minimum) and (row.maximum is None or number <= row.maximum)

@@ -9,7 +9,8 @@ from math import floor
 
 from radios.emulators import zcl
 from radios.emulators.air import SLEEPY_CAPABILITY, Air
-from radios.emulators.device import Attribute, Cluster, EmulatedDevice, Endpoint
+from radios.emulators.attributes import Attribute
+from radios.emulators.device import Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Load, Refrigerator, drift, noise
 from radios.emulators.se_devices import Display, EnergyServiceInterface, LoadControl, SeThermostat, SmartMeter
 from radios.emulators.servers import Meter, WholeHome, basic, groups, identify, on_off, power_configuration

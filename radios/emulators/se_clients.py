@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 
 from radios.emulators import zcl
-from radios.emulators.device import Attribute
+from radios.emulators.attributes import Attribute
 from radios.emulators.errors import EmulatorError
 from radios.emulators.se_endpoint import Client, Clock, Peer, SmartEnergyDevice
 from radios.emulators.se_payloads import (

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from radios.emulators import zcl
-from radios.emulators.device import Attribute
+from radios.emulators.attributes import Attribute
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import noise
 from radios.emulators.se_endpoint import Client, Peer, SmartEnergyDevice

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from radios.emulators import zcl
 from radios.emulators.air import BROADCAST_AWAKE, COORDINATOR, AirFrame
-from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Attribute, Cluster, EmulatedDevice, Endpoint
+from radios.emulators.attributes import Attribute
+from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, EmulatedDevice, Endpoint
 from radios.emulators.se_payloads import NEVER_SET
 from radios.emulators.servers import basic, identify
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from math import floor
 
 from radios.emulators import zcl
-from radios.emulators.device import Attribute, Cluster, EmulatedDevice
+from radios.emulators.attributes import Attribute
+from radios.emulators.device import Cluster, EmulatedDevice
 from radios.emulators.errors import EmulatorError
 from radios.emulators.servers import JOULES_PER_WH, Meter
 

@@ -14,7 +14,8 @@ from typing import ClassVar, Protocol
 
 from radios.emulators import zcl
 from radios.emulators.air import AirFrame
-from radios.emulators.device import Attribute, Cluster
+from radios.emulators.attributes import Attribute
+from radios.emulators.device import Cluster
 from radios.emulators.errors import EmulatorError
 from radios.emulators.se_drlc import is_valid
 from radios.emulators.se_endpoint import Peer

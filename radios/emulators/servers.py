@@ -8,7 +8,8 @@ from collections.abc import Callable
 from math import floor
 
 from radios.emulators import zcl
-from radios.emulators.device import Attribute, Cluster, EmulatedDevice
+from radios.emulators.attributes import Attribute
+from radios.emulators.device import Cluster, EmulatedDevice
 from radios.emulators.home import Lighting, Load, Refrigerator, Solar, WaterHeater
 
 A = Attribute

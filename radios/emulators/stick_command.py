@@ -18,6 +18,9 @@ from radios.emulators.stick import STATUS_FAULT_NAMES, StatusFaults
 from radios.emulators.stream import STREAM_FAULT_NAMES, StreamEnd, StreamFaults
 
 NO_ALIASES: Mapping[str, str] = {}
+Commands = Mapping[str, tuple[str, Callable[[Sequence[str]], str]]]
+"""Of a console: how each is used, and what carries it out. It raises `EmulatorError`."""
+NO_COMMANDS: Commands = {}
 MAX_WORDS = 256
 """Of a command that ends with as many words as one likes."""
 GESTURES = ("shake", "wake", "fall", "flip90", "flip180", "slide", "tap", "rotate")
@@ -124,9 +127,15 @@ def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALI
 class Console:
     """The line protocol: each command gets one line back, `ok ...` or `error: ...`."""
 
-    def __init__(self, stick: Stick, quit_: Callable[[], None], aliases: Mapping[str, str] = NO_ALIASES) -> None:
+    def __init__(
+        self,
+        stick: Stick,
+        quit_: Callable[[], None],
+        aliases: Mapping[str, str] = NO_ALIASES,
+        more: Commands = NO_COMMANDS,
+    ) -> None:
         self._stick, self._quit, self._aliases = stick, quit_, aliases
-        self._commands: Mapping[str, tuple[str, Callable[[Sequence[str]], str]]] = {
+        self._commands: Commands = {
             "help": ("", self._help),
             "list": ("", self._list),
             "show": ("N|KIND", self._show),
@@ -137,6 +146,7 @@ class Console:
             "wake": ("N|KIND", self._wake),
             "press": ("N|KIND [GESTURE]", self._press),
             **SmartEnergyCommands(self._device).table,
+            **more,
             "faults": ("", self._faults),
             **{name: ("VALUE", self._fault(name)) for name in STREAM_FAULT_NAMES},
             **{name.replace("_", "-"): ("VALUE", self._status_fault(name)) for name in STATUS_FAULT_NAMES},
@@ -310,13 +320,18 @@ class Console:
         return "bye"
 
 
-async def serve(stick: Stick, control: int | None = None, aliases: Mapping[str, str] = NO_ALIASES) -> None:
-    """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`."""
+async def serve(
+    stick: Stick,
+    control: int | None = None,
+    aliases: Mapping[str, str] = NO_ALIASES,
+    more: Commands = NO_COMMANDS,
+) -> None:
+    """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`. `more`: commands that only this stick has."""
     rows = [
         f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
         for place, device in enumerate(stick.devices, 1)
     ]
-    await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_, aliases), control)
+    await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_, aliases, more), control)
 
 
 def started(name: str, run: Callable[[], None]) -> int:

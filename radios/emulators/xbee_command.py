@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from radios.emulators.stick_command import parser, serve, settings_of, started
+from radios.emulators.errors import EmulatorError
+from radios.emulators.se_console import number
+from radios.emulators.stick_command import Commands, parser, serve, settings_of, started
+from radios.emulators.trust_centre import TRUST_CENTRES
 from radios.emulators.xbee import FIRMWARES, XbeeConfig, XbeeEmulator
+from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 
 ALIASES = {
     "meter": "smart-meter",
@@ -17,6 +21,51 @@ ALIASES = {
 """Around a Smart Energy module a meter is a utility's; those of Home Automation have names that say so."""
 
 
+LONGEST_WINDOW_S = 86_400.0
+
+
+def trust_centre_commands(module: XbeeRouter) -> Commands:
+    """What a utility's technician does at whoever holds the network."""
+    centre = module.trust_centre
+
+    def open_(arguments: Sequence[str]) -> str:
+        seconds = number("open", arguments[0])
+        if not 0 <= seconds <= LONGEST_WINDOW_S:
+            raise EmulatorError(f"open {seconds:g}: must be from 0 (close) to {LONGEST_WINDOW_S:g} seconds")
+        module.air.permit(seconds)
+        return f"open for {seconds:g} s" if seconds else "closed"
+
+    def register(arguments: Sequence[str]) -> str:
+        if arguments[0] == "module":
+            module.register()
+            return f"{module.ieee:016x}, with the key that it was made with"
+        try:
+            ieee, key = int(arguments[0], 16), bytes.fromhex(arguments[1])
+        except (ValueError, IndexError):
+            raise EmulatorError("use: register module, or register EUI64 KEY with 16 and 32 hex digits") from None
+        if len(key) != 16 or len(arguments[0]) != 16:
+            raise EmulatorError("use: register module, or register EUI64 KEY with 16 and 32 hex digits")
+        centre.table[ieee] = key
+        return arguments[0]
+
+    def forget(_: Sequence[str]) -> str:
+        centre.table.clear()
+        centre.with_keys.clear()
+        return "nobody may join"
+
+    def expel(_: Sequence[str]) -> str:
+        if not module.air.drop(module.ieee, told=True):
+            raise EmulatorError("the module is on no network")
+        return "the module has left"
+
+    return {
+        "open": ("SECONDS", open_),
+        "register": ("module|EUI64 [KEY]", register),
+        "forget": ("", forget),
+        "expel": ("", expel),
+    }
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the emulator; the exit code."""
     made = parser(
@@ -25,17 +74,33 @@ def main(arguments: Sequence[str]) -> int:
         "meter,display,thermostat,load-control",
         ALIASES,
     )
-    made.add_argument("--firmware", default="3119", choices=tuple(FIRMWARES), help="register VR (default 3119)")
-    made.add_argument("--no-certificate", action="store_true", help="no device can establish keys with the module")
+    add = made.add_argument
+    add("--role", default="coordinator", choices=("coordinator", "router"), help="(default coordinator)")
+    add("--firmware", choices=tuple(FIRMWARES), help="register VR (default 3119, of a router 3319)")
+    add("--no-certificate", action="store_true", help="no keys can be established with the module")
+    add("--trust-centre", choices=tuple(TRUST_CENTRES), help="of a router: who holds the network (default smart-meter)")
+    add("--unregistered", action="store_true", help="of a router: the trust centre does not know its link key")
+    add("--closed", action="store_true", help="of a router: the trust centre lets nobody join until it is told to")
     options = made.parse_args(arguments)
+    is_router = options.role == "router"
+    if not is_router and (options.trust_centre or options.unregistered or options.closed):
+        made.error("--trust-centre, --unregistered and --closed are for --role router")
 
     async def run() -> None:
-        config = XbeeConfig(
-            **settings_of(options, ALIASES),
-            firmware=options.firmware,
-            is_certified=not options.no_certificate,
-        )
-        async with XbeeEmulator(config) as module:
-            await serve(module, options.control, ALIASES)
+        settings = settings_of(options, ALIASES) | {"is_certified": not options.no_certificate}
+        if options.firmware is not None:
+            settings["firmware"] = options.firmware
+        if is_router:
+            router = XbeeRouterConfig(
+                **settings,
+                trust_centre=options.trust_centre or "smart-meter",
+                is_registered=not options.unregistered,
+                is_open=not options.closed,
+            )
+            async with XbeeRouter(router) as joining:
+                await serve(joining, options.control, ALIASES, trust_centre_commands(joining))
+        else:
+            async with XbeeEmulator(XbeeConfig(**settings)) as module:
+                await serve(module, options.control, ALIASES)
 
     return started("xbee", lambda: asyncio.run(run()))

@@ -82,7 +82,7 @@ class XbeeRouter(XbeeEmulator):
             device = self.devices[number]
             found.table[device.ieee] = device.link_key or b""
             device.is_authenticated = True
-            found.authenticated.add(device.ieee)
+            found.with_keys.add(device.ieee)
             self.air.join(device, quietly=True)
         self.devices.append(found)
         if config.is_registered:
@@ -97,6 +97,10 @@ class XbeeRouter(XbeeEmulator):
         else:
             self._try_to_join()
         return self
+
+    def toml(self, name: str = "han") -> str:
+        """The lines for hub.toml."""
+        return f'[hub]\nrole = "aux_gateway"\n\n{super().toml(name)}'
 
     async def __aexit__(self, *about: object) -> None:
         self.trust_centre.stop()

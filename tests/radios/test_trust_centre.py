@@ -1,0 +1,91 @@
+"""Whoever holds the network of an emulated router: a meter or an energy service interface, and what is done at it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from radios.emulators.errors import EmulatorError
+from radios.emulators.stick_command import Console
+from radios.emulators.xbee_command import ALIASES, trust_centre_commands
+from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
+from tests.hub.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+def console(module: XbeeRouter) -> Console:
+    return Console(module, lambda: None, ALIASES, trust_centre_commands(module))
+
+
+def shown(at: Console, kind: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(at.answer(f"show {kind}").removeprefix("ok "))
+    return found
+
+
+async def test_an_interface_that_holds_the_network_publishes_to_devices_it_has_keys_with() -> None:
+    start = XbeeRouterConfig(devices=("display", "load-control"), trust_centre="esi", speed=5.0)
+    async with XbeeRouter(start) as module:
+        at = console(module)
+        for device in module.devices[:2]:
+            assert at.answer(f"join {device.kind}").startswith("error: its key is not the one")
+            assert device.link_key is not None
+            assert at.answer(f"register {device.ieee:016x} {device.link_key.hex()}").startswith("ok")
+            assert at.answer(f"join {device.kind}").startswith("ok")
+        await eventually(lambda: all(device.is_authenticated for device in module.devices))
+        await eventually(lambda: {"0x0700", "0x0703", "0x0701"} == {
+            cluster for cluster, clients in shown(at, "esi")["clients"].items() if clients  # type: ignore[attr-defined]
+        })  # fmt: skip
+        assert at.answer("price esi 0.25").startswith("ok price")
+        assert at.answer("message esi Good morning").startswith("ok message")
+        await eventually(lambda: shown(at, "display")["message"] == "Good morning")
+        await eventually(lambda: shown(at, "display")["price"] is not None)
+        assert len(shown(at, "esi")["with_keys"]) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("open 90000", "error: open 90000: must be from 0 (close) to 86400 seconds"),
+        ("open soon", "error: open 'soon': not a number"),
+        ("register 12 34", "error: use: register module, or register EUI64 KEY with 16 and 32 hex digits"),
+        ("register 00124b0014d90101", "error: use: register module, or register EUI64 KEY with 16 and 32 hex digits"),
+        ("open", "error: use: open SECONDS"),
+        ("open 0", "ok closed"),
+        ("forget", "ok nobody may join"),
+        ("expel", "error: the module is on no network"),
+        ("register module", "ok 0013a20040410001, with the key that it was made with"),
+    ],
+)
+async def test_what_a_technician_does_is_checked(line: str, said: str) -> None:
+    async with XbeeRouter(XbeeRouterConfig(devices=(), is_open=False)) as module:
+        assert console(module).answer(line) == said
+
+
+def test_an_unknown_trust_centre_is_refused() -> None:
+    with pytest.raises(EmulatorError, match="there are smart-meter, esi"):
+        XbeeRouter(XbeeRouterConfig(trust_centre="toaster"))
+
+
+async def run(*arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "radios.emulators", "xbee", *arguments, cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        out, err = await process.communicate(b"list\nopen 60\nquit\n")
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_a_router_is_started_from_the_command_line() -> None:
+    code, out, err = await run("--role", "router", "--trust-centre", "esi", "--closed", "--unregistered")
+    assert (code, err) == (0, "")
+    assert 'role = "aux_gateway"' in out
+    assert '"kind": "esi"' in out
+    assert "ok open for 60 s" in out
+    code, _, err = await run("--closed")
+    assert (code, "are for --role router" in err) == (2, True)
