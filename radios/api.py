@@ -280,7 +280,10 @@ class DeviceJoined:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed:
-    """A frame did not reach a device, told after `send` had returned: by radios whose `acks` is False."""
+    """A device was silent to a frame, told after `send` had returned: by radios whose `acks` is False.
+
+    Told only of what `DeliveryError.is_silence` would be true of.
+    """
 
     short: int
     status: str

@@ -41,16 +41,20 @@ class NoReplyError(RadioError):
 class DeliveryError(RadioError):
     """It was sent, and the radio reports that it was not delivered.
 
-    `status` is the name of the layer's status (as `MAC_NO_ACK`), `code` its number.
+    `status` is the name of the layer's status (as `MAC_NO_ACK`), `code` its number. `is_silence`: it speaks of the far
+    device, which may be gone; others speak of the radio itself, or of the frame, and say nothing of the device.
     """
 
-    def __init__(self, detail: str, status: str, code: int) -> None:
+    def __init__(self, detail: str, status: str, code: int, *, is_silence: bool = True) -> None:
         super().__init__(f"{detail}: {status} (0x{code:02X})")
-        self.status, self.code = status, code
+        self.status, self.code, self.is_silence = status, code, is_silence
 
 
 class NoLinkKeyError(DeliveryError):
-    """It has to be encrypted, and no keys are established with the device yet."""
+    """It has to be encrypted, and no keys are established with the device yet: never a silence."""
+
+    def __init__(self, detail: str, status: str, code: int) -> None:
+        super().__init__(detail, status, code, is_silence=False)
 
 
 class NotReachableError(RadioError):

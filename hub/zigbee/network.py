@@ -382,11 +382,15 @@ class Network:
                 raise NoReplyError(f"radio {self.name!r} did not say within {limit} s whether it has sent") from None
 
     async def send(self, member: Member, frame: ApsFrame) -> None:
-        """Send a frame to a device. Raises `DeliveryError`, `NoReplyError`; failures in a row are counted."""
+        """Send a frame to a device. Raises `DeliveryError`, `NoReplyError`; silences in a row are counted.
+
+        What a radio refuses for its own reasons says nothing of the device, and leaves the count alone.
+        """
         try:
             await self._transmit(frame)
-        except (DeliveryError, NoReplyError):
-            self.count_failure(member)
+        except (DeliveryError, NoReplyError) as error:
+            if not isinstance(error, DeliveryError) or error.is_silence:
+                self.count_failure(member)
             raise
         member.failures = 0
 

@@ -105,6 +105,18 @@ class StackStatus(OpenEnum):
     MAC_UNAVAILABLE_KEY = 0xF3
     MAC_UNSUPPORTED_ATTRIBUTE = 0xF4
 
+    @property
+    def is_silence_of_the_far_end(self) -> bool:
+        """Whether it speaks of the far device, which may be gone; all others speak of the stick or of the frame."""
+        return self in (
+            StackStatus.APS_NO_ACK,
+            StackStatus.APS_NO_SHORT_ADDRESS,
+            StackStatus.NWK_ROUTE_DISCOVERY_FAILED,
+            StackStatus.NWK_ROUTE_ERROR,
+            StackStatus.MAC_NO_ACK,
+            StackStatus.MAC_TRANSACTION_EXPIRED,
+        )
+
 
 class ExtendedError(OpenEnum):
     """What 0x9999 says (firmware from 3.1e on). Below 0x80 the stack has given up."""

@@ -88,6 +88,8 @@ class XbeeEmulator(EmulatedStick):
         """Link keys of devices that may join, by extended address."""
         self.commands: list[bytes] = []
         """The last frames of the host."""
+        self.outcomes: list[int | None] = []
+        """Delivery statuses that the next transmissions get without being sent; None: they get no status."""
         self.refuses: set[str] = set()
         """AT commands that this module says it does not have."""
         self._authenticated: set[int] = set()
@@ -298,6 +300,9 @@ class XbeeEmulator(EmulatedStick):
         data = frame[20:]
         encrypted = bool(options & 0x20)
         is_broadcast = wide == 0xFFFF
+        if self.outcomes:
+            outcome = self.outcomes.pop(0)
+            return None if outcome is None else self._status(number, short, outcome)
         if len(data) > MAX_PAYLOAD - (ENCRYPTION if encrypted else 0):
             return self._status(number, short, _TOO_LARGE)
         if not self.is_on_network:

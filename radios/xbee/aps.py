@@ -14,10 +14,14 @@ from protocols.xbee.frames import (
     ReceiveOption,
     TransmitOption,
 )
-from radios.api import Capabilities, NotSupportedError
+from protocols.xbee.status import DeliveryStatus
+from radios.api import Capabilities, DeliveryError, NoLinkKeyError, NotSupportedError
 
 APS_ENCRYPTION_BYTES = 9
 """What encryption takes of a payload (90033931_A, p. 54)."""
+
+
+_NO_LINK_KEY = frozenset((DeliveryStatus.NO_LINK_KEY, DeliveryStatus.KEY_NOT_AUTHORIZED))
 
 
 def capabilities_of(max_payload: int, *, is_router: bool = False) -> Capabilities:
@@ -100,3 +104,11 @@ def frame_of(frame: ExplicitReceive) -> ApsFrame:
         security=Security.LINK_KEY if is_encrypted else Security.NETWORK,
         ack=bool(frame.options & ReceiveOption.ACKNOWLEDGED),
     )
+
+
+def undelivered(status: DeliveryStatus) -> DeliveryError:
+    """The error for a transmission that failed, by the module's status."""
+    detail = "the module did not deliver it"
+    if status in _NO_LINK_KEY:
+        return NoLinkKeyError(detail, status.name, int(status))
+    return DeliveryError(detail, status.name, int(status), is_silence=status.is_silence_of_the_far_end)

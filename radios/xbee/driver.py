@@ -30,7 +30,6 @@ from radios.api import (
     NetworkChanged,
     NetworkInfo,
     NetworkSettings,
-    NoLinkKeyError,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -39,7 +38,7 @@ from radios.api import (
     RadioLostError,
 )
 from radios.options import told_apart
-from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of
+from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of, undelivered
 from radios.xbee.bringup import (
     IDENTITY,
     NETWORK,
@@ -78,7 +77,6 @@ CLOSING_S = 1.0
 READY_S = 8.0
 """A frame waits so long for a module that has restarted."""
 ADDRESSES_KEPT = 1024
-_NO_LINK_KEY = frozenset((DeliveryStatus.NO_LINK_KEY, DeliveryStatus.KEY_NOT_AUTHORIZED))
 _OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
 
 
@@ -345,8 +343,7 @@ class XbeeRadio(ZigbeeStick):
         if status.retries:
             self._counters["retries"] += status.retries
         if not status.delivery.is_delivered:
-            kind = NoLinkKeyError if status.delivery in _NO_LINK_KEY else DeliveryError
-            raise kind("the module did not deliver it", status.delivery.name, int(status.delivery))
+            raise undelivered(status.delivery)
 
     async def _until_ready(self) -> None:
         """After a restart the module is back in a second or two; what is sent meanwhile would be refused."""

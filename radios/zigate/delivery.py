@@ -23,8 +23,11 @@ _SERIAL = frozenset(int(status) for status in SerialStatus)
 
 def not_sent(code: int) -> DeliveryError:
     """The error for a frame that the stick refuses, by the status of the command."""
-    name = SerialStatus(code).name if code in _SERIAL else StackStatus(code).name
-    return DeliveryError("the stick did not send it", name, code)
+    detail = "the stick did not send it"
+    if code in _SERIAL:
+        return DeliveryError(detail, SerialStatus(code).name, code, is_silence=False)
+    status = StackStatus(code)
+    return DeliveryError(detail, status.name, code, is_silence=status.is_silence_of_the_far_end)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +103,10 @@ class Flights:
             return
         if confirmation.status is not StackStatus.SUCCESS:
             status = StackStatus(confirmation.status)
-            flight.done.set_exception(DeliveryError("not delivered", status.name, int(status)))
+            error = DeliveryError(
+                "not delivered", status.name, int(status), is_silence=status.is_silence_of_the_far_end
+            )
+            flight.done.set_exception(error)
             flight.done.exception()
         elif isinstance(confirmation, ApsAck) or not flight.is_acknowledged:
             flight.done.set_result(None)

@@ -258,8 +258,10 @@ class ZigateRadio(ZigbeeStick):
             case ApsIndication():
                 self._indication(frame, lqi)
             case ApsConfirmFailed() if self._firmware is not None and not self._firmware.has_confirms:
-                code = int(frame.status)
-                self._tell(DeliveryFailed(frame.destination.value, frame.status.name, code))
+                if frame.status.is_silence_of_the_far_end:
+                    self._tell(DeliveryFailed(frame.destination.value, frame.status.name, int(frame.status)))
+                else:
+                    self._counters["not_sent"] += 1
             case ApsAck() | ApsConfirm() | ApsConfirmFailed():
                 if not self._flights.take(frame):
                     self._counters["stray_confirm"] += 1

@@ -15,7 +15,7 @@ from protocols.aps import ApsFrame
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zigate.address import Address, AddressMode
 from protocols.zigate.responses import ApsAck, ApsConfirm, ApsConfirmFailed, Version
-from protocols.zigate.status import StackStatus
+from protocols.zigate.status import SerialStatus, StackStatus
 from radios.api import (
     DeliveryError,
     DeliveryFailed,
@@ -29,7 +29,7 @@ from radios.api import (
 from radios.emulators.stream import StreamFaults
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.zigate import driver as zigate
-from radios.zigate.delivery import Flight, Flights
+from radios.zigate.delivery import Flight, Flights, not_sent
 from radios.zigate.driver import DRIVER, ZigateRadio
 from radios.zigate.firmware import firmware_of
 from radios.zigate.options import parse_options
@@ -252,6 +252,45 @@ async def test_a_frame_that_was_not_delivered_says_why() -> None:
     with pytest.raises(DeliveryError, match="MAC_NO_ACK") as caught:
         one.done.result()
     assert caught.value.code == 0xE9
+
+
+SILENCES = frozenset((0xA7, 0xA9, 0xD0, 0xD1, 0xE9, 0xF0))
+
+
+@pytest.mark.parametrize("status", [status for status in StackStatus if status])
+async def test_only_a_silence_of_the_far_end_speaks_of_it(status: StackStatus) -> None:
+    flights, one = Flights(), flight()
+    flights.begin(one)
+    flights.numbered(one, 9)
+    flights.take(ApsConfirmFailed(status, 1, 1, PLUG, 9))
+    with pytest.raises(DeliveryError) as caught:
+        one.done.result()
+    assert caught.value.is_silence is (status in SILENCES)
+    assert not_sent(int(status)).is_silence is (status in SILENCES)
+
+
+@pytest.mark.parametrize("status", SerialStatus)
+def test_what_the_stick_refuses_by_itself_is_no_silence(status: SerialStatus) -> None:
+    assert not not_sent(int(status)).is_silence
+
+
+async def test_what_failed_later_is_told_only_where_it_is_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = [0xE1, 0xF0]
+
+    async def outcome(_: object) -> int:
+        return outcomes.pop(0)
+
+    config = ZigateConfig(firmware="3.1d", devices=("plug",), joined=(0,))
+    async with ZigateEmulator(config) as stick, opened_on(stick) as radio:
+        monkeypatch.setattr(stick.air, "send", outcome)
+        for number in (1, 2):
+            await radio.send(read_model(stick.devices[0].short, number))
+        async with asyncio.timeout(10):
+            async for event in radio.events():
+                if isinstance(event, DeliveryFailed):
+                    break
+        assert event == DeliveryFailed(stick.devices[0].short, "MAC_TRANSACTION_EXPIRED", 0xF0)
+        assert radio.counters["not_sent"] == 1
 
 
 async def test_without_acknowledgement_the_first_hop_is_the_end() -> None:
