@@ -214,7 +214,7 @@ class XbeeLink:
 
     async def _ask(self, make: Callable[[int], XbeeFrame], answer: type[F], timeout_s: float, what: str) -> F:
         self._check()
-        number = self._free_id()
+        number = self._free_id(make)
         future: asyncio.Future[XbeeFrame] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer, future
         try:
@@ -231,12 +231,22 @@ class XbeeLink:
         assert isinstance(found, answer)
         return found
 
-    def _free_id(self) -> int:
+    def _free_id(self, make: Callable[[int], XbeeFrame]) -> int:
         for _ in range(255):
             self._last_id = self._last_id % 255 + 1
-            if self._last_id not in self._waiting:
+            if self._last_id not in self._waiting and not self._is_cryptic(make(self._last_id)):
                 return self._last_id
         raise NoReplyError("255 frames are out without an answer")
+
+    @staticmethod
+    def _is_cryptic(frame: XbeeFrame) -> bool:
+        """Whether a module that has just restarted, in API mode 1, would not understand that it shall be in mode 2.
+
+        Of that frame only id and checksum may need an escape.
+        """
+        if not isinstance(frame, AtCommand) or frame.command != b"AP":
+            return False
+        return encode(frame.to_data(), ApiMode.ESCAPED) != encode(frame.to_data(), ApiMode.PLAIN)
 
     def post(self, frame: XbeeFrame) -> None:
         """Send a frame to which no answer is expected."""

@@ -25,6 +25,7 @@ from radios.api import (
     OptionError,
     RadioConfig,
     RadioLostError,
+    ZigbeeEvent,
 )
 from radios.emulators.stream import StreamFaults
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator, link_key_of
@@ -91,6 +92,14 @@ class TestXbee(ZigbeeContract):
                 module.kill,
                 is_clean=not lossy,
             )
+
+
+async def until(radio: XbeeRadio, kind: type) -> ZigbeeEvent:
+    async with asyncio.timeout(5):
+        async for event in radio.events():
+            if isinstance(event, kind):
+                return event
+    raise AssertionError
 
 
 def match_answer(frame: ApsFrame) -> ApsFrame:
@@ -161,6 +170,17 @@ async def test_a_restart_gets_back_what_it_lost_and_flash_is_left_alone(quick: N
         # Without a hub the module answers by itself.
         assert module.registers.number("AO") == 1
         assert module.registers.writes == 0
+
+
+async def test_whatever_the_frame_id_a_restarted_module_understands_the_first_frame() -> None:
+    """After a restart it is in API mode 1, where an escape would be taken as it is: of id or checksum."""
+    async with XbeeEmulator(XbeeConfig()) as module, opened_on(module) as radio:
+        for before in (0x10, 0x12, 0x50, 0x52, 0x7C, 0x7D, 0xE5, 0xE6):
+            while module.commands[-1][1] != before:
+                await radio.at_command("NH")
+            module.restart()
+            async with asyncio.timeout(2):
+                await until(radio, NetworkChanged)
 
 
 async def test_what_waits_for_an_answer_fails_at_once_when_the_module_restarts(quick: None) -> None:
