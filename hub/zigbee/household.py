@@ -15,7 +15,6 @@ from datetime import UTC, datetime, tzinfo
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.devices import Devices
-from hub.errors import HubError
 from hub.events import (
     DeviceAnnounced,
     DeviceAuthenticated,
@@ -27,7 +26,7 @@ from hub.metering import Metering
 from hub.model import Availability
 from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.store import Store
-from hub.zigbee import client_clusters
+from hub.zigbee import client_clusters, start
 from hub.zigbee.attributes import values_of
 from hub.zigbee.interview import Interview
 from hub.zigbee.listener import Taken
@@ -44,7 +43,6 @@ from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, Eui64
 from protocols.zcl.general import ReadAttributesResponse, ReportAttributes
 from protocols.zcl.header import Direction, ZclHeader
-from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
 from radios.api import DeviceAuthenticated as RadioDeviceAuthenticated
 from radios.api import DeviceJoined, NetworkInfo, RadioError, ZigbeeRadio
 from radios.api import DeviceLeft as RadioDeviceLeft
@@ -165,6 +163,10 @@ class Household:
             await asyncio.sleep(PERSIST_INTERVAL_S)
             self.persist()
 
+    async def flush(self) -> None:
+        """What was saved so far is on disk when this returns. Raises `StorageError`."""
+        await self._store.flush()
+
     def persist(self) -> None:
         """Hand what is not on disk to the database."""
         for member in self.members.values():
@@ -190,13 +192,14 @@ class Household:
             return
         self._recognise(network, info)
         self._spawn(self._set_clock(network), f"clock of {network.name}")
+        self._resume(network)
         if network.name in self._on_network:
             return
         self._on_network.add(network.name)
         for member in network.members.values():
             if member.is_sleepy:
                 self._presume_asleep(member)
-        self._spawn(self._look_around(network), f"members of {network.name}")
+        self._spawn(start.look_around(network, self), f"members of {network.name}")
 
     def _unreachable(self, network: Network, detail: str) -> None:
         for member in network.members.values():
@@ -248,37 +251,15 @@ class Household:
             member.heard_at = self._clock.monotonic() - max(0.0, silent)
             self._available(member, Availability.AVAILABLE, "")
 
-    async def _look_around(self, network: Network) -> None:
-        """After a start of the radio: go on with interviews, and ask the others how they are."""
-        if network.radio is not None and network.radio.capabilities.router:
-            await self._find_trust_centre(network)
-        for member in list(network.members.values()):
-            if network.radio is None:
-                return
-            if member.short is None:
-                continue  # it has to join, or to speak
-            if member.interview is not InterviewStep.DONE:
+    def _resume(self, network: Network) -> None:
+        """Go on with interviews that a restart of the radio, or of the hub, has stopped."""
+        for member in network.members.values():
+            if member.short is not None and member.interview is not InterviewStep.DONE:
                 self.start_interview(member)
-            elif not member.is_sleepy:
-                try:
-                    await network.zdo_request(member, IeeeAddressRequest(member.short), IeeeAddressResponse)
-                except (RadioError, HubError) as error:
-                    log.info("%s: does not answer yet: %s", member.device_id, error)
-                    continue
-                self._ask_state(member)
-
-    async def _find_trust_centre(self, network: Network) -> None:
-        """Who holds the network that we have joined has network address 0; it is one of our devices."""
-        if network.at(COORDINATOR) is not None:
-            return
-        try:
-            answer = await network.zdo_request(COORDINATOR, IeeeAddressRequest(COORDINATOR), IeeeAddressResponse)
-        except (RadioError, HubError) as error:
-            log.info("%s: its trust centre is found when it speaks: %s", network.name, error)
-            return
-        if answer.ieee is not None:
-            self.add(network, answer.ieee, by_hand=True)
-            self.announced(network, DeviceJoined(ieee=answer.ieee, short=COORDINATOR))
+                running = self._interviews.get(member.ieee)
+                if running is not None:
+                    running[0].radio_restarted()
+        self._spawn(start.find(network, self), f"addresses of {network.name}")
 
     def role_of(self, radio: str) -> SmartEnergyRole:
         """What we are on a radio's network."""
@@ -294,7 +275,7 @@ class Household:
         found = network.at(COORDINATOR)
         return found.ieee if found is not None else None
 
-    def _ask_state(self, member: Member) -> None:
+    def ask_state(self, member: Member) -> None:
         """A device is back: it may be switched otherwise than it was."""
         member.steps_done.discard(InterviewStep.ATTRIBUTES)
         self.start_interview(member, again=True)
@@ -446,7 +427,7 @@ class Household:
         self.progress(member, InterviewStep.ANNOUNCE, StepState.DONE, 0, 1, f"address 0x{event.short:04x}")
         self.save(member)
         if member.interview is InterviewStep.DONE:
-            self._ask_state(member)
+            self.ask_state(member)
         else:
             self.start_interview(member)
 

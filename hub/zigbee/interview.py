@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -38,6 +39,8 @@ SLEEPY_ATTEMPTS = 12
 """Times that a sleepy device is asked, each time that it is heard; then the interview rests until the next announce."""
 KEYS_S = 1200.0
 """For keys to be established: within 20 minutes of joining (Smart Energy profile, 5.4.7)."""
+KEYS_LOOK_S = 30.0
+"""Meanwhile what is secret is asked for so often: the radio's word that there are keys may have been lost."""
 ANSWER_S = 10.0
 """For an answer to one question: a sleepy device that polls at all polls within 7.68 s (Zigbee R21, 3.6.1.3)."""
 BASIC_ATTRIBUTES = (0x0004, 0x0005, 0x0007, 0x4000, 0x0006, 0x0000)
@@ -98,7 +101,10 @@ class Interview:
         """`again`: read attributes whose values are known too, since the device may have changed."""
         self._network, self._member, self._household, self._again = network, member, household, again
         self._heard = asyncio.Event()
-        self._keyed = asyncio.Event()
+        self._keyed = False
+        self._keys_until: float | None = None
+        """Monotonic seconds; None: nothing secret was asked for without keys."""
+        self._key_news = asyncio.Event()
         self._ended: float | None = None
         self._done = 0
         self._failed: list[str] = []
@@ -111,7 +117,12 @@ class Interview:
 
     def authenticated(self) -> None:
         """Keys are established with the device."""
-        self._keyed.set()
+        self._keyed = True
+        self._key_news.set()
+
+    def radio_restarted(self) -> None:
+        """Keys may have been established meanwhile: nobody heard of it."""
+        self._key_news.set()
 
     def heard(self) -> None:
         """The device said something: it listens now, for a moment."""
@@ -174,7 +185,8 @@ class Interview:
         label = step.value.replace("_", " ") + (f" {endpoint}" if endpoint is not None else "")
         self._tell(step, StepState.STARTED, f"endpoint {endpoint}" if endpoint is not None else "")
         problem, declined = "", False
-        for attempt in range(SLEEPY_ATTEMPTS):
+        attempt = 0
+        while attempt < SLEEPY_ATTEMPTS:
             self._heard.clear()
             try:
                 detail = await ask()
@@ -185,8 +197,7 @@ class Interview:
                 raise
             except (RadioError, HubError) as error:
                 problem = str(error)
-                if isinstance(error, NoLinkKeyError) and not self._keyed.is_set():
-                    await self._wait_for_keys(step)
+                if isinstance(error, NoLinkKeyError) and await self._wait_for_keys(step):
                     continue
             else:
                 self._done += 1
@@ -195,16 +206,17 @@ class Interview:
                 self._household.save(member)
                 self._tell(step, StepState.DONE, detail)
                 return
+            attempt += 1
             if member.is_sleepy:
-                if attempt + 1 < SLEEPY_ATTEMPTS:
+                if attempt < SLEEPY_ATTEMPTS:
                     self._tell(
                         step, StepState.WAITING, "asleep: asked again when it is heard; wake it, as by its button"
                     )
                     await self._heard.wait()
-            elif attempt + 1 >= ATTEMPTS:
+            elif attempt >= ATTEMPTS:
                 break
             else:
-                await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
+                await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S)) - 1])
         self._done += 1
         if not declined:
             self._failed.append(label)
@@ -215,15 +227,21 @@ class Interview:
         log.info("%s: %s: %s", member.device_id, label, problem)
         self._tell(step, StepState.FAILED, problem)
 
-    async def _wait_for_keys(self, step: InterviewStep) -> None:
-        """A device of Smart Energy establishes keys after it has joined; what is secret is asked then."""
+    async def _wait_for_keys(self, step: InterviewStep) -> bool:
+        """A device of Smart Energy establishes keys after it has joined; whether to ask again what is secret."""
+        now = self._household.monotonic()
+        if self._keys_until is None:
+            self._keys_until = now + KEYS_S
+            self._tell(step, StepState.WAITING, "keys are not established yet")
+        left = self._keys_until - now
+        if self._keyed or left <= 0:
+            return False  # there are keys, or it was waited for long enough
         self._member.is_authenticated = False
-        self._tell(step, StepState.WAITING, "keys are not established yet")
-        try:
-            async with asyncio.timeout(KEYS_S):
-                await self._keyed.wait()
-        except TimeoutError:
-            self._keyed.set()  # waited for long enough
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, KEYS_LOOK_S)):
+                await self._key_news.wait()
+        self._key_news.clear()
+        return True
 
     # -- questions -----------------------------------------------------------------------------------------------
 

@@ -217,18 +217,22 @@ class Network:
 
     def _sender(self, frame: ApsFrame) -> Member | None:
         """Who sent a frame. The frames of somebody unknown wait until its extended address is known."""
-        if frame.source_ieee is not None:
-            member = self.members.get(frame.source_ieee)
-            if member is not None:
-                if frame.source is not None and frame.source != member.short and frame.source < FIRST_BROADCAST:
-                    self.place(member, frame.source)
-                return member
+        member = self._by_ieee(frame)
+        if member is not None:
+            return member
         short = frame.source
         if short is None:
             return None
         member = self._by_short.get(short)
         if member is None and not (short == COORDINATOR and self._is_coordinator):
             self._unknown(short, frame)
+        return member
+
+    def _by_ieee(self, frame: ApsFrame) -> Member | None:
+        """The member that a frame's extended address names; it is at the frame's network address now."""
+        member = self.members.get(frame.source_ieee) if frame.source_ieee is not None else None
+        if member is not None and frame.source is not None and frame.source < FIRST_BROADCAST:
+            self.place(member, frame.source)
         return member
 
     def _unknown(self, short: int, frame: ApsFrame) -> None:
@@ -278,10 +282,8 @@ class Network:
             )
             self._listener.announced(self, joined)
             return
-        member = None
-        if frame.source_ieee is not None:
-            member = self.members.get(frame.source_ieee)
-        elif frame.source is not None:
+        member = self._by_ieee(frame)
+        if member is None and frame.source_ieee is None and frame.source is not None:
             member = self._by_short.get(frame.source)
         if member is not None:
             member.lqi = frame.lqi if frame.lqi is not None else member.lqi

@@ -9,7 +9,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from hub.bus import Bus
 from hub.clock import Clock
@@ -20,6 +19,7 @@ from hub.events import NetworkChanged, TopologyScanned
 from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
 from hub.zigbee.household import ZIGBEE_EPOCH, Household
+from hub.zigbee.joining import Joining
 from hub.zigbee.link_keys import LinkKeys, key_of
 from hub.zigbee.member import Member
 from hub.zigbee.model import (
@@ -51,9 +51,6 @@ log = logging.getLogger(__name__)
 
 MAX_JOINING_S = 3600
 """Longest joining window: an hour with the door open is enough for a house full of devices."""
-RADIO_WINDOW_S = 254
-"""What a radio's own timer can hold (Zigbee R21, 2.4.3.3.7); a longer window is opened again."""
-REOPEN_S = 240
 CHANNELS = range(11, 27)
 
 Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
@@ -76,9 +73,7 @@ class Networks:
         self._sections = {section.name: section for section in sections}
         self._household, self._registry, self._link_keys = household, registry, link_keys
         self._devices, self._bus, self._clock, self._spawn = devices, bus, clock, spawn
-        self._joining: dict[str, tuple[float, int | None]] = {}
-        """Monotonic end of each open window, and the router that it is open at."""
-        self._windows: dict[str, asyncio.Task[None]] = {}
+        self._joining = Joining(clock, spawn, self.changed)
         self._topologies: dict[str, Topology] = {}
         self._scanning: set[str] = set()
         self._state: dict[str, NetworkState] = dict.fromkeys(self._sections, NetworkState.STARTING)
@@ -94,7 +89,7 @@ class Networks:
     def radio_down(self, name: str, reason: str) -> None:
         """A radio is gone."""
         self._state[name] = NetworkState.DOWN
-        self._close_window(name)
+        self._joining.radio_down(name)
         self._household.radio_down(name, reason)
         self.changed(self._household.networks[name])
 
@@ -103,12 +98,20 @@ class Networks:
         self._household.networks[name].hear(event)
 
     def moved(self, network: Network) -> None:
-        """A network is there, or is another one than before: its trust centre may have forgotten all keys."""
-        if network.radio is not None and network.radio.capabilities.link_keys and self._link_keys.of(network.name):
-            self._spawn(self._register_keys(network), f"keys of {network.name}")
+        """A network is there, or is another one than before: its radio may have forgotten all that it was told."""
+        if network.radio is not None and not network.radio.network.is_operational:
+            self._joining.radio_down(network.name)
+        else:
+            self._spawn(self._restore(network), f"what {network.name} was told")
         self.changed(network)
 
+    async def _restore(self, network: Network) -> None:
+        await self._register_keys(network)
+        await self._joining.restore(network)
+
     async def _register_keys(self, network: Network) -> None:
+        if network.radio is None or not network.radio.capabilities.link_keys:
+            return
         for ieee, key in dict(self._link_keys.of(network.name)).items():
             if network.radio is None:
                 return
@@ -135,7 +138,7 @@ class Networks:
             driver=self._sections[radio].radio.driver,
             state=self._state[radio],
             detail=network.down_reason if network.radio is None else "",
-            joining_until=self._joining_until(radio),
+            joining_until=self._joining.until(radio),
             devices=len(network.members),
             explicit_add=self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD),
             pending=len(network.conversations),
@@ -174,49 +177,18 @@ class Networks:
         network = self.network(radio)
         if not 0 <= duration_s <= MAX_JOINING_S:
             raise InvalidError("duration_s", duration_s, f"0 (close) to {MAX_JOINING_S}")
-        router: int | None = None
+        router: Member | None = None
         if via is not None:
             home, member = self._member(via)
             if home is not network:
                 raise InvalidError("via", via, f"a router of {radio!r}; this device is a member of {home.name!r}")
             if not member.is_router or member.short is None:
                 raise InvalidError("via", via, "a router of this network")
-            router = member.short
+            router = member
         async with told(f"joining on {radio!r}"):
-            await network.need_radio().permit_join(min(duration_s, RADIO_WINDOW_S), router)
-        self._close_window(radio)
-        if duration_s:
-            self._joining[radio] = (self._clock.monotonic() + duration_s, router)
-            self._windows[radio] = self._spawn(self._hold_open(network, duration_s, router), f"joining {radio}")
+            await self._joining.permit(network, duration_s, router)
         self.changed(network)
         return self.get(radio)
-
-    async def _hold_open(self, network: Network, duration_s: int, router: int | None) -> None:
-        """Open the window again before the radio's own timer closes it, and tell when it is over."""
-        end = self._clock.monotonic() + duration_s
-        while (left := end - self._clock.monotonic()) > 0:
-            await asyncio.sleep(min(left, REOPEN_S))
-            left = end - self._clock.monotonic()
-            if left > 0 and network.radio is not None:
-                try:
-                    await network.radio.permit_join(min(round(left), RADIO_WINDOW_S), router)
-                except (NoReplyError, DeliveryError, RadioLostError) as error:
-                    log.warning("%s: joining could not be held open: %s", network.name, error)
-                    break
-        self._joining.pop(network.name, None)
-        self.changed(network)
-
-    def _close_window(self, radio: str) -> None:
-        self._joining.pop(radio, None)
-        task = self._windows.pop(radio, None)
-        if task is not None:
-            task.cancel()
-
-    def _joining_until(self, radio: str) -> datetime | None:
-        open_until = self._joining.get(radio)
-        if open_until is None:
-            return None
-        return self._clock.now() + timedelta(seconds=open_until[0] - self._clock.monotonic())
 
     async def add_device(
         self,
@@ -266,6 +238,7 @@ class Networks:
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
+        await self._household.flush()  # it may be the only thing that lets the device in
         if join_time_s is not None:
             await self.permit_join(radio, join_time_s)
         return self._told(member)

@@ -163,8 +163,10 @@ class Air:
     @property
     def is_open(self) -> bool:
         """Whether devices may join anywhere."""
-        now = asyncio.get_running_loop().time()
-        return any(now < until for until in self._open.values())
+        return any(self._is_open_at(ieee) for ieee in (0, *self._routers()))
+
+    def _routers(self) -> list[int]:
+        return [place.station.ieee for place in self.places.values() if place.is_router and place.power]
 
     def _is_open_at(self, parent: int) -> bool:
         return asyncio.get_running_loop().time() < self._open.get(parent, self._open.get(None, 0.0))
@@ -237,11 +239,7 @@ class Air:
                 return short
 
     def _parent_for(self, station: Station, *, anywhere: bool) -> int:
-        routers = [
-            place.station.ieee
-            for place in self.places.values()
-            if place.is_router and place.power and place.station is not station
-        ]
+        routers = [ieee for ieee in self._routers() if ieee != station.ieee]
         parents = [0, *routers] if anywhere else [ieee for ieee in (0, *routers) if self._is_open_at(ieee)]
         if 0 in parents and (station.capability & 0x02 or len(parents) == 1 or self.random.random() < 0.5):
             return 0

@@ -130,6 +130,9 @@ class XbeeEmulator(EmulatedStick):
 
     def _boot(self, status: int) -> None:
         self._booting, self._association, self._out = True, 0xFF, 0
+        for task in list(self._tasks):
+            task.cancel()  # what was on its way is not known any more
+        self.air.permit(0, via=0)
         self.registers.restart()
 
         def up() -> None:
@@ -140,6 +143,7 @@ class XbeeEmulator(EmulatedStick):
 
         def started() -> None:
             self._association = 0x00
+            self.air.permit(self.registers.number("NJ"), via=0)
             self._say(b"\x8a\x06")
 
         self._after(BOOT_S, up)
@@ -441,7 +445,7 @@ class XbeeEmulator(EmulatedStick):
     def authenticate(self, ieee: int) -> bool:
         """See `air.Coordinator`. Without a certificate nobody can establish keys with the module."""
         place = self.air.places.get(ieee)
-        if place is None or self._at("VC", b"")[1] != b"\x01":
+        if place is None or self._association != 0 or self._at("VC", b"")[1] != b"\x01":
             return False
         self._authenticated.add(ieee)
         self._say(struct.pack(">BQHB", 0xA2, ieee, place.short, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from hub.clock import ManualClock
 from hub.errors import InvalidError, NotFoundError, RefusedError, UnknownOutcomeError, UnsupportedError
 from hub.model import Action
 from hub.registry import DEFAULT_TIMEOUT
-from radios.api import NotSupportedError
+from hub.zigbee.model import NetworkState
+from radios.api import NetworkChanged, NotSupportedError
+from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
 
@@ -25,13 +28,57 @@ async def test_a_router_of_another_network_opens_no_joining_and_is_said_to_be_th
         attic = DRIVER.rooms["attic"]
         with pytest.raises(InvalidError, match=r"a router of 'attic'.* member of 'han'"):
             await hub.networks.permit_join("attic", 60, name)
-        assert attic.permits == []
+        assert attic.permits == [(0, None)]  # closed as the radio came up
         assert hub.networks.get("attic").joining_until is None
         await hub.networks.permit_join("han", 60, name)
-        assert room.permits == [(60, 0x2001)]
+        assert room.permits == [(0, None), (60, 0x2001)]
         asleep = await joined(hub, room, sensor())
         with pytest.raises(InvalidError, match="a router of this network"):
             await hub.networks.permit_join("han", 60, asleep)
+
+
+async def test_joining_goes_on_when_the_radio_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.supervisor.FIRST_PAUSE_S", 0.05)
+    async with running(tmp_path) as (hub, room):
+        until = (await hub.networks.permit_join("han", 200)).joining_until
+        room.permits.clear()
+        room.is_absent = True
+        room.lose()
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.DOWN)
+        assert hub.networks.get("han").joining_until is None
+        room.is_absent = False
+        await eventually(lambda: hub.networks.get("han").joining_until is not None)
+        [(seconds, via)] = room.permits
+        assert 190 <= seconds <= 200
+        assert via is None
+        again = hub.networks.get("han").joining_until
+        assert until is not None and again is not None  # noqa: PT018 - for the type checker
+        assert abs((again - until).total_seconds()) < 1
+        # One that a person closes stays closed.
+        await hub.networks.permit_join("han", 0)
+        room.lose()
+        await eventually(lambda: room.permits[2:] == [(0, None)])
+        assert hub.networks.get("han").joining_until is None
+
+
+async def test_joining_at_a_router_ends_with_the_routers_network(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        name = await joined(hub, room, plug())
+        await hub.networks.permit_join("han", 60, name)
+        assert room.permits[-1] == (60, 0x2001)
+        room.network = replace(room.network, extended_pan_id=0x99)
+        room.events_waiting.put_nowait(NetworkChanged(room.network))
+        await eventually(lambda: room.permits[-1] == (0, None))
+        assert hub.networks.get("han").joining_until is None
+
+
+async def test_nobody_closes_the_network_of_somebody_else(tmp_path: Path) -> None:
+    room = DRIVER.rooms["han"] = Room()
+    room.network = replace(room.network, is_coordinator=False, short=0x1234)
+    async with running(tmp_path) as (hub, _):
+        room.events_waiting.put_nowait(NetworkChanged(room.network))
+        await hub.networks.permit_join("han", 60)
+        assert room.permits == [(60, None)]
 
 
 async def test_a_live_member_is_not_added_to_another_network(tmp_path: Path) -> None:
