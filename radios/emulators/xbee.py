@@ -124,6 +124,13 @@ class XbeeEmulator(EmulatedStick):
         """It restarts by itself."""
         self._boot(0x01)
 
+    def forget(self) -> None:
+        """Its flash is gone, or it is another one of its kind: another network, without keys and devices."""
+        self.table.clear()
+        self._authenticated.clear()
+        self.air.forget_all()
+        self._form()
+
     def _restarted(self) -> None:
         self._reader = Reader()
         self._boot(0x00)

@@ -208,6 +208,31 @@ async def test_the_hub_loses_its_power(tmp_path: Path, moment: str) -> None:
         assert acknowledged <= readings(after)
 
 
+@pytest.mark.parametrize("is_hub_there", [True, False])
+async def test_a_radio_that_has_forgotten_everything_gets_the_keys_back(tmp_path: Path, is_hub_there: bool) -> None:
+    async with one_meter() as (module, meter), AsyncExitStack() as stack:
+        module.spring = lambda: True  # type: ignore[method-assign]
+        hub = await stack.enter_async_context(hub_on(module, tmp_path))
+        await join_until(hub, module, meter, AUTHENTICATED)
+        await ends_well(hub, module, meter)
+        if not is_hub_there:
+            await stack.aclose()
+        module.kill()
+        module.forget()
+        if is_hub_there:
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.DOWN)
+        module.revive()
+        if not is_hub_there:
+            hub = await stack.enter_async_context(hub_on(module, tmp_path))
+        await eventually(lambda: module.table == {meter.ieee: meter.link_key})
+        said = "the network is another one: join it again"
+        await eventually(lambda: hub.devices.get(name_of(meter)).availability_detail == said)
+        await hub.networks.permit_join("han", 254)
+        await ends_well(hub, module, meter)
+        await stack.aclose()
+        keeps_its_key(tmp_path, meter)
+
+
 @pytest.mark.parametrize("is_pulled", [False, True], ids=["restarts", "is pulled out"])
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_the_radio_loses_its_power(tmp_path: Path, moment: str, is_pulled: bool) -> None:
