@@ -198,7 +198,11 @@ class Capabilities:
     endpoints: tuple[FixedEndpoint, ...] = ()
     """Fixed endpoints; empty where the host registers its own."""
     max_payload: int
-    """Bytes of `ApsFrame.payload`; longer frames are refused before anything is sent."""
+    """Bytes of `ApsFrame.payload` that a unicast carries however it is protected: with a link key, where it can.
+
+    Longer frames are refused before anything is sent. A radio may take a few more bytes without encryption, and fewer
+    of a broadcast.
+    """
     energy_scan: bool
     channel_change: bool
     led: bool

@@ -29,13 +29,15 @@ from radios.emulators.xbee_line import Reader, write
 from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Registers
 
 IEEE = 0x0013A20040400001
-FIRMWARES = {"3119": 0x3119, "5132": 0x5132, "3319": 0x3319, "21A7": 0x21A7}
-"""Values of VR: coordinator, S2C, router, and ZB firmware that is not Smart Energy's."""
-EITHER = "5132"
+FIRMWARES = {"3119": 0x3119, "5132": 0x5132, "5156": 0x5156, "3319": 0x3319, "21A7": 0x21A7}
+"""Values of VR: coordinator, S2C twice, router, and ZB firmware that is not Smart Energy's."""
+EITHER = frozenset(("5132", "5156"))
 """Firmware whose role is up to register CE."""
 BOOT_S, START_S, RESET_S = 0.2, 0.3, 0.3
 MAX_KEYS = 10
-MAX_PAYLOAD, ENCRYPTION = 0x80, 9
+MAX_PAYLOAD, ENCRYPTION, MAX_BROADCAST = 0x80, 9, 66
+LONGER_SINCE, LONGER_PAYLOAD = 0x5156, 0xFF
+"""Firmware whose frames may be longer."""
 MAX_OUT = 8
 """Transmissions that the module has buffers for."""
 DEVICE_ANNOUNCE = 0x0013
@@ -80,7 +82,7 @@ class XbeeEmulator(EmulatedStick):
         super().__init__(config)
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
-        self.registers = Registers(is_either=config.firmware == EITHER)
+        self.registers = Registers(is_either=config.firmware in EITHER)
         if config.api_mode is not None:
             self.registers.write("AP", bytes((config.api_mode,)))
             self.registers.keep()
@@ -129,7 +131,7 @@ class XbeeEmulator(EmulatedStick):
         self.table.clear()
         self._authenticated.clear()
         self.air.forget_all()
-        self._form()
+        form(self.air, self.random, self.registers.number("SC"), self.registers.number("ID"))
 
     def _restarted(self) -> None:
         self._reader = Reader()
@@ -164,6 +166,10 @@ class XbeeEmulator(EmulatedStick):
     def is_on_network(self) -> bool:
         """It has formed, or joined."""
         return self._association == 0x00
+
+    @property
+    def _longest(self) -> int:
+        return LONGER_PAYLOAD if FIRMWARES[self.config.firmware] >= LONGER_SINCE else MAX_PAYLOAD
 
     # -- the line ------------------------------------------------------------------------------------------------------
 
@@ -231,7 +237,7 @@ class XbeeEmulator(EmulatedStick):
             "OI": air.pan_id.to_bytes(2, "big"),
             "OP": air.extended_pan_id.to_bytes(8, "big"),
             "MY": self.short.to_bytes(2, "big") if self.is_on_network else b"\xff\xfe",
-            "NP": bytes((MAX_PAYLOAD,)),
+            "NP": bytes((self._longest,)),
             "NC": b"\x0a",
             "ZS": b"\x02",
             "VC": bytes((self.config.is_certified or {"ZU", "ZT", "ZV"} <= set(self.registers.keys),)),
@@ -314,7 +320,7 @@ class XbeeEmulator(EmulatedStick):
         if self.outcomes:
             outcome = self.outcomes.pop(0)
             return None if outcome is None else self._status(number, short, outcome)
-        if len(data) > MAX_PAYLOAD - (ENCRYPTION if encrypted else 0):
+        if len(data) > (MAX_BROADCAST if is_broadcast else self._longest - (ENCRYPTION if encrypted else 0)):
             return self._status(number, short, _TOO_LARGE)
         if not self.is_on_network:
             return self._status(number, 0xFFFD, _NOT_JOINED)

@@ -15,17 +15,22 @@ from protocols.xbee.frames import (
     TransmitOption,
 )
 from protocols.xbee.status import DeliveryStatus
+from protocols.zdo import DeviceAnnounce, MacCapability
 from radios.api import Capabilities, DeliveryError, NoLinkKeyError, NotSupportedError
 
 APS_ENCRYPTION_BYTES = 9
 """What encryption takes of a payload (90033931_A, p. 54)."""
+BROADCAST_BYTES = 66
+"""Of a broadcast, which no stack puts together from fragments: what one packet of a secured network carries (Digi,
+knowledge base 3345)."""
 
 
+ADDRESSES_KEPT = 1024
 _NO_LINK_KEY = frozenset((DeliveryStatus.NO_LINK_KEY, DeliveryStatus.KEY_NOT_AUTHORIZED))
 
 
 def capabilities_of(max_payload: int, *, is_router: bool = False) -> Capabilities:
-    """What a module with Smart Energy firmware can do: as trust centre, or as a router."""
+    """What a module with Smart Energy firmware can do, as trust centre or as a router. `max_payload`: register NP."""
     return Capabilities(
         answers_zdo=False,
         answers_default_response=False,
@@ -67,6 +72,20 @@ def address_of(frame: ApsFrame) -> tuple[Eui64, int]:
     return SHORT_ONLY_IEEE, short
 
 
+def check_size(frame: ApsFrame, max_payload: int) -> None:
+    """Raise `NotSupportedError` for a payload that is too long for a module whose register NP says `max_payload`.
+
+    Unicasts up to there are fragmented by the module where they have to be.
+    """
+    limit, what = max_payload, "this module carries"
+    if frame.delivery is Delivery.BROADCAST:
+        limit, what = BROADCAST_BYTES, "a broadcast, which cannot be fragmented, carries"
+    elif frame.security is Security.LINK_KEY:
+        limit, what = max_payload - APS_ENCRYPTION_BYTES, "encrypted, this module carries"
+    if len(frame.payload) > limit:
+        raise NotSupportedError(f"{what} {limit} bytes, not {len(frame.payload)}")
+
+
 def transmit_of(frame: ApsFrame, number: int, *, sleeps: bool) -> ExplicitTransmit:
     """The frame as the module takes it. `sleeps`: the destination may answer late."""
     ieee, short = address_of(frame)
@@ -104,6 +123,29 @@ def frame_of(frame: ExplicitReceive) -> ApsFrame:
         security=Security.LINK_KEY if is_encrypted else Security.NETWORK,
         ack=bool(frame.options & ReceiveOption.ACKNOWLEDGED),
     )
+
+
+class Sleepers:
+    """Network addresses of devices that hear only when they poll."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, None] = {}
+
+    def __contains__(self, short: int | None) -> bool:
+        return short in self._known
+
+    def add(self, short: int) -> None:
+        """The module says that it is an end device."""
+        self._known[short] = None
+        if len(self._known) > ADDRESSES_KEPT:
+            del self._known[next(iter(self._known))]
+
+    def announced(self, announce: DeviceAnnounce) -> None:
+        """A device says it itself: older firmware does not; and a router may have a sleeper's old address."""
+        if announce.mac_capability & MacCapability.RECEIVER_ON_WHEN_IDLE:
+            self._known.pop(announce.short, None)
+        else:
+            self.add(announce.short)
 
 
 def undelivered(status: DeliveryStatus) -> DeliveryError:

@@ -38,7 +38,7 @@ from radios.api import (
     RadioLostError,
 )
 from radios.options import told_apart
-from radios.xbee.aps import address_of, capabilities_of, frame_of, transmit_of, undelivered
+from radios.xbee.aps import Sleepers, address_of, capabilities_of, check_size, frame_of, transmit_of, undelivered
 from radios.xbee.bringup import (
     IDENTITY,
     NETWORK,
@@ -76,7 +76,6 @@ LOOK_S = 1.0
 CLOSING_S = 1.0
 READY_S = 8.0
 """A frame waits so long for a module that has restarted."""
-ADDRESSES_KEPT = 1024
 _OUT_OF_BUFFERS = frozenset((DeliveryStatus.NO_BUFFERS, DeliveryStatus.NO_RESOURCES, DeliveryStatus.NO_RESOURCES_2))
 
 
@@ -96,10 +95,10 @@ class XbeeRadio(ZigbeeStick):
         """What keeps a router on a network; None for a coordinator."""
         self._firmware = ""
         self._ieee = Eui64(0)
+        self._max_payload = 0
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[tuple[Eui64, int], tuple[asyncio.Lock, int]] = {}
-        self._sleepers: dict[int, None] = {}
-        """Network addresses that have told that they are end devices."""
+        self._sleepers = Sleepers()
         self._tasks = asyncio.TaskGroup()
         self._services: list[asyncio.Task[None]] = []
         self._is_open = False
@@ -122,7 +121,8 @@ class XbeeRadio(ZigbeeStick):
             values = await carry_out(self._link, (*VOLATILE, *IDENTITY))
             self._firmware, self._ieee = firmware_of(values).name, ieee_of(values)
             await self._take_role(firmware_of(values))
-            self._capabilities = capabilities_of(to_number(values["NP"]), is_router=self._joining is not None)
+            self._max_payload = to_number(values["NP"])
+            self._capabilities = capabilities_of(self._max_payload, is_router=self._joining is not None)
             if values.get("VC") == b"\x00":
                 log.warning("%s: the module has no certificate: no keys can be established with it", self.name)
             if self._options.tx_power is not None:
@@ -264,9 +264,7 @@ class XbeeRadio(ZigbeeStick):
 
     def _received(self, frame: ExplicitReceive) -> None:
         if frame.options & ReceiveOption.FROM_END_DEVICE:
-            self._sleepers[frame.short] = None
-            if len(self._sleepers) > ADDRESSES_KEPT:
-                del self._sleepers[next(iter(self._sleepers))]
+            self._sleepers.add(frame.short)
         if frame.profile == Profile.ZDO and frame.cluster == DeviceAnnounce.CLUSTER:
             try:
                 _, announce = decode_zdo(frame.cluster, frame.data)
@@ -274,6 +272,7 @@ class XbeeRadio(ZigbeeStick):
                 self._counters["unreadable"] += 1
                 return
             if isinstance(announce, DeviceAnnounce):
+                self._sleepers.announced(announce)
                 self._events.tell(
                     DeviceJoined(ieee=announce.ieee, short=announce.short, mac_capability=announce.mac_capability)
                 )
@@ -324,10 +323,8 @@ class XbeeRadio(ZigbeeStick):
 
         Every frame is tried once; only a module without buffers is asked again.
         """
-        limit = self.capabilities.max_payload
-        if len(frame.payload) > limit:
-            raise NotSupportedError(f"this module carries {limit} bytes, not {len(frame.payload)}")
         address = address_of(frame)
+        check_size(frame, self._max_payload)
         await self._until_ready()
         sleeps = frame.destination in self._sleepers
         is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)

@@ -145,6 +145,8 @@ async def ends_well(hub: Hub, module: Fragile, meter: EmulatedDevice) -> None:
         assert module.press(meter)
     await eventually(lambda: meter.is_authenticated)
     await eventually(lambda: is_interviewed(hub, meter))
+    # The word of it may have been lost with the power: what came encrypted said it.
+    assert hub.household.members[meter.ieee].is_authenticated
     assert hub.household.members[meter.ieee].interview_detail == ""
     assert [device.id for device in hub.devices.all()] == [name_of(meter)]
     assert list(hub.household.members) == [meter.ieee]

@@ -202,6 +202,7 @@ class ZigbeeContract:
             destination_endpoint=1,
             payload=bytes(can.max_payload + 1),
             destination=NOBODY,
+            security=Security.LINK_KEY if can.aps_encryption else Security.NETWORK,
         )
         with pytest.raises(NotSupportedError):
             await opened.radio.send(long)
