@@ -40,7 +40,7 @@ def violations(module: str, imported: str) -> str | None:
         return None
     if target[0] not in ALLOWED[parts[0]]:
         # The demo and the tests of a user without hardware run emulators: only hubd may start them.
-        if module == "web.daemon" and imported.startswith("radios.emulators"):
+        if module == "web.demo" and imported.startswith("radios.emulators"):
             return None
         return f"{parts[0]} imports {target[0]}: up or past a layer"
     if parts[0] == "hub" and target[0] == "radios" and imported not in RADIOS_FOR_THE_HUB:

@@ -6,13 +6,12 @@ import argparse
 import asyncio
 import logging
 import os
-import re
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,41 +22,10 @@ from hub.config import Config, default_data_dir, load, parse_listen
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hub.hub import Hub
-    from hub.model import Device
-    from radios.emulators.zigate import ZigateEmulator
+    from web.demo import Demo
 
 EXIT_CONFIG = 2
-DEFAULT_NAME = r"Breaker .*|New device [0-9a-f]{4}|(Plug|Meter|Thermostat|Remote) [0-9a-f]{4}"
-"""What a device is called before a person, or the demo, calls it something."""
 OUR_PACKAGES = ("protocols", "radios", "hub", "web")
-DEMO_HOME = {
-    "refrigerator": "Refrigerator",
-    "ev_charger": "Car charger",
-    "solar": "Solar inverter",
-    "water_heater": "Water heater",
-}
-"""What the demo's breakers feed, and what they are called."""
-DEMO_START_S = 17.3 * 3600
-"""The demo begins late in the afternoon, with sun on the roof and the car about to come home."""
-DEMO_SPEED = 30.0
-"""The demo's day passes in 48 minutes, so that a visitor sees the compressor start and the sun move."""
-DEMO_ZIGBEE = {
-    "plug": "Coffee machine",
-    "meter": "Electricity meter",
-    "thermostat": "Living room",
-    "cube": "Magic cube",
-}
-"""What is around the demo's emulated ZiGate, and what it is called. The last one joins while the visitor watches."""
-DEMO_ZIGBEE_SPEED = 4.0
-"""Rooms warm up and cubes are played with a little faster than in life."""
-DEMO_RADIO = "zigbee"
-DEMO_PRESS_S = 1.5
-"""Between one device's joining and the next."""
-DEMO_WAIT_S = 25.0
-"""A visitor who has not opened joining by then sees the demo do it."""
-DEMO_LOCKOUT_S = 10.0
-"""Emulated breakers refuse a command within 10 s of another, as real ones are said to (EMCB-LIB)."""
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -117,9 +85,12 @@ async def _run(given: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        demo: _Demo | None = None
+        demo: Demo | None = None
         if given.demo:
-            config, demo = await stack.enter_async_context(_demo(given))
+            from web.demo import demo_home, played
+
+            config, demo = await stack.enter_async_context(demo_home(given))
+            config = _with_options(config, given)
         else:
             config = _load(given)
         # Imported here, so that a wrong option or configuration is answered at once.
@@ -128,11 +99,10 @@ async def _run(given: argparse.Namespace) -> int:
 
         hub = await stack.enter_async_context(Hub(config))
         server = await stack.enter_async_context(serve(hub))
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
         if demo is not None:
-            for work, label in ((_name_devices(hub, demo.names), "names"), (_join_devices(hub, demo.stick), "joining")):
-                stack.callback(tasks.create_task(work, name=f"demo {label}").cancel)
-        _welcome(config, server.login_url(), server.token, demo=given.demo)
+            await stack.enter_async_context(played(hub, demo))
+        what = f"{len(config.radios)} radio(s)" if demo is None else demo.summary()
+        _welcome(config, server.login_url(), server.token, what)
         await stop.wait()
         logging.getLogger(__name__).info("stopping")
     return 0
@@ -148,7 +118,7 @@ def _with_options(config: Config, given: argparse.Namespace) -> Config:
     return config
 
 
-def _welcome(config: Config, login_url: str, token: str | None, *, demo: bool) -> None:
+def _welcome(config: Config, login_url: str, token: str | None, what: str) -> None:
     """Print where to click. On standard output, which is not the log: the link signs in."""
     host, port = config.web.listen
     program = Path(sys.argv[0])
@@ -156,9 +126,6 @@ def _welcome(config: Config, login_url: str, token: str | None, *, demo: bool) -
     settings = f"HEH_DATA_DIR={shlex.quote(str(config.data_dir))} " if config.data_dir != default_data_dir({}) else ""
     if (host, port) != ("127.0.0.1", 8080):
         settings += f"HEH_URL={login_url.partition('/login')[0]} "
-    what = f"{len(config.radios)} radio(s)"
-    if demo:
-        what = f"demo with {len(DEMO_HOME)} emulated breakers and {len(DEMO_ZIGBEE)} Zigbee devices"
     lines = [
         f"home-energy-hub {VERSION}: {what}, data in {config.data_dir}",
         "",
@@ -179,108 +146,6 @@ def _shortest(program: str) -> str:
     """The program's path relative to here where that is shorter."""
     relative = os.path.relpath(program) if os.sep in program else program
     return relative if len(relative) < len(program) else program
-
-
-# -- demo ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Demo:
-    """What the demo does by itself once the hub runs."""
-
-    names: Mapping[str, str]
-    """Device id -> what it is called."""
-    stick: ZigateEmulator
-
-
-@asynccontextmanager
-async def _demo(given: argparse.Namespace) -> AsyncIterator[tuple[Config, _Demo]]:
-    """Emulated breakers on loopback UDP and an emulated ZiGate on a pseudo terminal.
-
-    Gives the configuration to connect to them as to real ones, and what to do with them.
-    """
-    import tomllib
-
-    from hub.config import parse
-    from radios.emulators.emcb import EmcbConfig, EmcbEmulator
-    from radios.emulators.errors import EmulatorError
-    from radios.emulators.zigate import ZigateConfig, ZigateEmulator
-
-    zigbee = ZigateConfig(devices=tuple(DEMO_ZIGBEE), speed=DEMO_ZIGBEE_SPEED, start_of_day_s=DEMO_START_S)
-    home = EmcbConfig(
-        count=len(DEMO_HOME),
-        loads=tuple(DEMO_HOME),
-        bind="127.86.0.2",
-        start_of_day_s=DEMO_START_S,
-        speed=DEMO_SPEED,
-        lockout_s=DEMO_LOCKOUT_S,
-        used_before=False,  # each start of the demo is new breakers to the eye; the hub's own totals go on
-    )
-    try:
-        async with EmcbEmulator(home) as emulator, ZigateEmulator(zigbee) as stick:
-            table = tomllib.loads(emulator.toml())
-            table["radio"] += tomllib.loads(stick.toml(DEMO_RADIO))["radio"]
-            table["hub"] = {"name": "demo home"}
-            data_dir = given.data_dir or default_data_dir() / "demo"
-            if given.config is not None:
-                raise ConfigError("--config", "does not go with --demo, which brings its own")
-            names = {f"emcb-{breaker.device_id}": DEMO_HOME[breaker.load] for breaker in emulator.breakers}
-            names |= {f"zigbee-{device.ieee:016x}": DEMO_ZIGBEE[device.kind] for device in stick.devices}
-            yield _with_options(parse(table, data_dir=data_dir), given), _Demo(names, stick)
-    except EmulatorError as error:
-        raise ConfigError("--demo", str(error)) from None
-
-
-async def _name_devices(hub: Hub, names: Mapping[str, str]) -> None:
-    """Call the emulated devices what they feed, unless the visitor has called them something else."""
-    from hub.events import DeviceAdded
-
-    async with hub.bus.subscribe(DeviceAdded) as events:
-        for device in hub.devices.all():
-            await _name(hub, device, names)
-        async for event in events:
-            await _name(hub, event.device, names)
-
-
-async def _join_devices(hub: Hub, stick: ZigateEmulator) -> None:
-    """Have the Zigbee devices join one after the other; the last one when the visitor opens joining, or after a while.
-
-    Their network is as new as the emulated stick: what a demo before this one knew of them comes back as it was.
-    """
-    from hub.errors import HubError
-    from hub.events import NetworkChanged
-
-    *first, last = stick.devices
-    try:
-        async with hub.bus.subscribe(NetworkChanged) as events:
-            while hub.networks.get(DEMO_RADIO).state != "up":
-                await events.get()
-            await hub.networks.permit_join(DEMO_RADIO, 60)
-            for device in first:
-                stick.press(device)
-                await asyncio.sleep(DEMO_PRESS_S)
-            await hub.networks.permit_join(DEMO_RADIO, 0)
-            events.drain()
-            try:
-                async with asyncio.timeout(DEMO_WAIT_S):
-                    while hub.networks.get(DEMO_RADIO).joining_until is None:
-                        await events.get()
-            except TimeoutError:
-                await hub.networks.permit_join(DEMO_RADIO, 60)
-        await asyncio.sleep(DEMO_PRESS_S)
-        stick.press(last)
-    except HubError as error:
-        logging.getLogger(__name__).info("the demo's devices do not join: %s", error)
-
-
-async def _name(hub: Hub, device: Device, names: Mapping[str, str]) -> None:
-    from hub.errors import HubError
-
-    if device.id in names and re.fullmatch(DEFAULT_NAME, device.name):
-        try:
-            await hub.devices.update(device.id, name=names[device.id])
-        except HubError as error:
-            logging.getLogger(__name__).info("%s keeps its name: %s", device.id, error)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import NoReturn, Protocol, Self
+from typing import NoReturn, Protocol, Self, cast
 
 from radios.emulators.errors import EmulatorError
 
@@ -77,12 +77,11 @@ class _Conversation(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         if len(self._server.clients) >= MAX_CLIENTS:
             self._leave(f"error: {MAX_CLIENTS} are connected already")
             return
-        self._server.clients.add(transport)
+        self._server.clients.add(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._transport is not None:

@@ -146,6 +146,30 @@ def test_the_demo_has_zigbee_devices_and_one_joins_when_joining_is_opened(tmp_pa
         assert (status, command["outcome"]) == (200, "confirmed")
 
 
+def test_the_demo_has_a_smart_energy_network_whose_devices_can_be_told_what_to_do(tmp_path: Path) -> None:
+    with demo(tmp_path) as hubd:
+        deadline = time.monotonic() + 3 * LONGEST_START_S
+        stages: dict[str, str] = {}
+        while set(stages.values()) != {"active"} or len(stages) < 4:
+            assert time.monotonic() < deadline, stages
+            time.sleep(0.2)
+            _, answer = hubd.get("/api/v1/devices", hubd.token)
+            for device in answer["devices"]:
+                if device["radio"] == "han":
+                    _, inside = hubd.get(f"/api/v1/devices/{device['id']}/zigbee", hubd.token)
+                    stages[device["name"]] = inside["stage"] if inside["authenticated"] else ""
+        assert set(stages) == {"Utility meter", "Kitchen display", "Bedroom", "Pool pump"}
+        host, _, port = (tmp_path / "simulate").read_text().strip().rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as control:
+            lines = control.makefile("rw")
+            for asked, said in (("list", '"kind": "load-control"'), ("quit", "error: the demo ends with Ctrl-C")):
+                lines.write(asked + "\n")
+                lines.flush()
+                assert said in lines.readline()
+        assert hubd.leave(signal.SIGTERM) < LEAVES_WITHIN_S
+        assert not (tmp_path / "simulate").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_leaves_within_two_seconds_with_nothing_lost(tmp_path: Path, number: int) -> None:
     with demo(tmp_path) as hubd:
