@@ -26,6 +26,10 @@ class DeviceKind(StrEnum):
     ROUTER = "router"
     """It carries other devices' frames and nothing else."""
     DISPLAY = "display"
+    LOAD_CONTROL = "load_control"
+    """It sheds a load when the utility asks."""
+    ENERGY_SERVICE = "energy_service"
+    """The utility's end of a Smart Energy network: prices, messages, load control events."""
     OTHER = "other"
 
 

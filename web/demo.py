@@ -70,7 +70,7 @@ WAIT_S = 25.0
 """A visitor who has not opened joining by then sees the demo do it."""
 PLACE_FILE = "simulate"
 """In the data directory, for `hubctl simulate`: where the Smart Energy devices take their commands."""
-DEFAULT_NAME = r"Breaker .*|New device [0-9a-f]{4}|(Plug|Meter|Thermostat|Remote|Display|Device) [0-9a-f]{4}"
+DEFAULT_NAME = r"Breaker .*|(New device|Plug|Meter|Thermostat|Remote|Display|Load control|Router) [0-9a-f]{4}"
 """What a device is called before a person, or the demo, calls it something."""
 
 

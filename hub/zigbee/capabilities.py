@@ -21,8 +21,13 @@ _PLUGS = frozenset((0x0009, 0x0010, 0x0051, 0x010A, 0x010B, 0x0110))
 """Mains power outlet, smart plug, plug-in units."""
 _REMOTES = frozenset((0x0000, 0x0001, 0x0004, 0x0005, 0x0006, 0x0103, 0x0104, 0x0105, 0x0800, 0x0810, 0x0820, 0x0830))
 """Switches and remotes: they command, and have On/Off or Level only as clients."""
-_IN_PREMISE_DISPLAY = 0x0502
-"""Smart Energy device id."""
+_SMART_ENERGY_KINDS = {
+    0x0500: DeviceKind.ENERGY_SERVICE,
+    0x0502: DeviceKind.DISPLAY,
+    0x0503: DeviceKind.THERMOSTAT,
+    0x0504: DeviceKind.LOAD_CONTROL,
+}
+"""By Smart Energy device id, for devices without clusters that say more."""
 _SMART_ENERGY_METERS = frozenset((0x0501, 0x0506))
 """Metering device, prepayment terminal."""
 
@@ -148,8 +153,9 @@ def _kind(facts: Facts, can: set[Capability]) -> DeviceKind:
         return DeviceKind.PLUG if Capability.METER in can else DeviceKind.SWITCH
     if Capability.METER in can:
         return DeviceKind.METER
-    if _IN_PREMISE_DISPLAY in energy:
-        return DeviceKind.DISPLAY
+    for device_type, kind in _SMART_ENERGY_KINDS.items():
+        if device_type in energy:
+            return kind
     if Capability.GESTURES in can:
         return DeviceKind.REMOTE
     if can & _SENSES:

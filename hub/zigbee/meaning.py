@@ -70,7 +70,7 @@ class Meaning:
         )
 
     def _default_name(self, member: Member, kind: DeviceKind) -> str:
-        what = "New device" if kind is DeviceKind.OTHER else kind.value.capitalize()
+        what = "New device" if kind is DeviceKind.OTHER else kind.value.replace("_", " ").capitalize()
         return f"{what} {str(member.ieee)[-4:]}"
 
     def described(self, member: Member) -> None:

@@ -129,5 +129,5 @@ class Joining:
     def _say(self, state: str) -> None:
         """Once for each state: attempts go on for days where nobody opens joining."""
         if state != self._said:
-            log.info("%s: %s", self._name, state or "it is on its network")
+            log.debug("%s: %s", self._name, state or "it is on its network")
             self._said = state

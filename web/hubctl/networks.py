@@ -10,7 +10,7 @@ import click
 from web.hubctl.context import App, json_option, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.find import asked_quietly, complete_device, find_device
-from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show
+from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show, words
 from web.hubctl.progress import waiting
 from web.hubctl.units import UNKNOWN, bar, span
 
@@ -138,10 +138,12 @@ def show_(app: App, radio: str | None, as_json: bool) -> None:
 def _show(network: Network) -> None:
     pieces((network.radio, "bold"), (f"  {network.driver}", "dim"))
     can = [name.replace("_", " ") for name in network.can.__struct_fields__ if getattr(network.can, name)]
+    keyed = network.can.aps_encryption and network.role
     facts = (
         ("state", f"{network.state}{': ' + network.detail if network.detail else ''}"),
         ("stick", " ".join(word for word in (network.model, network.firmware) if word) or UNKNOWN),
         ("used as", network.mode or UNKNOWN),
+        *((("role", f"{words(network.role)}, trust centre {network.trust_centre or UNKNOWN}"),) if keyed else ()),
         ("channel", UNKNOWN if network.channel is None else str(network.channel)),
         ("PAN id", f"{network.pan_id or UNKNOWN}  extended {network.extended_pan_id or UNKNOWN}"),
         ("address", f"{network.short or UNKNOWN}  {network.ieee or UNKNOWN}"),

@@ -33,7 +33,16 @@ export const KIND: Record<Device['kind'], string> = {
   remote: 'Remote',
   router: 'Router',
   display: 'Display',
+  load_control: 'Load control',
+  energy_service: 'Energy service',
   other: 'Other device',
+};
+
+/** What the hub is on a network that has link keys. */
+export const ROLE: Record<string, string> = {
+  esi_coordinator: 'trust centre',
+  esi_router: 'router, energy service',
+  aux_gateway: 'in-premise display',
 };
 
 export const STEP: Record<string, string> = {
