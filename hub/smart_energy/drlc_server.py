@@ -1,0 +1,185 @@
+"""The server of Demand Response and Load Control: events that were made here, who has them, what they report. Pure.
+
+Smart Energy profile 1.1b, D.2.3; the gateway manual, SE Server Clusters. Events are unicast to every client, and again
+to those that come back; a client may get one twice. Their reports make a matrix of events, clients and statuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from hub.errors import InvalidError, RefusedError
+from hub.smart_energy.drlc_limits import broken_limit
+from protocols.ids import Eui64
+from protocols.se.drlc import (
+    ALL_EVENTS,
+    ANY_EVENT,
+    CancelControl,
+    CancelLoadControlEvent,
+    DeviceClass,
+    EventStatus,
+    GetScheduledEvents,
+    LoadControlEvent,
+    ReportEventStatus,
+)
+
+MAX_EVENTS = 500
+"""Kept at once; the profile asks for 2 at least."""
+MAX_STATUSES = 32
+"""Of one client about one event: a device that repeats itself does not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who takes events: an endpoint of a device."""
+
+    ieee: Eui64
+    endpoint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A status that a client has reported."""
+
+    status: EventStatus
+    time: int
+    """By the client's clock."""
+    received: int
+    """By ours."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ServerEvent:
+    """An event that was made here."""
+
+    event: LoadControlEvent
+    """`start_time` as it was asked for."""
+    start: int
+    """When it starts, by our clock."""
+    classes: DeviceClass
+    """Those that it was not cancelled for."""
+    cancelled: bool = False
+    superseded_by: int | None = None
+    """A newer event that overlaps it, for all of its classes."""
+    delivered: set[Client] = field(default_factory=set)
+    """Clients whose radio has acknowledged it."""
+    told: dict[Client, list[Told]] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Its issuer event id."""
+        return self.event.issuer_event_id
+
+    @property
+    def end(self) -> int:
+        """When it ends, whatever clients draw."""
+        return self.start + 60 * self.event.duration_min
+
+    def command(self) -> LoadControlEvent:
+        """As it is sent: with its absolute start, for the classes that are left."""
+        return replace(self.event, start_time=self.start, device_class=self.classes)
+
+    def last(self, client: Client) -> EventStatus | None:
+        """What a client has reported last."""
+        told = self.told.get(client)
+        return told[-1].status if told else None
+
+
+class DrlcServer:
+    """All events of one server endpoint."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, ServerEvent] = {}
+        """By issuer event id, oldest first."""
+
+    def load(self, events: Iterable[ServerEvent]) -> None:
+        """Go on with what was kept before a restart."""
+        self.events = {one.number: one for one in events}
+
+    def create(self, event: LoadControlEvent, now: int) -> ServerEvent:
+        """Take an event. Raises `InvalidError` that names the field, `RefusedError` for a number that is in use."""
+        limit = broken_limit(event, is_ours=True)
+        if limit is not None:
+            raise InvalidError(limit.field, getattr(event, limit.field), limit.allowed)
+        if event.issuer_event_id in self.events:
+            raise RefusedError(f"there is an event {event.issuer_event_id} already; each needs a number of its own")
+        start = event.start_time or now
+        new = ServerEvent(event=event, start=start, classes=event.device_class)
+        if new.end <= now:
+            raise InvalidError("start_time", event.start_time, "a start from which the duration reaches past now")
+        self._make_room(now)
+        for other in self.valid(now):
+            if other.start < new.end and new.start < other.end and not other.classes & ~new.classes:
+                other.superseded_by = new.number
+        self.events[new.number] = new
+        return new
+
+    def _make_room(self, now: int) -> None:
+        if len(self.events) < MAX_EVENTS:
+            return
+        over = next((one.number for one in self.events.values() if one.cancelled or one.end <= now), None)
+        if over is None:
+            raise RefusedError(f"{MAX_EVENTS} events are waiting already; cancel some first")
+        del self.events[over]
+
+    def cancel(self, cancel: CancelLoadControlEvent) -> ServerEvent | None:
+        """Cancel an event, whole or for some classes. One that is not known may still be known to clients."""
+        known = self.events.get(cancel.issuer_event_id)
+        if known is None:
+            return None
+        group, wanted = known.event.utility_enrollment_group, cancel.utility_enrollment_group
+        if group and wanted and group != wanted:
+            return known
+        known.classes &= ~cancel.device_class
+        known.cancelled = not known.classes
+        return known
+
+    def cancel_all(self, control: CancelControl, now: int) -> list[ServerEvent]:
+        """Cancel every event that is not over; which those were."""
+        del control  # for the clients
+        found = self.valid(now)
+        for known in found:
+            known.cancelled = True
+        return found
+
+    def clear(self, now: int) -> int:
+        """Forget what is over or cancelled; how many those were."""
+        over = [one.number for one in self.events.values() if one.cancelled or one.end <= now]
+        for number in over:
+            del self.events[number]
+        return len(over)
+
+    def valid(self, now: int) -> list[ServerEvent]:
+        """Scheduled and running events, earliest start first."""
+        found = [one for one in self.events.values() if not one.cancelled and one.end > now]
+        return sorted(found, key=lambda one: (one.start, one.number))
+
+    def missing(self, client: Client, now: int) -> list[ServerEvent]:
+        """Events that a client has not got yet."""
+        return [one for one in self.valid(now) if client not in one.delivered and one.superseded_by is None]
+
+    def answer(self, asked: GetScheduledEvents, now: int) -> list[LoadControlEvent]:
+        """What Get Scheduled Events is answered with; none: NOT_FOUND.
+
+        Chosen: the time asked for is the least end, as 1.0 and 1.1 have it; what 1.2 may mean by it is contained in
+        that, and clients drop what they know.
+        """
+        found = [one for one in self.valid(now) if one.end > max(asked.start_time, now)]
+        least = asked.issuer_event_id
+        if least not in (None, ANY_EVENT):
+            found = [one for one in found if one.start != asked.start_time or one.number >= (least or 0)]
+        if asked.number_of_events != ALL_EVENTS:
+            found = found[: asked.number_of_events]
+        return [one.command() for one in found]
+
+    def hear(self, client: Client, report: ReportEventStatus, now: int) -> ServerEvent | None:
+        """Report Event Status: whatever is reported is kept, repeats too; None for an event that is not ours."""
+        known = self.events.get(report.issuer_event_id)
+        if known is None:
+            return None
+        told = known.told.setdefault(client, [])
+        told.append(Told(report.status, report.status_time, now))
+        del told[:-MAX_STATUSES]
+        known.delivered.add(client)
+        return known
