@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hub.smart_energy.drlc_limits import broken_limit
-from protocols.ids import Eui64
+from hub.smart_energy.peer import Peer
 from protocols.se.base import SeVersion
 from protocols.se.drlc import (
     AT_ONCE,
@@ -46,14 +46,6 @@ MAX_RANDOMIZE_MIN = 60
 ALL_CLASSES, NO_CLASS = DeviceClass(0x0FFF), DeviceClass(0)
 MANDATORY = frozenset((Criticality.EMERGENCY, Criticality.PLANNED_OUTAGE, Criticality.SERVICE_DISCONNECT))
 """Nobody opts out of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """Who made an event: an endpoint of a device."""
-
-    ieee: Eui64
-    endpoint: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,7 +73,7 @@ class State(StrEnum):
 class Report:
     """What to tell the issuers of an event. Of one event they are told in order."""
 
-    issuer: Issuer
+    issuer: Peer
     status: ReportEventStatus
     answers: bool = False
     """It is sent with the number of the command that it answers."""
@@ -92,7 +84,7 @@ class ClientEvent:
     """An event that is kept."""
 
     event: LoadControlEvent
-    issuers: list[Issuer]
+    issuers: list[Peer]
     classes: DeviceClass
     """Those of ours that it still holds for."""
     start: int
@@ -162,7 +154,7 @@ class DrlcClient:
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
-    def receive(self, event: LoadControlEvent, issuer: Issuer, now: int) -> Taken:
+    def receive(self, event: LoadControlEvent, issuer: Peer, now: int) -> Taken:
         """Load Control Event."""
         policy = self.policy
         classes = event.device_class & policy.device_class
@@ -218,7 +210,7 @@ class DrlcClient:
         other.classes &= ~classes
         return [] if other.classes else self._finish(other, EventStatus.SUPERSEDED, now)
 
-    def cancel(self, cancel: CancelLoadControlEvent, issuer: Issuer, now: int) -> Taken:
+    def cancel(self, cancel: CancelLoadControlEvent, issuer: Peer, now: int) -> Taken:
         """Cancel Load Control Event."""
         number = cancel.issuer_event_id
         if not cancel.device_class & self.policy.device_class:
@@ -368,7 +360,7 @@ class DrlcClient:
         return [self._report(known, status, now, to=issuer) for issuer in known.issuers]
 
     @staticmethod
-    def _report(known: ClientEvent, status: EventStatus, now: int, *, to: Issuer, answers: bool = False) -> Report:
+    def _report(known: ClientEvent, status: EventStatus, now: int, *, to: Peer, answers: bool = False) -> Report:
         event = known.event
         return Report(
             to,
@@ -388,7 +380,7 @@ class DrlcClient:
 
     @staticmethod
     def _refused(
-        number: int, issuer: Issuer, status: EventStatus, now: int, event: LoadControlEvent | None = None
+        number: int, issuer: Peer, status: EventStatus, now: int, event: LoadControlEvent | None = None
     ) -> Taken:
         report = ReportEventStatus(
             issuer_event_id=number,

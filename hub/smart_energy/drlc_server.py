@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.drlc_limits import broken_limit
-from protocols.ids import Eui64
+from hub.smart_energy.peer import Peer
 from protocols.se.drlc import (
     ALL_EVENTS,
     ANY_EVENT,
@@ -28,14 +28,6 @@ MAX_EVENTS = 500
 """Kept at once; the profile asks for 2 at least."""
 MAX_STATUSES = 32
 """Of one client about one event: a device that repeats itself does not fill the memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who takes events: an endpoint of a device."""
-
-    ieee: Eui64
-    endpoint: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +54,9 @@ class ServerEvent:
     cancelled: bool = False
     superseded_by: int | None = None
     """A newer event that overlaps it, for all of its classes."""
-    delivered: set[Client] = field(default_factory=set)
+    delivered: set[Peer] = field(default_factory=set)
     """Clients whose radio has acknowledged it."""
-    told: dict[Client, list[Told]] = field(default_factory=dict)
+    told: dict[Peer, list[Told]] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -80,7 +72,7 @@ class ServerEvent:
         """As it is sent: with its absolute start, for the classes that are left."""
         return replace(self.event, start_time=self.start, device_class=self.classes)
 
-    def last(self, client: Client) -> EventStatus | None:
+    def last(self, client: Peer) -> EventStatus | None:
         """What a client has reported last."""
         told = self.told.get(client)
         return told[-1].status if told else None
@@ -155,7 +147,7 @@ class DrlcServer:
         found = [one for one in self.events.values() if not one.cancelled and one.end > now]
         return sorted(found, key=lambda one: (one.start, one.number))
 
-    def missing(self, client: Client, now: int) -> list[ServerEvent]:
+    def missing(self, client: Peer, now: int) -> list[ServerEvent]:
         """Events that a client has not got yet."""
         return [one for one in self.valid(now) if client not in one.delivered and one.superseded_by is None]
 
@@ -173,7 +165,7 @@ class DrlcServer:
             found = found[: asked.number_of_events]
         return [one.command() for one in found]
 
-    def hear(self, client: Client, report: ReportEventStatus, now: int) -> ServerEvent | None:
+    def hear(self, client: Peer, report: ReportEventStatus, now: int) -> ServerEvent | None:
         """Report Event Status: whatever is reported is kept, repeats too; None for an event that is not ours."""
         known = self.events.get(report.issuer_event_id)
         if known is None:

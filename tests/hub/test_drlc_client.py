@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from hub.smart_energy.drlc_client import DrlcClient, DrlcPolicy, Issuer, Report, State
+from hub.smart_energy.drlc_client import DrlcClient, DrlcPolicy, Report, State
+from hub.smart_energy.peer import Peer
 from protocols.ids import Eui64
 from protocols.se.base import SeVersion
 from protocols.se.drlc import (
@@ -24,7 +25,7 @@ from protocols.se.drlc import (
 from protocols.zcl.status import Status
 
 S = EventStatus
-ESI, OTHER = Issuer(Eui64(0x0013A20000000001), 0x5E), Issuer(Eui64(0x0013A20000000002), 0x0A)
+ESI, OTHER = Peer(Eui64(0x0013A20000000001), 0x5E), Peer(Eui64(0x0013A20000000002), 0x0A)
 T = 850_000_000
 HOUR = 3600
 

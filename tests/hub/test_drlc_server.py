@@ -7,7 +7,8 @@ from test_drlc_client import HOUR, T, event
 
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.drlc_limits import LIMITS
-from hub.smart_energy.drlc_server import MAX_EVENTS, MAX_STATUSES, Client, DrlcServer
+from hub.smart_energy.drlc_server import MAX_EVENTS, MAX_STATUSES, DrlcServer
+from hub.smart_energy.peer import Peer
 from protocols.ids import Eui64
 from protocols.se.drlc import (
     AT_ONCE,
@@ -20,7 +21,7 @@ from protocols.se.drlc import (
     ReportEventStatus,
 )
 
-BOX, ROOM = Client(Eui64(0x11), 10), Client(Eui64(0x22), 10)
+BOX, ROOM = Peer(Eui64(0x11), 10), Peer(Eui64(0x22), 10)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_reports_make_a_matrix() -> None:
         assert server.hear(BOX, report(1, status), T + 5) is made
     server.hear(ROOM, report(1, EventStatus.OPTED_OUT), T + 6)
     assert [told.status for told in made.told[BOX]] == [EventStatus.RECEIVED, EventStatus.STARTED, EventStatus.STARTED]
-    assert (made.last(BOX), made.last(ROOM), made.last(Client(Eui64(3), 1))) == (
+    assert (made.last(BOX), made.last(ROOM), made.last(Peer(Eui64(3), 1))) == (
         EventStatus.STARTED, EventStatus.OPTED_OUT, None,
     )  # fmt: skip
     assert made.delivered == {BOX, ROOM}
