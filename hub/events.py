@@ -137,6 +137,20 @@ class DeviceAuthenticated:
 
 
 @dataclass(frozen=True, slots=True)
+class SmartEnergyChanged:
+    """A demand response event, a price or a message is not what it was."""
+
+    time: datetime
+    radio: str
+    kind: str
+    """drlc, price or message."""
+    number: int
+    """Issuer event id, or message id."""
+    what: str
+    """created, delivered, reported, acknowledged, confirmed, active, cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
 class InterviewProgress:
     """A step of a Zigbee device's interview."""
 
@@ -215,6 +229,7 @@ HubEvent = (
     | NetworkChanged
     | DeviceAnnounced
     | DeviceAuthenticated
+    | SmartEnergyChanged
     | InterviewProgress
     | AttributesReported
     | GestureMade

@@ -25,6 +25,8 @@ from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, Registry
+from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.service import SmartEnergy
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
@@ -38,6 +40,7 @@ from hub.zigbee.roles import role_of
 from hub.zigbee.service import Networks
 from hub.zigbee.setup import NetworkSetup
 from hub.zone import local_zone
+from protocols.se.drlc import CLUSTER as DRLC_CLUSTER
 from radios.api import (
     BreakerEvent,
     BreakerRadio,
@@ -99,8 +102,21 @@ class Hub:
             self._spawn,
         )
         self.registry = Registry(self.store)
+        roles = {section.name: role_of(config.hub.role, joins=section.radio.joins) for section in zigbee}
+        services = {
+            name: EnergyService(
+                name,
+                lambda: self.smart_energy.now(),
+                self._background,
+                lambda radio, item, what: self.smart_energy.changed(radio, item, what),
+                lambda radio, peer, report: self.smart_energy.unknown(radio, peer, report),
+            )
+            for name, role in roles.items()
+            if DRLC_CLUSTER in role.servers
+        }
         self.household = Household(
-            {section.name: role_of(config.hub.role, joins=section.radio.joins) for section in zigbee},
+            roles,
+            lambda radio: services[radio].servers(roles[radio].servers) if radio in services else (),
             self.store,
             self.registry,
             self.devices,
@@ -127,6 +143,16 @@ class Hub:
         )
         self.registry.watch(JOIN_INTERVAL, self.network_setup.interval_changed)
         self.at_commands = AtCommands(self.networks.network)
+        self.smart_energy = SmartEnergy(
+            services,
+            self.networks.network,
+            lambda device_id: next(
+                (one for one in self.household.members.values() if one.device_id == device_id), None
+            ),
+            self.store,
+            self.bus,
+            self.clock,
+        )
         self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
@@ -164,6 +190,7 @@ class Hub:
             await self.energy.load()
             await self.registry.load()
             await self.household.load()
+            await self.smart_energy.load()
             self.link_keys.load()
             await self.breakers.resume()
             for line in self._lines.values():
@@ -180,6 +207,7 @@ class Hub:
                 self._serve(self.household.presence.run(), "presence")
                 self._serve(self.household.run_reports(), "own reports")
                 self._serve(self.household.run_persist(), "attributes")
+                self._serve(self.smart_energy.run(), "Smart Energy")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()

@@ -60,4 +60,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE zigbee_local (radio TEXT NOT NULL, what TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (radio, what))
         STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE se_item (
+        radio TEXT NOT NULL, kind TEXT NOT NULL, id INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (radio, kind, id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
@@ -38,6 +38,7 @@ from hub.zigbee.network import Network
 from hub.zigbee.presence import Presence, silence_allowed_s
 from hub.zigbee.reporting import ReportKeeper
 from hub.zigbee.roles import SmartEnergyRole
+from hub.zigbee.servers.base import ClusterServer
 from protocols.aps import ApsFrame
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, Eui64
@@ -71,6 +72,7 @@ class Household:
     def __init__(
         self,
         roles: Mapping[str, SmartEnergyRole],
+        event_servers: Callable[[str], Iterable[ClusterServer]],
         store: Store,
         registry: Registry,
         devices: Devices,
@@ -81,7 +83,10 @@ class Household:
         spawn: Spawn,
         network_moved: Callable[[Network], None],
     ) -> None:
-        """`roles`: what we are on each Zigbee radio's network. `network_moved` is told when one is not what it was."""
+        """`roles`: what we are on each Zigbee radio's network; `event_servers(radio)`: whose events we serve there.
+
+        `network_moved` is told when a network is not what it was.
+        """
         self._store, self._registry, self._devices, self._metering = store, registry, devices, metering
         self._bus, self._clock, self._spawn, self._network_moved = bus, clock, spawn, network_moved
         self.members: dict[int, Member] = {}
@@ -100,6 +105,7 @@ class Household:
                 clock,
                 zone,
                 role,
+                lambda name=name: event_servers(name),  # type: ignore[misc]
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum
@@ -19,7 +19,6 @@ from hub.zigbee.roles import SmartEnergyRole
 from hub.zigbee.servers.base import ClusterServer, PlainServer
 from hub.zigbee.servers.basic import BasicFacts, BasicServer
 from hub.zigbee.servers.identify import IdentifyServer
-from hub.zigbee.servers.no_events import NoEventsServer
 from hub.zigbee.servers.utc_time import TimeServer
 from hub.zigbee.zdo_server import BindingTable, ZdoServer
 from protocols.errors import CodecError
@@ -99,10 +98,12 @@ class OurSide:
         clock: Clock,
         zone: tzinfo,
         role: SmartEnergyRole,
+        event_servers: Callable[[], Iterable[ClusterServer]],
         next_tsn: Callable[[], int],
         on_identify: Callable[[int, int], None],
     ) -> None:
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
+        self._event_servers = event_servers
         self._next_tsn, self._on_identify = next_tsn, on_identify
         self.bindings = BindingTable(self._bindings_changed)
         self._location = ""
@@ -197,9 +198,7 @@ class OurSide:
             return
         # Devices look for it, and do not authenticate where nobody says that it is there.
         yield PlainServer(clusters.KEY_ESTABLISHMENT)
-        for cluster in self.role.servers:
-            if cluster != clusters.TIME:
-                yield NoEventsServer(cluster)
+        yield from self._event_servers()
 
     # -- on disk -------------------------------------------------------------------------------------------------
 

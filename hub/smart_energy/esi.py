@@ -1,0 +1,168 @@
+"""The energy service interface on one network: events, prices and messages go out to every client, and come back.
+
+An item is unicast to each active client, encrypted for it alone, and again to those that come back without having it
+(CPX2-SE, SE Server Clusters). What a client has is known by the radio's acknowledgement, or by what it answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+
+from hub.errors import HubError
+from hub.smart_energy.drlc_server import DrlcServer, ServerEvent
+from hub.smart_energy.kept import Item
+from hub.smart_energy.messages import MessageServer, ServerMessage
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.price_server import PriceServer, ServerPrice
+from hub.smart_energy.server_clusters import DrlcServerCluster, MessagingServerCluster, PriceServerCluster
+from hub.zigbee.member import Member
+from hub.zigbee.network import Network
+from hub.zigbee.servers.base import ClusterServer
+from protocols.ids import Profile
+from protocols.se import drlc, messaging, price
+from protocols.se.base import SeCommand, SeVersion
+from protocols.zcl.header import Direction, FrameType, ZclHeader
+from radios.api import RadioError
+
+log = logging.getLogger(__name__)
+
+CLUSTERS = (price.CLUSTER, drlc.CLUSTER, messaging.CLUSTER)
+
+
+class EnergyService:
+    """Servers of one network. `hub.smart_energy` is what interfaces call."""
+
+    def __init__(
+        self,
+        name: str,
+        now: Callable[[], int],
+        spawn: Callable[[Coroutine[None, None, None], str], object],
+        changed: Callable[[str, Item, str], None],
+        unknown: Callable[[str, Peer, drlc.ReportEventStatus], None],
+        version: SeVersion = SeVersion.V1_0,
+    ) -> None:
+        """`changed(radio, item, what)`: an item is to be kept and told. `unknown`: a report of no event of ours."""
+        self.name, self._now, self._spawn = name, now, spawn
+        self._changed, self._unknown, self.version = changed, unknown, version
+        self.drlc, self.prices, self.messages = DrlcServer(), PriceServer(), MessageServer()
+        self.network: Network | None = None
+
+    def servers(self, clusters: Iterable[int]) -> list[ClusterServer]:
+        """What an endpoint hosts of these clusters."""
+        made: dict[int, ClusterServer] = {
+            price.CLUSTER: PriceServerCluster(self.prices, self._now, self, self.version),
+            drlc.CLUSTER: DrlcServerCluster(self.drlc, self._now, self, self.version),
+            messaging.CLUSTER: MessagingServerCluster(self.messages, self._now, self, self.version),
+        }
+        return [made[cluster] for cluster in clusters if cluster in made]
+
+    # -- what clients tell (server_clusters.Heard) --------------------------------------------------------------------
+
+    def reported(self, peer: Peer, report: drlc.ReportEventStatus, event: ServerEvent | None) -> None:
+        """A client has reported a status."""
+        if event is None:
+            self._unknown(self.name, peer, report)
+        else:
+            self._changed(self.name, event, "reported")
+
+    def acknowledged(self, peer: Peer, item: ServerPrice) -> None:
+        """A client has a price."""
+        self._changed(self.name, item, "acknowledged")
+
+    def confirmed(self, peer: Peer, item: ServerMessage) -> None:
+        """Somebody has read a message."""
+        self._changed(self.name, item, "confirmed")
+
+    def has(self, peer: Peer, items: list[ServerEvent] | list[ServerPrice] | list[ServerMessage]) -> None:
+        """A client was given what it has asked for."""
+        for item in items:
+            self._delivered(peer, item)
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def clients(self, cluster: int) -> list[tuple[Member, Peer]]:
+        """Endpoints of active devices with the client side of a cluster."""
+        if self.network is None:
+            return []
+        return [found for member in self.network.members.values() for found in clients_of(member, cluster)]
+
+    def came(self, member: Member) -> None:
+        """A device is there: it gets what it has not."""
+        now = self._now()
+        for _, peer in clients_of(member, drlc.CLUSTER):
+            for event in self.drlc.missing(peer, now):
+                self._send_soon(member, peer, event, event.command())
+        for _, peer in clients_of(member, price.CLUSTER):
+            for one in self.prices.missing(peer, now):
+                self._send_soon(member, peer, one, one.command(now))
+        for _, peer in clients_of(member, messaging.CLUSTER):
+            for message in self.messages.missing(peer, now):
+                self._send_soon(member, peer, message, message.command())
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def publish(self, item: Item) -> int:
+        """Send an item to every client; to how many."""
+        match item:
+            case ServerEvent():
+                cluster, command = drlc.CLUSTER, item.command()
+            case ServerPrice():
+                cluster, command = price.CLUSTER, item.command(self._now())  # type: ignore[assignment]
+            case ServerMessage():
+                cluster, command = messaging.CLUSTER, item.command()  # type: ignore[assignment]
+        found = self.clients(cluster)
+        for member, peer in found:
+            self._send_soon(member, peer, item, command)
+        return len(found)
+
+    def withdraw(self, command: SeCommand) -> int:
+        """Send a cancel to every client; to how many."""
+        found = self.clients(command.CLUSTER)
+        for member, peer in found:
+            self._send_soon(member, peer, None, command)
+        return len(found)
+
+    def begin(self) -> int | None:
+        """Prices that hold from now on are published again; when the next ones do, by the standard's time."""
+        now = self._now()
+        for item in self.prices.begun(now):
+            if item.start < now or item.price.start_time:
+                self.publish(item)
+            self._changed(self.name, item, "active")
+        return self.prices.next_time(now)
+
+    def _send_soon(self, member: Member, peer: Peer, item: Item | None, command: SeCommand) -> None:
+        self._spawn(self._send(member, peer, item, command), f"{type(command).__name__} to {peer}")
+
+    async def _send(self, member: Member, peer: Peer, item: Item | None, command: SeCommand) -> None:
+        network = self.network
+        if network is None:
+            return
+        tsn = network.conversations.next_tsn()
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_CLIENT, tsn, command.COMMAND, True)
+        frame = network.frame(member, peer.endpoint, command.CLUSTER, header, command.cut(self.version).encode())
+        try:
+            await network.send(member, replace(frame, profile=Profile.SMART_ENERGY))
+        except (RadioError, HubError) as error:
+            log.info("%s: %s was not delivered to %s: %s", self.name, type(command).__name__, peer, error)
+            return
+        if item is not None:
+            self._delivered(peer, item)
+
+    def _delivered(self, peer: Peer, item: Item) -> None:
+        if peer not in item.delivered:
+            item.delivered.add(peer)
+            self._changed(self.name, item, "delivered")
+
+
+def clients_of(member: Member, cluster: int) -> list[tuple[Member, Peer]]:
+    """A device's endpoints with the client side of a cluster, while it is active."""
+    if not member.is_active:
+        return []
+    return [
+        (member, Peer(member.ieee, number))
+        for number, found in sorted(member.endpoints.items())
+        if found.profile == Profile.SMART_ENERGY and cluster in found.output_clusters
+    ]

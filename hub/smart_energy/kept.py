@@ -1,0 +1,130 @@
+"""Events, prices and messages as rows of the database, and back. What cannot be read back is a `ValueError`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from hub.smart_energy.drlc_server import ServerEvent, Told
+from hub.smart_energy.messages import ServerMessage
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.price_server import ServerPrice
+from protocols.errors import CodecError
+from protocols.ids import Eui64
+from protocols.se.drlc import DeviceClass, EventStatus, LoadControlEvent
+from protocols.se.messaging import DisplayMessage
+from protocols.se.price import PublishPrice
+
+Item = ServerEvent | ServerPrice | ServerMessage
+T = TypeVar("T")
+_State = Mapping[str, Any]
+
+
+def to_text(item: Item) -> str:
+    """The state of an item."""
+    match item:
+        case ServerEvent():
+            state: dict[str, object] = {
+                "wire": item.event.encode().hex(),
+                "start": item.start,
+                "classes": int(item.classes),
+                "cancelled": item.cancelled,
+                "superseded_by": item.superseded_by,
+                "told": {
+                    str(peer): [[told.status, told.time, told.received] for told in rows]
+                    for peer, rows in item.told.items()
+                },
+            }
+        case ServerPrice():
+            state = {
+                "wire": item.price.encode().hex(),
+                "start": item.start,
+                "end": item.end,
+                "is_told": item.is_told,
+                "acknowledged": {str(peer): time for peer, time in item.acknowledged.items()},
+            }
+        case ServerMessage():
+            state = {
+                "wire": item.message.encode().hex(),
+                "start": item.start,
+                "end": item.end,
+                "cancelled": item.cancelled,
+                "cancel_wants_confirmation": item.cancel_wants_confirmation,
+                "confirmed": {str(peer): time for peer, time in item.confirmed.items()},
+            }
+    state["delivered"] = sorted(map(str, item.delivered))
+    return json.dumps(state)
+
+
+def event_from(text: str) -> ServerEvent:
+    """A load control event as it was."""
+
+    def made(state: _State) -> ServerEvent:
+        return ServerEvent(
+            event=LoadControlEvent.decode(bytes.fromhex(state["wire"])),
+            start=int(state["start"]),
+            classes=DeviceClass(state["classes"]),
+            cancelled=bool(state["cancelled"]),
+            superseded_by=state["superseded_by"],
+            delivered=_peers(state),
+            told={
+                _peer(peer): [Told(EventStatus(status), int(time), int(received)) for status, time, received in rows]
+                for peer, rows in state["told"].items()
+            },
+        )
+
+    return _read(text, made)
+
+
+def price_from(text: str) -> ServerPrice:
+    """A price as it was."""
+
+    def made(state: _State) -> ServerPrice:
+        return ServerPrice(
+            price=PublishPrice.decode(bytes.fromhex(state["wire"])),
+            start=int(state["start"]),
+            end=None if state["end"] is None else int(state["end"]),
+            delivered=_peers(state),
+            acknowledged=_times(state["acknowledged"]),
+            is_told=bool(state["is_told"]),
+        )
+
+    return _read(text, made)
+
+
+def message_from(text: str) -> ServerMessage:
+    """A message as it was."""
+
+    def made(state: _State) -> ServerMessage:
+        return ServerMessage(
+            message=DisplayMessage.decode(bytes.fromhex(state["wire"])),
+            start=int(state["start"]),
+            end=None if state["end"] is None else int(state["end"]),
+            cancelled=bool(state["cancelled"]),
+            cancel_wants_confirmation=bool(state["cancel_wants_confirmation"]),
+            delivered=_peers(state),
+            confirmed=_times(state["confirmed"]),
+        )
+
+    return _read(text, made)
+
+
+def _read(text: str, made: Callable[[_State], T]) -> T:
+    try:
+        return made(json.loads(text))
+    except (KeyError, TypeError, CodecError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _peer(text: str) -> Peer:
+    ieee, _, endpoint = text.partition("/")
+    return Peer(Eui64.parse(ieee), int(endpoint))
+
+
+def _peers(state: _State) -> set[Peer]:
+    return {_peer(text) for text in state["delivered"]}
+
+
+def _times(found: Mapping[str, int]) -> dict[Peer, int]:
+    return {_peer(text): int(time) for text, time in found.items()}

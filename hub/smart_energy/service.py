@@ -1,0 +1,300 @@
+"""`hub.smart_energy`: events, prices and messages as interfaces see them, on every network where we serve them.
+
+What was made is on disk when a call returns; what clients report is kept with the next batch. After a start everything
+goes on: valid items are sent to clients that have not got them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.errors import InvalidError, NotFoundError, UnavailableError, UnsupportedError
+from hub.events import DeviceAuthenticated, DeviceChanged, InterviewProgress, SmartEnergyChanged
+from hub.model import Availability
+from hub.smart_energy import kept
+from hub.smart_energy.drlc_server import ServerEvent
+from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.kept import Item
+from hub.smart_energy.messages import OVERHEAD, ServerMessage
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.price_server import ServerPrice
+from hub.smart_energy.utc import to_utc
+from hub.startup import TIME_IS_SET
+from hub.store import Statement, Store
+from hub.zigbee.member import Member
+from hub.zigbee.model import InterviewStep, StepState
+from hub.zigbee.network import Network
+from protocols.se.drlc import (
+    CancelAllLoadControlEvents,
+    CancelControl,
+    CancelLoadControlEvent,
+    LoadControlEvent,
+    ReportEventStatus,
+)
+from protocols.se.messaging import CancelMessage, DisplayMessage, MessageControl
+from protocols.se.price import PublishPrice
+
+log = logging.getLogger(__name__)
+
+DRLC, PRICE, MESSAGE = "drlc", "price", "message"
+LOOK_S = 1.0
+"""How often prices are looked at that begin."""
+SAFE_PAYLOAD = 76
+"""Of a radio that is not there: what fits one packet anywhere."""
+
+Spawn = Callable[[Coroutine[None, None, None], str], object]
+
+
+class SmartEnergy:
+    """All networks that we serve."""
+
+    def __init__(
+        self,
+        services: Mapping[str, EnergyService],
+        network: Callable[[str], Network],
+        member: Callable[[str], Member | None],
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        """`network(radio)` raises `NotFoundError`; `member(device id)`."""
+        self.services, self._network, self._member = services, network, member
+        self._store, self._bus, self._clock = store, bus, clock
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read back what was made before the last stop."""
+        rows = await self._store.read("SELECT radio, kind, state FROM se_item ORDER BY id")
+        found: dict[tuple[str, str], list[Item]] = {}
+        readers: Mapping[str, Callable[[str], Item]] = {
+            DRLC: kept.event_from,
+            PRICE: kept.price_from,
+            MESSAGE: kept.message_from,
+        }
+        for radio, kind, state in rows:
+            try:
+                found.setdefault((str(radio), str(kind)), []).append(readers[str(kind)](str(state)))
+            except (ValueError, KeyError) as error:
+                log.warning("%s: a %s cannot be read back: %s", radio, kind, error)
+        for radio, service in self.services.items():
+            service.network = self._network(radio)
+            service.drlc.load(one for one in found.get((radio, DRLC), ()) if isinstance(one, ServerEvent))
+            service.prices.load(one for one in found.get((radio, PRICE), ()) if isinstance(one, ServerPrice))
+            service.messages.load(one for one in found.get((radio, MESSAGE), ()) if isinstance(one, ServerMessage))
+
+    async def run(self) -> None:
+        """Send to devices that come what they have not, and publish prices that begin; ends by cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_prices(), name="prices")
+            tasks.create_task(self._watch_devices(), name="clients")
+
+    async def _watch_prices(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for service in self.services.values():
+                service.begin()
+
+    async def _watch_devices(self) -> None:
+        there: set[str] = set()
+        async with self._bus.subscribe(DeviceChanged, DeviceAuthenticated, InterviewProgress) as events:
+            async for event in events:
+                device_id = ""
+                if isinstance(event, DeviceChanged):
+                    is_there = event.device.availability is Availability.AVAILABLE
+                    if is_there and event.device.id not in there:
+                        device_id = event.device.id
+                    (there.add if is_there else there.discard)(event.device.id)
+                elif isinstance(event, DeviceAuthenticated):
+                    device_id = event.device_id
+                elif isinstance(event, InterviewProgress):
+                    is_over = event.step is InterviewStep.DONE and event.state is StepState.DONE
+                    device_id = event.device_id if is_over else ""
+                member = self._member(device_id) if device_id else None
+                if member is not None and member.radio in self.services:
+                    self.services[member.radio].came(member)
+
+    # -- what is there -----------------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """The standard's time."""
+        return to_utc(self._clock.now())
+
+    def service(self, radio: str | None) -> EnergyService:
+        """The network that is meant; the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
+        able = [name for name in self.services if self._is_able(name)]
+        if radio is None:
+            if len(able) == 1:
+                return self.services[able[0]]
+            if not able:
+                raise UnavailableError("no radio of this hub serves Smart Energy devices: that takes APS encryption")
+            raise InvalidError("radio", "missing", f"one of {', '.join(able)}")
+        found = self.services.get(radio)
+        if found is None:
+            near = tuple(difflib.get_close_matches(radio, self.services, 3))
+            raise NotFoundError("Smart Energy network", radio, near)
+        if radio not in able:
+            raise UnsupportedError(f"{radio!r} cannot encrypt for single devices, which Smart Energy takes")
+        return found
+
+    def _is_able(self, radio: str) -> bool:
+        """Whether it can encrypt; a radio that is away may."""
+        stick = self._network(radio).radio
+        return stick is None or stick.capabilities.aps_encryption
+
+    def _need_time(self) -> None:
+        if self._clock.now() < TIME_IS_SET:
+            raise UnavailableError("the clock has not been set yet, which the start still waits for")
+
+    # -- demand response ---------------------------------------------------------------------------------------------
+
+    async def create_event(self, radio: str | None, event: LoadControlEvent) -> ServerEvent:
+        """Make a load control event and send it to every client."""
+        self._need_time()
+        service = self.service(radio)
+        async with self._made(service, DRLC):
+            made = service.drlc.create(event, self.now())
+            await self._keep(service, made)
+        service.publish(made)
+        self.changed(service.name, made, "created")
+        return made
+
+    def event(self, radio: str | None, number: int) -> ServerEvent:
+        """One event. Raises `NotFoundError`."""
+        found = self.service(radio).drlc.events.get(number)
+        if found is None:
+            raise NotFoundError("demand response event", str(number))
+        return found
+
+    async def cancel_event(self, radio: str | None, cancel: CancelLoadControlEvent) -> tuple[ServerEvent | None, int]:
+        """Cancel an event, known or not; how many clients are told."""
+        self._need_time()
+        service = self.service(radio)
+        known = service.drlc.cancel(cancel)
+        if known is not None:
+            await self._keep(service, known)
+            self.changed(service.name, known, "cancelled")
+        return known, service.withdraw(cancel)
+
+    async def cancel_all_events(self, radio: str | None, control: CancelControl) -> tuple[list[ServerEvent], int]:
+        """Cancel all events; those that were not over, and how many clients are told."""
+        service = self.service(radio)
+        found = service.drlc.cancel_all(control, self.now())
+        for known in found:
+            await self._keep(service, known)
+            self.changed(service.name, known, "cancelled")
+        return found, service.withdraw(CancelAllLoadControlEvents(control))
+
+    # -- prices ------------------------------------------------------------------------------------------------------
+
+    async def publish_price(self, radio: str | None, price: PublishPrice) -> ServerPrice:
+        """Publish a price to every client."""
+        self._need_time()
+        service = self.service(radio)
+        before = {number: one.end for number, one in service.prices.prices.items()}
+        async with self._made(service, PRICE):
+            made = service.prices.create(price, self.now())
+            after = service.prices.prices
+            rows = [_row(service.name, one) for number, one in after.items() if before.get(number, 0) != one.end]
+            gone = [(service.name, PRICE, number) for number in before if number not in after]
+            if gone:
+                rows.append(("DELETE FROM se_item WHERE radio = ? AND kind = ? AND id = ?", gone))
+            await self._store.write(*rows)
+        service.publish(made)
+        self.changed(service.name, made, "created")
+        return made
+
+    async def cancel_all_prices(self, radio: str | None) -> int:
+        """Forget all prices: here alone, since there is no command that takes a price back; how many those were."""
+        service = self.service(radio)
+        count = service.prices.cancel_all()
+        await self._store.write(("DELETE FROM se_item WHERE radio = ? AND kind = ?", [(service.name, PRICE)]))
+        return count
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def longest_message(self, radio: str | None) -> int:
+        """Bytes of text that the radio carries."""
+        network = self.service(radio).network
+        is_there = network is not None and network.radio is not None
+        room = network.capabilities.max_payload if network is not None and is_there else SAFE_PAYLOAD
+        return room - OVERHEAD
+
+    async def send_message(self, radio: str | None, message: DisplayMessage) -> ServerMessage:
+        """Have a message shown at every client."""
+        self._need_time()
+        service = self.service(radio)
+        async with self._made(service, MESSAGE):
+            made = service.messages.create(message, self.now(), self.longest_message(radio))
+            await self._keep(service, made)
+        service.publish(made)
+        self.changed(service.name, made, "created")
+        return made
+
+    async def cancel_message(
+        self, radio: str | None, number: int, *, confirm: bool
+    ) -> tuple[ServerMessage | None, int]:
+        """Take a message away, known or not; how many clients are told."""
+        service = self.service(radio)
+        known = service.messages.cancel(number, confirm=confirm)
+        if known is not None:
+            await self._keep(service, known)
+            self.changed(service.name, known, "cancelled")
+        control = MessageControl.CONFIRMATION if confirm else MessageControl(0)
+        return known, service.withdraw(CancelMessage(message_id=number, control=int(control)))
+
+    # -- on disk -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _made(self, service: EnergyService, kind: str) -> AsyncIterator[None]:
+        """What cannot be kept is not made."""
+        before = dict(_table(service, kind))
+        try:
+            yield
+        except BaseException:
+            table = _table(service, kind)
+            table.clear()
+            table.update(before)
+            raise
+
+    async def _keep(self, service: EnergyService, item: Item) -> None:
+        await self._store.write(_row(service.name, item))
+
+    def changed(self, radio: str, item: Item, what: str) -> None:
+        """An item is not what it was: keep it, and tell everybody."""
+        if what not in ("created", "cancelled"):
+            self._store.append(_row(radio, item))
+        self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kind_of(item), item.number, what))
+
+    def unknown(self, radio: str, peer: Peer, report: ReportEventStatus) -> None:
+        """A report of an event that is not ours."""
+        log.info(
+            "%s: %s reports %s of event %d, which is not ours", radio, peer, report.status.name, report.issuer_event_id
+        )
+
+
+def kind_of(item: Item) -> str:
+    """Which kind an item is of."""
+    return DRLC if isinstance(item, ServerEvent) else PRICE if isinstance(item, ServerPrice) else MESSAGE
+
+
+def _table(service: EnergyService, kind: str) -> dict[int, Item]:
+    tables: Mapping[str, object] = {
+        DRLC: service.drlc.events,
+        PRICE: service.prices.prices,
+        MESSAGE: service.messages.messages,
+    }
+    return tables[kind]  # type: ignore[return-value]
+
+
+def _row(radio: str, item: Item) -> Statement:
+    return (
+        "INSERT OR REPLACE INTO se_item (radio, kind, id, state) VALUES (?, ?, ?, ?)",
+        [(radio, kind_of(item), item.number, kept.to_text(item))],
+    )
