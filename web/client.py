@@ -42,6 +42,7 @@ from web.client_model import (
     System,
     Token,
 )
+from web.client_smart_energy import SmartEnergyCalls
 from web.client_zigbee import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, ZigbeeCalls
 from web.client_zigbee import segment as _segment
 
@@ -163,7 +164,7 @@ class ProblemError(ClientError):
 T = TypeVar("T")
 
 
-class HubClient(ZigbeeCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

@@ -19,6 +19,7 @@ from web.client_zigbee_model import (
     InterviewProgress,
     Network,
     NetworkChanged,
+    SmartEnergyChanged,
     Switch,
     Thermostat,
     TopologyScanned,
@@ -396,6 +397,7 @@ Event = (
     | NetworkChanged
     | DeviceAnnounced
     | DeviceAuthenticated
+    | SmartEnergyChanged
     | InterviewProgress
     | AttributesReported
     | GestureMade

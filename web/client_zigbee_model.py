@@ -274,6 +274,17 @@ class DeviceAuthenticated(Struct, frozen=True, tag_field="event", tag="device_au
     device_id: str
 
 
+class SmartEnergyChanged(Struct, frozen=True, tag_field="event", tag="smart_energy_changed", kw_only=True):
+    """A demand response event, a price or a message is not what it was."""
+
+    seq: int
+    time: str
+    radio: str
+    kind: str
+    id: int
+    what: str
+
+
 class InterviewProgress(Struct, frozen=True, tag_field="event", tag="interview_progress", kw_only=True):
     """A step of a device's interview; `done` of `total` questions are answered."""
 

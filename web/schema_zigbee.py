@@ -467,6 +467,15 @@ class DeviceAuthenticatedMessage(EventMessage, frozen=True, tag="device_authenti
     device_id: str
 
 
+class SmartEnergyChangedMessage(EventMessage, frozen=True, tag="smart_energy_changed", kw_only=True):
+    """A demand response event (`drlc`), a price or a message is not what it was; `id` is its number."""
+
+    radio: str
+    kind: str
+    id: int
+    what: str
+
+
 class InterviewProgressMessage(EventMessage, frozen=True, tag="interview_progress", kw_only=True):
     """A step of a device's interview: `done` of the `total` questions that are known so far."""
 
@@ -520,6 +529,7 @@ ZigbeeMessage = (
     NetworkChangedMessage
     | DeviceAnnouncedMessage
     | DeviceAuthenticatedMessage
+    | SmartEnergyChangedMessage
     | InterviewProgressMessage
     | AttributesReportedMessage
     | GestureMadeMessage
@@ -547,6 +557,12 @@ def _device_announced(event: events.DeviceAnnounced, seq: int) -> ZigbeeMessage:
 
 def _device_authenticated(event: events.DeviceAuthenticated, seq: int) -> ZigbeeMessage:
     return DeviceAuthenticatedMessage(seq=seq, time=time(event.time), radio=event.radio, device_id=event.device_id)
+
+
+def _smart_energy_changed(event: events.SmartEnergyChanged, seq: int) -> ZigbeeMessage:
+    return SmartEnergyChangedMessage(
+        seq=seq, time=time(event.time), radio=event.radio, kind=event.kind, id=event.number, what=event.what
+    )
 
 
 def _interview_progress(event: events.InterviewProgress, seq: int) -> ZigbeeMessage:
@@ -595,6 +611,7 @@ MAKERS: Mapping[type[events.HubEvent], Callable[..., ZigbeeMessage]] = {
     events.NetworkChanged: _network_changed,
     events.DeviceAnnounced: _device_announced,
     events.DeviceAuthenticated: _device_authenticated,
+    events.SmartEnergyChanged: _smart_energy_changed,
     events.InterviewProgress: _interview_progress,
     events.AttributesReported: _attributes_reported,
     events.GestureMade: _gesture_made,

@@ -51,6 +51,7 @@ from web.rest import (
     network_setup,
     networks,
     readings,
+    smart_energy,
     system,
     tokens,
 )
@@ -67,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *networks.ROUTES,
     *certificates.ROUTES,
     *network_setup.ROUTES,
+    *smart_energy.ROUTES,
     *at_commands.ROUTES,
     *attributes.ROUTES,
     *controls.ROUTES,

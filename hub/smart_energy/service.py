@@ -148,6 +148,10 @@ class SmartEnergy:
         stick = self._network(radio).radio
         return stick is None or stick.capabilities.aps_encryption
 
+    def next_number(self, table: Mapping[int, object]) -> int:
+        """A number for a new item: the time, as utilities do, and larger than all there are."""
+        return min(0xFFFFFFFE, max(self.now(), max(table, default=0) + 1))
+
     def _need_time(self) -> None:
         if self._clock.now() < TIME_IS_SET:
             raise UnavailableError("the clock has not been set yet, which the start still waits for")

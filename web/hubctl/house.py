@@ -131,6 +131,8 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             return names.get(event.device_id, event.device_id), f"announces itself: {note}"
         case zigbee.DeviceAuthenticated():
             return names.get(event.device_id, event.device_id), "keys established"
+        case zigbee.SmartEnergyChanged():
+            return event.radio, f"{event.kind} {event.id}: {event.what}"
         case zigbee.InterviewProgress() if event.state != "started":
             step = f"{words(event.step)} {words(event.state)} ({event.done} of {event.total})"
             return names.get(event.device_id, event.device_id), f"{step}{_after(event.detail)}"

@@ -30,6 +30,9 @@ COMMANDS = {
     "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
     "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
     "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert."),
+    "event": Entry("root:event", "Smart Energy: demand response events."),
+    "price": Entry("root:price", "Smart Energy: publish prices, list them."),
+    "message": Entry("root:message", "Smart Energy: messages on displays."),
     "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
     "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
@@ -75,6 +78,26 @@ CERTIFICATE_COMMANDS = {
     "status": Entry("certificate:status", "Whether there is one, and for whom it has to be."),
     "install": Entry("certificate:install", "Install another one from a file."),
     "revert": Entry("certificate:revert", "Go back to the maker's."),
+}
+EVENT_COMMANDS = {
+    "drlc": Entry("root:drlc", "Demand response and load control."),
+}
+DRLC_COMMANDS = {
+    "create": Entry("smart_energy:create", "Ask devices to shed load."),
+    "list": Entry("smart_energy:list_", "All events."),
+    "show": Entry("smart_energy:show_", "What each device says to one."),
+    "cancel": Entry("smart_energy:cancel", "Cancel one, or all."),
+}
+PRICE_COMMANDS = {
+    "publish": Entry("smart_energy:publish", "Publish what a kWh costs."),
+    "list": Entry("smart_energy:list_prices", "All prices."),
+    "current": Entry("smart_energy:current", "What it costs now."),
+    "forget": Entry("smart_energy:forget", "Forget all prices, at the hub alone."),
+}
+MESSAGE_COMMANDS = {
+    "send": Entry("smart_energy:send", "Have a text shown on every display."),
+    "list": Entry("smart_energy:list_messages", "All messages, and who has confirmed them."),
+    "cancel": Entry("smart_energy:cancel_message", "Take one away."),
 }
 REGISTRY_COMMANDS = {
     "list": Entry("networks:registry_list", "All settings."),
@@ -151,6 +174,26 @@ def attr() -> None:
 @click.group(cls=LazyGroup, table=CERTIFICATE_COMMANDS, no_args_is_help=True)
 def certificate() -> None:
     """The certificate that a Smart Energy radio shows to devices which establish keys with it."""
+
+
+@click.group(cls=LazyGroup, table=EVENT_COMMANDS, no_args_is_help=True)
+def event() -> None:
+    """Smart Energy events that we make as energy service interface."""
+
+
+@click.group(cls=LazyGroup, table=DRLC_COMMANDS, no_args_is_help=True)
+def drlc() -> None:
+    """Demand response and load control: ask devices to shed load, and see what they say."""
+
+
+@click.group(cls=LazyGroup, table=PRICE_COMMANDS, no_args_is_help=True)
+def price() -> None:
+    """Prices that displays show and devices act upon."""
+
+
+@click.group(cls=LazyGroup, table=MESSAGE_COMMANDS, no_args_is_help=True)
+def message() -> None:
+    """Texts on displays."""
 
 
 @click.group(cls=LazyGroup, table=REGISTRY_COMMANDS, no_args_is_help=True)

@@ -1,0 +1,109 @@
+"""REST and hubctl for demand response events, prices and messages, on a real hub with emulated clients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_hubctl_xbee import served
+from test_hubctl_zigbee import Shell
+from test_se_esi import known
+
+from protocols.se.drlc import EventStatus
+from radios.emulators.se_devices import Display, LoadControl
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from tests.hub.waiting import eventually
+
+
+async def test_an_event_is_made_watched_and_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    async with (
+        XbeeEmulator(XbeeConfig(devices=("load-control",), joined=(0,))) as module,
+        served(module, tmp_path) as home,
+    ):
+        [box] = module.devices
+        assert isinstance(box, LoadControl)
+        shell = Shell(home, tmp_path)
+        await known(home.hub, module)
+        ran = await shell.run("event", "drlc", "list")
+        assert (ran.code, ran.out.strip()) == (0, "no demand response events")
+        ran = await shell.run(
+            "event", "drlc", "create", "--class", "pool_pump,ev", "--duration", "60", "--criticality", "3",
+            "--duty-cycle", "0", "--sharp", "--id", "77",
+        )  # fmt: skip
+        assert (ran.code, "event 77: running" in ran.out) == (0, True), ran.err
+        await eventually(lambda: not box.is_closed, 20)
+
+        made = home.hub.smart_energy.event(None, 77)
+        await eventually(
+            lambda: any(told.status is EventStatus.STARTED for rows in made.told.values() for told in rows), 20
+        )
+        code, found = await home.ask("GET", "/events/drlc/77")
+        assert (code, found["clients"][0]["status"], found["state"]) == (200, "started", "running")
+        ran = await shell.run("event", "drlc", "show", "77")
+        assert (ran.code, "received" in ran.out, "pool pump, ev" in ran.out) == (0, True, True)
+        ran = await shell.run("event", "drlc", "cancel", "77", "--class", "pool_pump")
+        assert (ran.code, ran.out.strip()) == (0, "cancelled: 77; 1 device(s) told")
+        await eventually(lambda: box.is_closed, 20)
+        ran = await shell.run("event", "drlc", "list", "--json")
+        [event] = json.loads(ran.out)["events"]
+        assert (event["state"], event["device_classes"]) == ("running", ["ev"])
+        ran = await shell.run("event", "drlc", "cancel", "all")
+        assert ran.out.strip() == "cancelled: 77; 1 device(s) told"
+        ran = await shell.run("event", "drlc", "cancel", "5")
+        assert ran.out.strip() == "cancelled: 5, not known here,; 1 device(s) told"
+
+
+async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    async with (
+        XbeeEmulator(XbeeConfig(devices=("display",), joined=(0,))) as module,
+        served(module, tmp_path) as home,
+    ):
+        [display] = module.devices
+        assert isinstance(display, Display)
+        shell = Shell(home, tmp_path)
+        await known(home.hub, module)
+        ran = await shell.run("price", "current")
+        assert ran.out.strip() == "no price holds now"
+        ran = await shell.run("price", "publish", "0.2834", "--label", "PEAK", "--tier", "2", "--duration", "2h")
+        assert (ran.code, "0.2834 EUR" in ran.out) == (0, True), ran.err
+        await eventually(lambda: display.price.current is not None, 20)
+        assert display.price.current is not None
+        assert (display.price.current.price.amount, display.price.current.price.tier) == (0.2834, 2)
+        ran = await shell.run("price", "current")
+        assert "PEAK" in ran.out
+        ran = await shell.run("price", "forget")
+        assert (ran.code, "devices keep the prices" in ran.out) == (0, True)
+        ran = await shell.run("message", "send", "Grüße vom Werk", "--confirm", "--importance", "high", "--id", "4")
+        assert (ran.code, ran.out.strip()) == (0, "message 4: running"), ran.err
+        await eventually(lambda: display.messaging.on_screen is not None, 20)
+        display.messaging.confirm()
+        await eventually(lambda: bool(home.hub.smart_energy.service(None).messages.messages[4].confirmed), 20)
+        ran = await shell.run("message", "list")
+        assert (ran.code, "Grüße vom Werk" in ran.out) == (0, True)
+        ran = await shell.run("message", "cancel", "4")
+        assert ran.out.strip() == "message 4 is taken away; 1 device(s) told"
+        await eventually(lambda: display.messaging.on_screen is None, 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("event", "drlc", "create", "--class", "toaster", "--duration", "5"), 2, "some of hvac, strip_heater"),
+        (("event", "drlc", "create", "--class", "ev", "--duration", "2000"), 2, "1440"),
+        (("event", "drlc", "create", "--class", "ev", "--duration", "soon"), 2, "90s, 15m, 1h"),
+        (("event", "drlc", "create", "--class", "ev", "--duration", "5", "--start", "noon"), 2, "18:00 (the next one)"),
+        (("event", "drlc", "show", "12"), 3, "demand response event"),
+        (("event", "drlc", "cancel", "some"), 2, "its number, or all"),
+        (("price", "publish", "1", "--label", "a label too long"), 2, "12"),
+        (("price", "publish", "5000000000"), 2, "4294967295"),
+        (("message", "send", "x" * 200), 2, "so much the radio carries"),
+        (("message", "send", "x", "--radio", "hen"), 3, "hen"),
+    ],
+)
+async def test_what_is_wrong_is_said(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as module, served(module, tmp_path) as home:
+        ran = await Shell(home, tmp_path).run(*arguments)
+        assert (ran.code, said in ran.err) == (code, True), ran.err

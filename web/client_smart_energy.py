@@ -1,0 +1,183 @@
+"""The client's calls of Smart Energy: a part of `web.client.HubClient`, with the answers as it takes them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+Query = Mapping[str, str | None]
+COMMAND_TIMEOUT_S = 60.0
+
+
+class Status(Struct, frozen=True):
+    """A status that a device has reported."""
+
+    status: str
+    code: int
+    received: str
+    time: str | None = None
+
+
+class EventClient(Struct, frozen=True):
+    """What a device says to an event."""
+
+    device_id: str
+    endpoint: int
+    delivered: bool = False
+    status: str | None = None
+    statuses: tuple[Status, ...] = ()
+
+
+class DrlcEvent(Struct, frozen=True):
+    """A demand response event."""
+
+    radio: str
+    issuer_event_id: int
+    state: str
+    device_classes: tuple[str, ...]
+    start: str
+    end: str
+    duration_min: int
+    criticality: int
+    utility_enrollment_group: int = 0
+    cooling_offset_c: float | None = None
+    heating_offset_c: float | None = None
+    cooling_set_point_c: float | None = None
+    heating_set_point_c: float | None = None
+    load_adjustment_percent: int | None = None
+    duty_cycle_percent: int | None = None
+    randomize_start: bool = False
+    randomize_end: bool = False
+    superseded_by: int | None = None
+    clients: tuple[EventClient, ...] = ()
+
+
+class ItemClient(Struct, frozen=True):
+    """A device that has a price or a message."""
+
+    device_id: str
+    endpoint: int
+    acknowledged: str | None = None
+
+
+class Price(Struct, frozen=True):
+    """A price."""
+
+    radio: str
+    issuer_event_id: int
+    state: str
+    currency: int
+    price: float
+    start: str
+    end: str | None = None
+    provider_id: int = 0
+    rate_label: str = ""
+    unit_of_measure: int = 0
+    tier: int = 0
+    clients: tuple[ItemClient, ...] = ()
+
+
+class Message(Struct, frozen=True):
+    """A message for people."""
+
+    radio: str
+    message_id: int
+    state: str
+    text: str
+    importance: str
+    start: str
+    end: str | None = None
+    wants_confirmation: bool = False
+    clients: tuple[ItemClient, ...] = ()
+
+
+class Cancelled(Struct, frozen=True):
+    """What was cancelled, and how many devices are told."""
+
+    cancelled: tuple[int, ...]
+    clients: int
+
+
+class Forgotten(Struct, frozen=True):
+    """How many prices were forgotten."""
+
+    forgotten: int
+    note: str
+
+
+class _Events(Struct, frozen=True):
+    events: tuple[DrlcEvent, ...]
+
+
+class _Prices(Struct, frozen=True):
+    prices: tuple[Price, ...]
+
+
+class _Messages(Struct, frozen=True):
+    messages: tuple[Message, ...]
+
+
+class SmartEnergyCalls(ABC):
+    """Calls of /api/v1/events."""
+
+    @abstractmethod
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        *,
+        query: Query | None = None,
+        body: Mapping[str, object] | None = None,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+    ) -> T: ...
+
+    async def drlc_events(self, radio: str | None = None) -> tuple[DrlcEvent, ...]:
+        """All demand response events."""
+        return (await self._call("GET", "/api/v1/events/drlc", _Events, query={"radio": radio})).events
+
+    async def drlc_event(self, number: int, radio: str | None = None) -> DrlcEvent:
+        """One demand response event."""
+        return await self._call("GET", f"/api/v1/events/drlc/{number}", DrlcEvent, query={"radio": radio})
+
+    async def create_drlc_event(self, body: Mapping[str, object]) -> DrlcEvent:
+        """Make a demand response event."""
+        return await self._call("POST", "/api/v1/events/drlc", DrlcEvent, body=body)
+
+    async def cancel_drlc(
+        self, number: int | None, *, radio: str | None = None, classes: str | None = None, randomize: bool = False
+    ) -> Cancelled:
+        """Cancel a demand response event; None: all."""
+        query = {"radio": radio, "classes": classes, "randomize": "true" if randomize else None}
+        path = "/api/v1/events/drlc" + ("" if number is None else f"/{number}")
+        return await self._call("DELETE", path, Cancelled, query=query)
+
+    async def prices(self, radio: str | None = None, *, current: bool = False) -> tuple[Price, ...]:
+        """All prices, or those of now."""
+        path = "/api/v1/events/price" + ("/current" if current else "")
+        return (await self._call("GET", path, _Prices, query={"radio": radio})).prices
+
+    async def publish_price(self, body: Mapping[str, object]) -> Price:
+        """Publish a price."""
+        return await self._call("POST", "/api/v1/events/price", Price, body=body)
+
+    async def forget_prices(self, radio: str | None = None) -> Forgotten:
+        """Forget all prices, at the hub alone."""
+        return await self._call("DELETE", "/api/v1/events/price", Forgotten, query={"radio": radio})
+
+    async def display_messages(self, radio: str | None = None) -> tuple[Message, ...]:
+        """All messages."""
+        return (await self._call("GET", "/api/v1/events/message", _Messages, query={"radio": radio})).messages
+
+    async def send_message(self, body: Mapping[str, object]) -> Message:
+        """Have a message shown."""
+        return await self._call("POST", "/api/v1/events/message", Message, body=body)
+
+    async def cancel_message(self, number: int, *, radio: str | None = None, confirm: bool = False) -> Cancelled:
+        """Take a message away."""
+        query = {"radio": radio, "confirm": "true" if confirm else None}
+        return await self._call("DELETE", f"/api/v1/events/message/{number}", Cancelled, query=query)

@@ -1,0 +1,455 @@
+"""`hubctl event drlc ...`, `hubctl price ...`, `hubctl message ...`: what we ask of Smart Energy devices."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from web.hubctl.context import App, json_option, now, pass_app
+from web.hubctl.exits import Exit, HubctlError
+from web.hubctl.networks import complete_radio
+from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show, words
+from web.hubctl.units import UNKNOWN, local, parse_span, span
+
+if TYPE_CHECKING:
+    from web.client import HubClient
+    from web.client_smart_energy import DrlcEvent, ItemClient
+
+CLASSES = (
+    "hvac", "strip_heater", "water_heater", "pool_pump", "smart_appliance", "irrigation_pump", "commercial_load",
+    "simple_load", "exterior_lighting", "interior_lighting", "ev", "generation",
+)  # fmt: skip
+CURRENCIES = {"EUR": 978, "USD": 840, "GBP": 826, "CHF": 756, "CAD": 124, "AUD": 36, "SEK": 752, "NOK": 578, "DKK": 208}
+CODES = {number: name for name, number in CURRENCIES.items()}
+STATE_STYLES = {"running": "green", "scheduled": "yellow", "cancelled": "red", "over": "dim"}
+LONGEST_MIN = 1440
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+
+radio_option = click.option("--radio", metavar="RADIO", shell_complete=complete_radio, help="If there are several.")
+
+
+def start_of(said: str | None) -> str | None:
+    """A start as the interface takes it: now (None), 18:00 (the next one), +30m, or a whole time."""
+    if said is None or said == "now":
+        return None
+    moment = now().astimezone()
+    match = _CLOCK.fullmatch(said)
+    if match is not None and int(match[1]) < 24 and int(match[2]) < 60:
+        found = moment.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
+        return (found if found > moment else found + timedelta(days=1)).isoformat()
+    if said.startswith("+"):
+        return (moment + parse_span(said[1:], "--start")).isoformat()
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError:
+        allowed = "now, 18:00 (the next one), +30m, or a whole time as 2026-12-24T18:00"
+        raise HubctlError(f"--start is {clean(said)!r}; allowed: {allowed}", Exit.USAGE) from None
+    return found.astimezone().isoformat()
+
+
+def _minutes(said: str, name: str = "--duration") -> int:
+    """Minutes of `60`, `90m` or `2h`."""
+    seconds = 60 * int(said) if said.isdecimal() else parse_span(said, name).total_seconds()
+    return max(1, round(seconds / 60))
+
+
+def _classes(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[str] | None:
+    if said is None:
+        return None
+    found = [word for word in re.split(r"[,\s]+", said) if word]
+    wrong = [word for word in found if word not in CLASSES]
+    if wrong or not found:
+        raise click.BadParameter(f"{clean(said)!r}: some of {', '.join(CLASSES)}")
+    return found
+
+
+# -- demand response ---------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.option("--class", "classes", metavar="CLASS,...", required=True, callback=_classes, help=", ".join(CLASSES))
+@click.option("--duration", metavar="MINUTES|2h", required=True, help="At most a day.")
+@click.option("--criticality", type=click.IntRange(1, 15), default=1, show_default=True, help="7 to 9 are mandatory.")
+@click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
+@click.option("--duty-cycle", type=click.IntRange(0, 100), metavar="PERCENT", help="Of the time that it may be on.")
+@click.option("--load-adjustment", type=click.IntRange(-100, 100), metavar="PERCENT", help="Of its average load.")
+@click.option("--cooling-offset", type=click.FloatRange(0, 25.4), metavar="°C", help="Warmer than it holds.")
+@click.option("--heating-offset", type=click.FloatRange(0, 25.4), metavar="°C", help="Colder than it holds.")
+@click.option("--cooling-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C")
+@click.option("--heating-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C")
+@click.option("--group", type=click.IntRange(0, 255), default=0, help="Utility enrollment group; 0: all.")
+@click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Issuer event id; the time if left out.")
+@click.option("--sharp", is_flag=True, help="All devices at once: nothing is drawn by lot.")
+@radio_option
+@json_option
+@pass_app
+def create(app: App, /, as_json: bool, **given: object) -> None:
+    """Ask devices of some classes to shed load."""
+    body: dict[str, object] = {
+        "device_classes": given["classes"],
+        "duration_min": _minutes(str(given["duration"])),
+        "criticality": given["criticality"],
+        "utility_enrollment_group": given["group"],
+        "randomize_start": not given["sharp"],
+        "randomize_end": not given["sharp"],
+        "start": start_of(given["start"]),  # type: ignore[arg-type]
+        "duty_cycle_percent": given["duty_cycle"],
+        "load_adjustment_percent": given["load_adjustment"],
+        "cooling_offset_c": given["cooling_offset"],
+        "heating_offset_c": given["heating_offset"],
+        "cooling_set_point_c": given["cooling_set_point"],
+        "heating_set_point_c": given["heating_set_point"],
+        "issuer_event_id": given["number"],
+        "radio": given["radio"],
+    }
+
+    async def work(hub: HubClient) -> None:
+        made = await hub.create_drlc_event({name: value for name, value in body.items() if value is not None})
+        if as_json:
+            print_json(made)
+        else:
+            line(f"event {made.issuer_event_id}: {made.state}, {local(made.start, now())} to {local(made.end, now())}")
+            line(f"what devices say to it: hubctl event drlc show {made.issuer_event_id}", "dim")
+
+    app.run(work)
+
+
+@click.command("list")
+@radio_option
+@json_option
+@pass_app
+def list_(app: App, radio: str | None, as_json: bool) -> None:
+    """All demand response events."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.drlc_events(radio)
+        if as_json:
+            print_json({"events": found})
+            return
+        columns = (
+            Column("Event", right=True),
+            Column("State"),
+            Column("From"),
+            Column("To"),
+            Column("Classes", rank=1),
+            Column("Criticality", right=True, rank=2),
+            Column("Devices", right=True),
+            Column("Say"),
+        )
+        rows = [
+            (
+                Cell(str(one.issuer_event_id), "bold"),
+                Cell(one.state, STATE_STYLES.get(one.state, "")),
+                local(one.start, now()),
+                local(one.end, now()),
+                ", ".join(map(words, one.device_classes)),
+                str(one.criticality),
+                str(len(one.clients)),
+                _said(one),
+            )
+            for one in found
+        ]
+        show(Table(columns, rows, "no demand response events"))
+
+    app.run(work)
+
+
+def _said(event: DrlcEvent) -> str:
+    counts: dict[str, int] = {}
+    for client in event.clients:
+        status = words(client.status) if client.status else "nothing yet"
+        counts[status] = counts.get(status, 0) + 1
+    return ", ".join(f"{count} {status}" for status, count in counts.items()) or UNKNOWN
+
+
+@click.command("show")
+@click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
+@radio_option
+@json_option
+@pass_app
+def show_(app: App, number: int, radio: str | None, as_json: bool) -> None:
+    """A demand response event, and every status that its devices have reported."""
+
+    async def work(hub: HubClient) -> None:
+        event = await hub.drlc_event(number, radio)
+        if as_json:
+            print_json(event)
+            return
+        names = {device.id: device.name for device in await hub.devices()}
+        pieces((f"event {event.issuer_event_id}", "bold"), (f"  {event.state}", STATE_STYLES.get(event.state, "")))
+        facts = (
+            ("from", f"{local(event.start, now())} to {local(event.end, now())}, {span(60 * event.duration_min)}"),
+            ("classes", ", ".join(map(words, event.device_classes))),
+            ("criticality", str(event.criticality)),
+            ("duty cycle", _with(event.duty_cycle_percent, "%")),
+            ("load", _with(event.load_adjustment_percent, "%")),
+            ("cooling", _moved(event.cooling_set_point_c, event.cooling_offset_c, "+")),
+            ("heating", _moved(event.heating_set_point_c, event.heating_offset_c, "-")),
+        )
+        for title, told in facts:
+            if told:
+                pieces((f"  {title:<12}", "dim"), (told, ""))
+        columns = (Column("Device"), Column("Status"), Column("Device's time"), Column("Received"))
+        rows: list[tuple[str | Cell, ...]] = []
+        for client in event.clients:
+            name = names.get(client.device_id, client.device_id)
+            if not client.statuses:
+                rows.append((Cell(name, "bold"), "has it, says nothing yet", UNKNOWN, UNKNOWN))
+            for place, one in enumerate(client.statuses):
+                title_cell = Cell(name if place == 0 else "", "bold")
+                rows.append((title_cell, words(one.status), local(one.time, now()), local(one.received, now())))
+        show(Table(columns, rows, "no device has it yet"))
+
+    app.run(work)
+
+
+def _with(value: int | None, unit: str) -> str:
+    return "" if value is None else f"{value} {unit}"
+
+
+def _moved(set_point: float | None, offset: float | None, sign: str) -> str:
+    if set_point is not None:
+        return f"{set_point:g} °C"
+    return "" if offset is None else f"{sign}{offset:g} °C"
+
+
+@click.command()
+@click.argument("number", metavar="ID|all")
+@click.option("--class", "classes", metavar="CLASS,...", callback=_classes, help="For these classes only.")
+@click.option("--randomized", is_flag=True, help="Running devices end when they have drawn.")
+@radio_option
+@json_option
+@pass_app
+def cancel(
+    app: App, number: str, classes: list[str] | None, randomized: bool, radio: str | None, as_json: bool
+) -> None:
+    """Cancel a demand response event, or all."""
+    if number != "all" and not number.isdecimal():
+        raise HubctlError(f"{clean(number)!r} is no event; allowed: its number, or all", Exit.USAGE)
+
+    async def work(hub: HubClient) -> None:
+        wanted = None if number == "all" else int(number)
+        told = ",".join(classes) if classes else None
+        found = await hub.cancel_drlc(wanted, radio=radio, classes=told, randomize=randomized)
+        if as_json:
+            print_json(found)
+            return
+        what = ", ".join(map(str, found.cancelled)) or ("nothing" if wanted is None else f"{wanted}, not known here,")
+        line(f"cancelled: {what}; {found.clients} device(s) told")
+
+    app.run(work)
+
+
+# -- prices ------------------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("price", type=click.FloatRange(0, 4_294_967_295))
+@click.option("--duration", metavar="MINUTES|2h", help="Until another price takes its place, if left out.")
+@click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
+@click.option("--label", default="", help="At most 12 bytes, as PEAK.")
+@click.option("--tier", type=click.IntRange(0, 15), default=0)
+@click.option("--tiers", type=click.IntRange(0, 15), default=0, help="How many there are.")
+@click.option("--currency", type=click.Choice(tuple(CURRENCIES)), default="EUR", show_default=True)
+@click.option("--provider", type=click.IntRange(0, 0xFFFFFFFF), default=0)
+@click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Issuer event id; the time if left out.")
+@radio_option
+@json_option
+@pass_app
+def publish(app: App, /, price: float, as_json: bool, **given: object) -> None:
+    """Publish what a kWh costs."""
+    body = {
+        "price": price,
+        "duration_min": None if given["duration"] is None else _minutes(str(given["duration"])),
+        "start": start_of(given["start"]),  # type: ignore[arg-type]
+        "rate_label": given["label"],
+        "tier": given["tier"],
+        "tiers": given["tiers"],
+        "currency": CURRENCIES[str(given["currency"])],
+        "provider_id": given["provider"],
+        "issuer_event_id": given["number"],
+        "radio": given["radio"],
+    }
+
+    async def work(hub: HubClient) -> None:
+        made = await hub.publish_price({name: value for name, value in body.items() if value is not None})
+        if as_json:
+            print_json(made)
+        else:
+            line(f"price {made.issuer_event_id}: {_amount(made.price, made.currency)} from {local(made.start, now())}")
+
+    app.run(work)
+
+
+def _amount(price: float, currency: int) -> str:
+    return f"{price:.4f} {CODES.get(currency, str(currency))}"
+
+
+def _list_prices(app: App, radio: str | None, as_json: bool, *, current: bool) -> None:
+    async def work(hub: HubClient) -> None:
+        found = await hub.prices(radio, current=current)
+        if as_json:
+            print_json({"prices": found})
+            return
+        columns = (
+            Column("Price", right=True),
+            Column("State"),
+            Column("From"),
+            Column("To"),
+            Column("Tier", right=True, rank=1),
+            Column("Label", rank=1),
+            Column("ID", right=True, rank=2),
+            Column("Devices", right=True),
+            Column("Acknowledged", right=True, rank=2),
+        )
+        rows = [
+            (
+                Cell(_amount(one.price, one.currency), "bold"),
+                Cell(one.state, STATE_STYLES.get(one.state, "")),
+                local(one.start, now()),
+                "until changed" if one.end is None else local(one.end, now()),
+                str(one.tier or UNKNOWN),
+                one.rate_label or UNKNOWN,
+                str(one.issuer_event_id),
+                str(len(one.clients)),
+                str(_acknowledged(one.clients)),
+            )
+            for one in found
+        ]
+        show(Table(columns, rows, "no price holds now" if current else "no prices"))
+
+    app.run(work)
+
+
+def _acknowledged(clients: tuple[ItemClient, ...]) -> int:
+    return sum(client.acknowledged is not None for client in clients)
+
+
+@click.command("list")
+@radio_option
+@json_option
+@pass_app
+def list_prices(app: App, radio: str | None, as_json: bool) -> None:
+    """All prices."""
+    _list_prices(app, radio, as_json, current=False)
+
+
+@click.command()
+@radio_option
+@json_option
+@pass_app
+def current(app: App, radio: str | None, as_json: bool) -> None:
+    """What it costs now."""
+    _list_prices(app, radio, as_json, current=True)
+
+
+@click.command()
+@radio_option
+@json_option
+@pass_app
+def forget(app: App, radio: str | None, as_json: bool) -> None:
+    """Forget all prices here: devices keep what they have until a newer one takes its place."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.forget_prices(radio)
+        if as_json:
+            print_json(found)
+        else:
+            line(f"{found.forgotten} {found.note}")
+
+    app.run(work)
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("text")
+@click.option("--duration", metavar="MINUTES|2h", help="Until another message is sent, if left out.")
+@click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
+@click.option("--importance", type=click.Choice(("low", "medium", "high", "critical")), default="low")
+@click.option("--confirm", is_flag=True, help="Somebody is to confirm it.")
+@click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Message id; the time if left out.")
+@radio_option
+@json_option
+@pass_app
+def send(app: App, /, text: str, as_json: bool, **given: object) -> None:
+    """Have a text shown on every display."""
+    body = {
+        "text": text,
+        "duration_min": None if given["duration"] is None else _minutes(str(given["duration"])),
+        "start": start_of(given["start"]),  # type: ignore[arg-type]
+        "importance": given["importance"],
+        "confirm": given["confirm"],
+        "message_id": given["number"],
+        "radio": given["radio"],
+    }
+
+    async def work(hub: HubClient) -> None:
+        made = await hub.send_message({name: value for name, value in body.items() if value is not None})
+        if as_json:
+            print_json(made)
+        else:
+            line(f"message {made.message_id}: {made.state}")
+
+    app.run(work)
+
+
+@click.command("list")
+@radio_option
+@json_option
+@pass_app
+def list_messages(app: App, radio: str | None, as_json: bool) -> None:
+    """All messages, and who has confirmed them."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.display_messages(radio)
+        if as_json:
+            print_json({"messages": found})
+            return
+        columns = (
+            Column("ID", right=True),
+            Column("State"),
+            Column("Text"),
+            Column("Importance", rank=1),
+            Column("From"),
+            Column("Devices", right=True),
+            Column("Confirmed", right=True),
+        )
+        rows = [
+            (
+                str(one.message_id),
+                Cell(one.state, STATE_STYLES.get(one.state, "")),
+                Cell(one.text, "bold"),
+                one.importance,
+                local(one.start, now()),
+                str(len(one.clients)),
+                str(_acknowledged(one.clients)) if one.wants_confirmation else UNKNOWN,
+            )
+            for one in found
+        ]
+        show(Table(columns, rows, "no messages"))
+
+    app.run(work)
+
+
+@click.command("cancel")
+@click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
+@click.option("--confirm", is_flag=True, help="Somebody is to confirm that it was taken away.")
+@radio_option
+@json_option
+@pass_app
+def cancel_message(app: App, number: int, confirm: bool, radio: str | None, as_json: bool) -> None:
+    """Take a message away."""
+
+    async def work(hub: HubClient) -> None:
+        found = await hub.cancel_message(number, radio=radio, confirm=confirm)
+        if as_json:
+            print_json(found)
+        else:
+            line(f"message {number} is taken away; {found.clients} device(s) told")
+
+    app.run(work)

@@ -1,0 +1,256 @@
+"""Smart Energy in JSON: demand response events with their matrix of statuses, prices, messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from hub.smart_energy.drlc_server import ServerEvent
+from hub.smart_energy.messages import ServerMessage
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.price_server import ServerPrice, amount_of, tier_of
+from hub.smart_energy.utc import from_utc, to_utc
+from hub.zigbee.member import device_id_of
+from protocols.se.base import INVALID_UTC
+from protocols.se.drlc import (
+    UNUSED_DUTY_CYCLE,
+    UNUSED_LOAD_ADJUSTMENT,
+    UNUSED_OFFSET,
+    UNUSED_SET_POINT,
+    DeviceClass,
+    EventControl,
+)
+from protocols.se.messaging import Importance, importance_of, wants_confirmation
+from web.schema_base import Time, time, time_or_none
+
+
+class Class(StrEnum):
+    """What a load is."""
+
+    HVAC = "hvac"
+    STRIP_HEATER = "strip_heater"
+    WATER_HEATER = "water_heater"
+    POOL_PUMP = "pool_pump"
+    SMART_APPLIANCE = "smart_appliance"
+    IRRIGATION_PUMP = "irrigation_pump"
+    COMMERCIAL_LOAD = "commercial_load"
+    SIMPLE_LOAD = "simple_load"
+    EXTERIOR_LIGHTING = "exterior_lighting"
+    INTERIOR_LIGHTING = "interior_lighting"
+    EV = "ev"
+    GENERATION = "generation"
+
+
+def classes_of(mask: DeviceClass) -> list[Class]:
+    """The classes of a mask."""
+    return [one for one in Class if DeviceClass[one.name] & mask]
+
+
+def mask_of(classes: list[Class]) -> DeviceClass:
+    """The mask of classes."""
+    mask = DeviceClass(0)
+    for one in classes:
+        mask |= DeviceClass[one.name]
+    return mask
+
+
+class ItemState(Enum):
+    """Where an event, a price or a message is."""
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    OVER = "over"
+    CANCELLED = "cancelled"
+
+
+def state_of(start: int, end: int | None, now: int, *, cancelled: bool = False) -> ItemState:
+    """By its times."""
+    if cancelled:
+        return ItemState.CANCELLED
+    if end is not None and end <= now:
+        return ItemState.OVER
+    return ItemState.SCHEDULED if now < start else ItemState.RUNNING
+
+
+class EventStatusTold(Struct, frozen=True):
+    """A status that a device has reported: `time` by its clock, null where that is not set; `received` by ours."""
+
+    status: str
+    code: int
+    time: Time | None
+    received: Time
+
+
+class EventClient(Struct, frozen=True):
+    """What a device says to an event; `status` is its last word."""
+
+    device_id: str
+    endpoint: int
+    delivered: bool
+    status: str | None
+    statuses: list[EventStatusTold]
+
+
+class DrlcEvent(Struct, frozen=True):
+    """A demand response and load control event. Null: the event does not say it."""
+
+    radio: str
+    issuer_event_id: int
+    state: ItemState
+    device_classes: list[Class]
+    utility_enrollment_group: int
+    start: Time
+    end: Time
+    duration_min: int
+    criticality: int
+    cooling_offset_c: float | None
+    heating_offset_c: float | None
+    cooling_set_point_c: float | None
+    heating_set_point_c: float | None
+    load_adjustment_percent: int | None
+    duty_cycle_percent: int | None
+    randomize_start: bool
+    randomize_end: bool
+    superseded_by: int | None
+    clients: list[EventClient]
+
+
+def drlc_event(radio: str, item: ServerEvent, now: datetime) -> DrlcEvent:
+    """An event as interfaces see it."""
+    event = item.event
+    peers = sorted(item.delivered | set(item.told), key=str)
+    return DrlcEvent(
+        radio=radio,
+        issuer_event_id=item.number,
+        state=state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled),
+        device_classes=classes_of(item.classes or event.device_class),
+        utility_enrollment_group=event.utility_enrollment_group,
+        start=time(from_utc(item.start)),
+        end=time(from_utc(item.end)),
+        duration_min=event.duration_min,
+        criticality=int(event.criticality),
+        cooling_offset_c=None if event.cooling_offset == UNUSED_OFFSET else event.cooling_offset / 10,
+        heating_offset_c=None if event.heating_offset == UNUSED_OFFSET else event.heating_offset / 10,
+        cooling_set_point_c=None if event.cooling_set_point == UNUSED_SET_POINT else event.cooling_set_point / 100,
+        heating_set_point_c=None if event.heating_set_point == UNUSED_SET_POINT else event.heating_set_point / 100,
+        load_adjustment_percent=None if event.load_adjustment == UNUSED_LOAD_ADJUSTMENT else event.load_adjustment,
+        duty_cycle_percent=None if event.duty_cycle == UNUSED_DUTY_CYCLE else event.duty_cycle,
+        randomize_start=bool(event.event_control & EventControl.RANDOMIZE_START),
+        randomize_end=bool(event.event_control & EventControl.RANDOMIZE_END),
+        superseded_by=item.superseded_by,
+        clients=[_client(item, peer) for peer in peers],
+    )
+
+
+def _client(item: ServerEvent, peer: Peer) -> EventClient:
+    told = item.told.get(peer, [])
+    return EventClient(
+        device_id=device_id_of(peer.ieee),
+        endpoint=peer.endpoint,
+        delivered=peer in item.delivered,
+        status=told[-1].status.name.lower() if told else None,
+        statuses=[
+            EventStatusTold(
+                one.status.name.lower(),
+                int(one.status),
+                time_or_none(None if one.time == INVALID_UTC else from_utc(one.time)),
+                time(from_utc(one.received)),
+            )
+            for one in told
+        ],
+    )
+
+
+class ItemClient(Struct, frozen=True):
+    """A device that has a price or a message, and whether somebody there has said so."""
+
+    device_id: str
+    endpoint: int
+    acknowledged: Time | None
+
+
+def _clients(delivered: set[Peer], said: dict[Peer, int]) -> list[ItemClient]:
+    return [
+        ItemClient(
+            device_id_of(peer.ieee),
+            peer.endpoint,
+            time_or_none(from_utc(said[peer]) if said.get(peer, INVALID_UTC) != INVALID_UTC else None),
+        )
+        for peer in sorted(delivered | set(said), key=str)
+    ]
+
+
+class Price(Struct, frozen=True):
+    """A price, in units of its currency (ISO 4217, as a number). `end` null: until another takes its place."""
+
+    radio: str
+    issuer_event_id: int
+    state: ItemState
+    provider_id: int
+    rate_label: str
+    unit_of_measure: int
+    currency: int
+    price: float
+    tier: int
+    start: Time
+    end: Time | None
+    clients: list[ItemClient]
+
+
+def price(radio: str, item: ServerPrice, now: datetime) -> Price:
+    """A price as interfaces see it."""
+    wire = item.price
+    return Price(
+        radio=radio,
+        issuer_event_id=item.number,
+        state=state_of(item.start, item.end, to_utc(now)),
+        provider_id=wire.provider_id,
+        rate_label=wire.rate_label,
+        unit_of_measure=wire.unit_of_measure,
+        currency=wire.currency,
+        price=amount_of(wire),
+        tier=tier_of(wire),
+        start=time(from_utc(item.start)),
+        end=time_or_none(None if item.end is None else from_utc(item.end)),
+        clients=_clients(item.delivered, item.acknowledged),
+    )
+
+
+ImportanceName = Literal["low", "medium", "high", "critical"]
+
+
+class Message(Struct, frozen=True):
+    """A message for people; `acknowledged` of a client is when somebody confirmed it there."""
+
+    radio: str
+    message_id: int
+    state: ItemState
+    text: str
+    importance: str
+    wants_confirmation: bool
+    start: Time
+    end: Time | None
+    clients: list[ItemClient]
+
+
+def message(radio: str, item: ServerMessage, now: datetime) -> Message:
+    """A message as interfaces see it."""
+    return Message(
+        radio=radio,
+        message_id=item.number,
+        state=state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled),
+        text=item.message.message,
+        importance=importance_of(item.message.control).name.lower(),
+        wants_confirmation=wants_confirmation(item.message.control),
+        start=time(from_utc(item.start)),
+        end=time_or_none(None if item.end is None else from_utc(item.end)),
+        clients=_clients(item.delivered, item.confirmed),
+    )
+
+
+def importance(name: str) -> Importance:
+    """By its name."""
+    return Importance[name.upper()]
