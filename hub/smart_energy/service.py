@@ -133,7 +133,7 @@ class SmartEnergy:
             if len(able) == 1:
                 return self.services[able[0]]
             if not able:
-                raise UnavailableError("no radio of this hub serves Smart Energy devices: that takes APS encryption")
+                raise UnsupportedError("no radio of this hub serves Smart Energy devices: that takes APS encryption")
             raise InvalidError("radio", "missing", f"one of {', '.join(able)}")
         found = self.services.get(radio)
         if found is None:

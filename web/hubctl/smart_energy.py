@@ -78,8 +78,8 @@ def _classes(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[
 @click.option("--load-adjustment", type=click.IntRange(-100, 100), metavar="PERCENT", help="Of its average load.")
 @click.option("--cooling-offset", type=click.FloatRange(0, 25.4), metavar="°C", help="Warmer than it holds.")
 @click.option("--heating-offset", type=click.FloatRange(0, 25.4), metavar="°C", help="Colder than it holds.")
-@click.option("--cooling-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C")
-@click.option("--heating-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C")
+@click.option("--cooling-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C", help="To cool down to.")
+@click.option("--heating-set-point", type=click.FloatRange(-273.15, 327.67), metavar="°C", help="To heat up to.")
 @click.option("--group", type=click.IntRange(0, 255), default=0, help="Utility enrollment group; 0: all.")
 @click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Issuer event id; the time if left out.")
 @click.option("--sharp", is_flag=True, help="All devices at once: nothing is drawn by lot.")
@@ -251,10 +251,10 @@ def cancel(
 @click.option("--duration", metavar="MINUTES|2h", help="Until another price takes its place, if left out.")
 @click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
 @click.option("--label", default="", help="At most 12 bytes, as PEAK.")
-@click.option("--tier", type=click.IntRange(0, 15), default=0)
+@click.option("--tier", type=click.IntRange(0, 15), default=0, help="Which it is of; 0: none.")
 @click.option("--tiers", type=click.IntRange(0, 15), default=0, help="How many there are.")
-@click.option("--currency", type=click.Choice(tuple(CURRENCIES)), default="EUR", show_default=True)
-@click.option("--provider", type=click.IntRange(0, 0xFFFFFFFF), default=0)
+@click.option("--currency", type=click.Choice(tuple(CURRENCIES)), default="EUR", show_default=True, help="By ISO 4217.")
+@click.option("--provider", type=click.IntRange(0, 0xFFFFFFFF), default=0, help="Its number, of several.")
 @click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Issuer event id; the time if left out.")
 @radio_option
 @json_option
@@ -370,7 +370,7 @@ def forget(app: App, radio: str | None, as_json: bool) -> None:
 @click.argument("text")
 @click.option("--duration", metavar="MINUTES|2h", help="Until another message is sent, if left out.")
 @click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
-@click.option("--importance", type=click.Choice(("low", "medium", "high", "critical")), default="low")
+@click.option("--importance", type=click.Choice(("low", "medium", "high", "critical")), default="low", help="(low)")
 @click.option("--confirm", is_flag=True, help="Somebody is to confirm it.")
 @click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Message id; the time if left out.")
 @radio_option
