@@ -128,7 +128,7 @@ class SmartEnergy:
 
     def service(self, radio: str | None) -> EnergyService:
         """The network that is meant; the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
-        able = [name for name in self.services if self._is_able(name)]
+        able = self.able()
         if radio is None:
             if len(able) == 1:
                 return self.services[able[0]]
@@ -142,6 +142,10 @@ class SmartEnergy:
         if radio not in able:
             raise UnsupportedError(f"{radio!r} cannot encrypt for single devices, which Smart Energy takes")
         return found
+
+    def able(self) -> list[str]:
+        """Networks that can be served."""
+        return [name for name in self.services if self._is_able(name)]
 
     def _is_able(self, radio: str) -> bool:
         """Whether it can encrypt; a radio that is away may."""

@@ -171,4 +171,6 @@ async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path) -> None
         service._is_able = lambda radio: False  # type: ignore[method-assign]
         with pytest.raises(UnsupportedError, match="cannot encrypt"):
             await service.create_event("han", event(hub))
+        assert service.able() == []
         service._is_able = able  # type: ignore[method-assign]
+        assert service.able() == ["han"]

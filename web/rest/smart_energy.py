@@ -176,8 +176,8 @@ def _number(text: str) -> int:
 async def list_events(call: Call[WhichRadio, None]) -> DrlcList:
     """List demand response events with what each device says to them."""
     hub, now = call.hub, call.hub.clock.now()
-    names = [_radio(call.query.radio)] if call.query.radio is not UNSET else list(hub.smart_energy.services)
-    found = [(name, one) for name in names if name for one in hub.smart_energy.service(name).drlc.events.values()]
+    names = hub.smart_energy.able() if call.query.radio is UNSET else [call.query.radio]
+    found = [(name, one) for name in names for one in hub.smart_energy.service(name).drlc.events.values()]
     found.sort(key=lambda pair: (pair[1].start, pair[1].number))
     return DrlcList([schema_se.drlc_event(name, one, now) for name, one in found])
 
