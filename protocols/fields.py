@@ -7,7 +7,7 @@
         blue: u8
         blinking: u8
 
-Each frame compiles, when its class is made, to one precompiled `struct` call each way; nothing is interpreted field by
+Each frame compiles, when it is first used, to one precompiled `struct` call each way; nothing is interpreted field by
 field at run time. A field's type is `Annotated[<Python type>, <wire type>]`:
 
 =====================================  ====================================================================
@@ -130,6 +130,22 @@ class _Leaf:
     python_type: type
 
 
+class Later:
+    """A class attribute that compiling the class makes: that costs half a millisecond, and many are never used.
+
+    It stands in each class until the attribute is asked for, by whatever name the class is known then.
+    """
+
+    __slots__ = ("_compile", "_name")
+
+    def __init__(self, compile_: Callable[[type], None], name: str) -> None:
+        self._compile, self._name = compile_, name
+
+    def __get__(self, _: object, owner: type) -> object:
+        self._compile(next(base for base in owner.__mro__ if base.__dict__.get(self._name) is self))
+        return getattr(owner, self._name)
+
+
 class Frame:
     """Base of every declared frame; a subclass is a `@dataclass(frozen=True, slots=True)` with wire annotations."""
 
@@ -145,7 +161,8 @@ class Frame:
     def __init_subclass__(cls) -> None:
         # `@dataclass(slots=True)` makes the class a second time; only that one has its slots and is worth compiling.
         if "__dataclass_fields__" in cls.__dict__ and "__slots__" in cls.__dict__:
-            _compile(cls)
+            for name in ("SIZE", "_struct", "_leaves", "_build", "_values_of"):
+                setattr(cls, name, Later(_compile, name))
 
     @classmethod
     def decode(cls, data: bytes) -> Self:

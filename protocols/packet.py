@@ -6,7 +6,8 @@
         short: u16
         endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] = ()
 
-As in `protocols.fields` the annotations are the wire, in order, and each class compiles once to a function each way;
+As in `protocols.fields` the annotations are the wire, in order, and each class compiles at its first use to a function
+each way;
 runs of fields of fixed size become one precompiled `struct` call. Beside the integers of `protocols.fields` there are:
 
 ===============================================  ==========================================================
@@ -31,10 +32,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from types import GenericAlias, NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from protocols.errors import RangeError, TruncatedError
-from protocols.fields import U8, Int, Members, Octets
+from protocols.fields import U8, Int, Later, Members, Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +255,7 @@ class Packet:
             cls.ORDER = order
         # `@dataclass(slots=True)` makes the class a second time; only that one has its slots and is worth compiling.
         if "__dataclass_fields__" in cls.__dict__ and "__slots__" in cls.__dict__:
-            _compile(cls)
+            _defer(cls)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -256,6 +270,31 @@ class Packet:
     def encode(self) -> bytes:
         """The frame's bytes. Raises `RangeError` that names the field which does not fit."""
         return type(self)._write(self)  # noqa: SLF001 - our own, but not a method
+
+
+P = TypeVar("P", bound=Packet)
+
+
+class Decoders(dict[int, Callable[[bytes], P]]):
+    """`decode` of each class by a number, from its first use on. Unknown numbers raise `KeyError`."""
+
+    def __init__(self, classes: Mapping[int, type[P]]) -> None:
+        super().__init__()
+        self._classes = classes
+
+    def __missing__(self, number: int) -> Callable[[bytes], P]:
+        self[number] = found = self._classes[number].decode
+        return found
+
+
+def _defer(cls: type[Packet]) -> None:
+    """Let a class be compiled when something of it is used."""
+    names = ["MINIMUM", "_read", "_write"]
+    owner = next(base for base in cls.__mro__ if "decode" in base.__dict__)
+    if owner is Packet or isinstance(owner.__dict__["decode"], staticmethod | Later):
+        names.append("decode")
+    for name in names:
+        setattr(cls, name, Later(_compile, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,8 +429,7 @@ def _compile(cls: type[Packet]) -> None:
     exec(source, scope)
     cls.MINIMUM = minimum
     cls._read = staticmethod(cast("Callable[[bytes, int], tuple[Packet, int]]", scope["read"]))
-    owner = next(base for base in cls.__mro__ if "decode" in base.__dict__)
-    if owner is Packet or isinstance(owner.__dict__["decode"], staticmethod):
+    if "decode" in cls.__dict__ and isinstance(cls.__dict__["decode"], Later):
         decode = staticmethod(cast("Callable[[bytes], Packet]", scope["decode"]))
         setattr(cls, "decode", decode)  # noqa: B010 - the same with a call less; no assignment to a method
     cls._write = staticmethod(cast("Callable[[Packet], bytes]", scope["write"]))

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Final
 
 from protocols.fields import U8, U16, U64, Octets, u8, u16
 from protocols.ids import Eui64
-from protocols.packet import Counted, Packet, Rest
+from protocols.packet import Counted, Decoders, Packet, Rest
 from protocols.xbee.status import (
     AtStatus,
     DeliveryStatus,
@@ -365,7 +365,7 @@ FRAMES: dict[int, type[XbeeFrame]] = {
     if isinstance(found, type) and issubclass(found, XbeeFrame) and "TYPE" in found.__dict__
 }
 """By type, both ways."""
-_DECODERS: dict[int, Callable[[bytes], XbeeFrame]] = {number: found.decode for number, found in FRAMES.items()}
+_DECODERS: dict[int, Callable[[bytes], XbeeFrame]] = Decoders(FRAMES)
 # Some firmware is said to have a frame id in front of it.
 _DECODERS[JoinNotification.TYPE] = lambda payload: JoinNotification.decode(payload[-JoinNotification.MINIMUM :])
 

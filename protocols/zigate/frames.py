@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocols.packet import Packet
+from protocols.packet import Decoders, Packet
 from protocols.zigate import commands, responses
 from protocols.zigate.framing import RawFrame
 
@@ -27,7 +27,7 @@ def _by_code(module: object, base: type[Packet]) -> dict[int, type[Packet]]:
 
 RESPONSES: dict[int, type[Packet]] = _by_code(responses, responses.Response)
 COMMANDS: dict[int, type[Packet]] = _by_code(commands, commands.Command)
-_DECODERS = {code: found.decode for code, found in RESPONSES.items()}
+_DECODERS = Decoders(RESPONSES)
 
 
 def read(code: int, payload: bytes, lqi: int) -> tuple[Packet | Unknown, int]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 
 from protocols.errors import CodecError, RangeError, TruncatedError
-from protocols.se import drlc, key_establishment, messaging, metering, prepayment, price, tunneling
+from protocols.se import drlc, key_establishment, messaging, metering, prepayment, price, tariff, tunneling
 from protocols.se.base import Commands, SeCommand, SeVersion
 
-CLUSTERS = (drlc, key_establishment, messaging, metering, prepayment, price, tunneling)
+CLUSTERS = (drlc, key_establishment, messaging, metering, prepayment, tariff, tunneling)
 EVERY = [command for module in CLUSTERS for command in module.COMMANDS.known.values()]
 
 PRICE = price.PublishPrice(
@@ -93,9 +93,9 @@ GOLDEN: list[tuple[SeCommand, str]] = [
     (price.GetCurrentPrice(price.CommandOptions.RECEIVER_ON_WHEN_IDLE), "01"),
     (price.GetScheduledPrices(9, 0), "09000000 00"),
     (price.PriceAcknowledgement(1, 2, 3, price.PriceControl.ACKNOWLEDGE), "01000000 02000000 03000000 01"),
-    (price.PublishBlockPeriod(1, 2, 3, 0x010203, 0x12, 1), "01000000 02000000 03000000 030201 12 01"),
+    (tariff.PublishBlockPeriod(1, 2, 3, 0x010203, 0x12, 1), "01000000 02000000 03000000 030201 12 01"),
     (
-        price.PublishBlockThresholds(
+        tariff.PublishBlockThresholds(
             provider_id=1,
             issuer_event_id=2,
             start_time=3,
@@ -103,12 +103,12 @@ GOLDEN: list[tuple[SeCommand, str]] = [
             command_index=0,
             total_commands=1,
             sub_payload_control=0,
-            tiers=(price.TierThresholds(0x12, (1, 2)), price.TierThresholds(0x21, (3,))),
+            tiers=(tariff.TierThresholds(0x12, (1, 2)), tariff.TierThresholds(0x21, (3,))),
         ),
         "01000000 02000000 03000000 04000000 00 01 00 12 010000000000 020000000000 21 030000000000",
     ),
     (
-        price.PublishTierLabels(1, 2, 3, 0, 1, (price.TierLabel(1, "low"), price.TierLabel(2, ""))),
+        tariff.PublishTierLabels(1, 2, 3, 0, 1, (tariff.TierLabel(1, "low"), tariff.TierLabel(2, ""))),
         "01000000 02000000 03000000 00 01 02 01 03 6c6f77 02 00",
     ),
     (
@@ -193,19 +193,19 @@ def test_a_command_that_is_cut_is_malformed_unless_only_a_tail_is_missing(comman
         (drlc.ReportEventStatus, 18),
         (drlc.GetScheduledEvents, 5),
         (price.PriceAcknowledgement, 13),
-        (price.GetBlockPeriods, 5),
-        (price.GetConversionFactor, 9),
-        (price.GetTariffInformation, 10),
-        (price.GetPriceMatrix, 4),
-        (price.PublishBlockPeriod, 17),
-        (price.PublishConversionFactor, 13),
-        (price.PublishCalorificValue, 14),
-        (price.PublishCO2Value, 19),
-        (price.PublishBillingPeriod, 17),
-        (price.PublishConsolidatedBill, 24),
-        (price.PublishCPPEvent, 17),
-        (price.PublishCurrencyConversion, 25),
-        (price.CancelTariff, 9),
+        (tariff.GetBlockPeriods, 5),
+        (tariff.GetConversionFactor, 9),
+        (tariff.GetTariffInformation, 10),
+        (tariff.GetPriceMatrix, 4),
+        (tariff.PublishBlockPeriod, 17),
+        (tariff.PublishConversionFactor, 13),
+        (tariff.PublishCalorificValue, 14),
+        (tariff.PublishCO2Value, 19),
+        (tariff.PublishBillingPeriod, 17),
+        (tariff.PublishConsolidatedBill, 24),
+        (tariff.PublishCPPEvent, 17),
+        (tariff.PublishCurrencyConversion, 25),
+        (tariff.CancelTariff, 9),
         (messaging.CancelMessage, 5),
         (messaging.MessageConfirmation, 8),
         (metering.GetProfile, 6),
@@ -301,15 +301,15 @@ def test_both_sides_may_end_key_establishment() -> None:
 
 
 def test_a_label_is_a_text_behind_its_length_and_never_too_long() -> None:
-    assert price.TierLabel.decode(b"\x01\xff").label == ""
-    longer = price.TierLabel.decode(b"\x01\x0dthirteen long")
+    assert tariff.TierLabel.decode(b"\x01\xff").label == ""
+    longer = tariff.TierLabel.decode(b"\x01\x0dthirteen long")
     assert longer.label == "thirteen long"
     with pytest.raises(RangeError, match="at most 12 bytes"):
         longer.encode()
-    strange = price.TierLabel.decode(b"\x01\x02\xff\xfe")
+    strange = tariff.TierLabel.decode(b"\x01\x02\xff\xfe")
     assert strange.encode() == b"\x01\x02\xff\xfe"
     with pytest.raises(RangeError, match="number of thresholds"):
-        price.TierThresholds(0x13, (1, 2))
+        tariff.TierThresholds(0x13, (1, 2))
 
 
 def test_unknown_values_are_kept() -> None:
