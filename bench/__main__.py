@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 
 BENCHMARKS = (
+    "cbke",
     "emcb_parse",
     "emcb_poll",
     "fanout",
