@@ -82,6 +82,10 @@ class DeviceCertificate:
         if self.subject != ieee:
             raise RangeError("certificate", f"for {self.subject}", f"one for {ieee}, the device that shall have it")
 
+    def to_text(self) -> str:
+        """The authority's text form, as `parse` reads it. Shows the private key."""
+        return "".join(f"{label}: {getattr(self, name).hex()}\n" for name, (label, _) in _LABELS.items())
+
     @classmethod
     def parse(cls, text: str) -> DeviceCertificate:
         """Read the authority's text form: lines of a name, a colon and hex digits; other lines are passed over.

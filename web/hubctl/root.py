@@ -33,6 +33,7 @@ COMMANDS = {
     "event": Entry("root:event", "Smart Energy: demand response events."),
     "price": Entry("root:price", "Smart Energy: publish prices, list them."),
     "message": Entry("root:message", "Smart Energy: messages on displays."),
+    "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert, test-ca."),
     "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
     "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
@@ -78,6 +79,11 @@ CERTIFICATE_COMMANDS = {
     "status": Entry("certificate:status", "Whether there is one, and for whom it has to be."),
     "install": Entry("certificate:install", "Install another one from a file."),
     "revert": Entry("certificate:revert", "Go back to the maker's."),
+    "test-ca": Entry("root:test_ca", "A test authority of one's own: new, issue."),
+}
+TEST_CA_COMMANDS = {
+    "new": Entry("authority:new", "Make a test authority."),
+    "issue": Entry("authority:issue", "Issue a device's certificate."),
 }
 EVENT_COMMANDS = {
     "drlc": Entry("root:drlc", "Demand response and load control."),
@@ -194,6 +200,12 @@ def price() -> None:
 @click.group(cls=LazyGroup, table=MESSAGE_COMMANDS, no_args_is_help=True)
 def message() -> None:
     """Texts on displays."""
+@click.group(cls=LazyGroup, table=TEST_CA_COMMANDS, no_args_is_help=True)
+def test_ca() -> None:
+    """A test authority of one's own, in a directory on this machine; needs no hub.
+
+    Its certificates are for laboratories: devices of other authorities, production or test, do not trust them.
+    """
 
 
 @click.group(cls=LazyGroup, table=REGISTRY_COMMANDS, no_args_is_help=True)
