@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -260,6 +261,15 @@ def test_libcrypto_and_python_agree() -> None:
             assert LIBCRYPTO.combine((b, point)) == PURE_PYTHON.combine((b, point))
             terms = ((a, curve.base), (b, point), (a, -point))
             assert LIBCRYPTO.combine(*terms) == PURE_PYTHON.combine(*terms)
+
+
+@needs_libcrypto
+def test_threads_share_libcrypto() -> None:
+    assert LIBCRYPTO is not None
+    base = SECT163K1.base
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda scalar: LIBCRYPTO.combine((scalar, base), (scalar, -base), (3, base)), range(200)))
+    assert set(found) == {PURE_PYTHON.combine((3, base))}
 
 
 @needs_libcrypto

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -704,6 +705,17 @@ def test_a_fault_of_the_arithmetic_is_the_callers_to_see() -> None:
     with pytest.raises(RuntimeError, match="memory"):
         compute.run()
     refused(side.abort())
+
+
+async def test_the_computations_run_in_a_thread() -> None:
+    found = table(Suite.SECT163K1)
+    found.hold = True
+    while found.air or found.computing:
+        found.run()
+        waiting, found.computing = found.computing, []
+        for side, compute in waiting:
+            found.note(side, side.computed(await asyncio.to_thread(compute.run), found.now))
+    found.assert_same_key()
 
 
 def fuzz(rng: random.Random) -> Iterator[tuple[int, bytes]]:
