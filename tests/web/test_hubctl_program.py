@@ -117,7 +117,7 @@ def test_every_row_of_the_tables_is_a_command_of_that_name_with_help() -> None:
 def test_every_reading_command_has_json() -> None:
     assert isinstance(cli, LazyGroup)
     writes_text = {"completion", "remove", "revoke", "device", "breaker", "token", "config"}
-    writes_text |= {"network", "attr", "registry", "interview", "certificate", "test-ca"}
+    writes_text |= {"network", "attr", "registry", "interview", "certificate", "test-ca", "new", "issue"}
     writes_text |= {"event", "drlc", "price", "message"}
     for _, name, found in groups(cli):
         if name not in writes_text:

@@ -29,7 +29,6 @@ COMMANDS = {
     "identify": Entry("controls:identify", "Make a device show itself."),
     "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
     "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
-    "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert."),
     "event": Entry("root:event", "Smart Energy: demand response events."),
     "price": Entry("root:price", "Smart Energy: publish prices, list them."),
     "message": Entry("root:message", "Smart Energy: messages on displays."),
@@ -200,6 +199,8 @@ def price() -> None:
 @click.group(cls=LazyGroup, table=MESSAGE_COMMANDS, no_args_is_help=True)
 def message() -> None:
     """Texts on displays."""
+
+
 @click.group(cls=LazyGroup, table=TEST_CA_COMMANDS, no_args_is_help=True)
 def test_ca() -> None:
     """A test authority of one's own, in a directory on this machine; needs no hub.
