@@ -19,6 +19,8 @@ SCAN_S, KEY_SEARCH_S, KEYS_S = 0.3, 0.2, 0.3
 """A scan of all channels; from joining to the search for key establishment, and from its answer to the end."""
 TRUST_CENTRE_CHANNEL = 20
 SCANNING, NO_PAN, NO_VALID_PAN, CLOSED, REFUSED = 0xFF, 0x21, 0x22, 0x23, 0x27
+SEARCH_TSN = 0xE1
+"""Of the stack's own search for key establishment: its host's have other numbers, mostly."""
 ESTABLISH_KEYS = 0x08
 """Bit of register EO."""
 MATCH_ANSWER, LEAVE = 0x8006, 0x0034
@@ -172,7 +174,7 @@ class XbeeRouter(XbeeEmulator):
 
     def network_left(self, *, rejoin: bool) -> None:
         """See `air.Station`."""
-        self.short, self._association = 0xFFFE, NO_PAN
+        self.short, self._association = 0xFFFE, SCANNING
         self._authenticated.clear()
         self._say(b"\x8a\x03")
 
@@ -184,7 +186,7 @@ class XbeeRouter(XbeeEmulator):
         """Its stack looks for the trust centre's key establishment endpoint; the host hears the answer too."""
         if not self.is_on_network or self.trust_centre.ieee in self._authenticated:
             return
-        body = struct.pack("<BHHBHB", 0x21, 0, SMART_ENERGY, 1, KEY_ESTABLISHMENT, 0)
+        body = struct.pack("<BHHBHB", SEARCH_TSN, 0, SMART_ENERGY, 1, KEY_ESTABLISHMENT, 0)
         self.air.transmit(
             AirFrame(
                 source=self.short,
@@ -228,4 +230,5 @@ class XbeeRouter(XbeeEmulator):
     def _asked_for(self, frame: AirFrame) -> bool:
         """An answer to the stack's own search that names an endpoint."""
         known = self.trust_centre.ieee in self._authenticated
-        return not known and len(frame.payload) > 5 and frame.payload[1] == 0 and frame.payload[4] > 0
+        is_ours = frame.payload[:1] == bytes((SEARCH_TSN,))
+        return is_ours and not known and len(frame.payload) > 5 and frame.payload[1] == 0 and frame.payload[4] > 0

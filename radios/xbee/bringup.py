@@ -164,6 +164,10 @@ class Place:
         return self.association is AssociationStatus.ON_NETWORK and self.short != NO_NETWORK
 
 
+NOWHERE: Final = Place(AssociationStatus.SCANNING, 0, 0xFFFF, 0, NO_NETWORK)
+"""Where a module is that looks for a network."""
+
+
 def place_of(values: Mapping[str, bytes]) -> Place:
     """From the values of `NETWORK`."""
     number = {name: to_number(value) for name, value in values.items()}

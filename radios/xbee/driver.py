@@ -17,7 +17,7 @@ from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
 from protocols.xbee import frames
-from protocols.xbee.at import Access, Effect, channel_mask, register, to_number, to_value
+from protocols.xbee.at import to_number, to_value
 from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus, ReceiveOption, XbeeFrame
 from protocols.xbee.status import AssociationStatus, DeliveryStatus, JoinStatus, ModemStatusCode, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
@@ -33,7 +33,6 @@ from radios.api import (
     NoReplyError,
     NotReachableError,
     NotSupportedError,
-    OptionError,
     RadioConfig,
     RadioLostError,
 )
@@ -43,6 +42,7 @@ from radios.xbee.bringup import (
     IDENTITY,
     NETWORK,
     NO_NETWORK,
+    NOWHERE,
     ON_CLOSING,
     ROLE,
     ROUTER,
@@ -57,9 +57,11 @@ from radios.xbee.bringup import (
     keep,
     place_of,
 )
+from radios.xbee.formation import FOUND_NONE, configure, renew, write
+from radios.xbee.guard import allowed
 from radios.xbee.link import AtError, XbeeLink
 from radios.xbee.options import XbeeOptions, parse_options
-from radios.xbee.router import Joining, waits_for
+from radios.xbee.router import Joining
 from radios.zigbee_stick import ZigbeeStick
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ BACK_OFFS_S = (0.05, 0.2, 0.8)
 """Between attempts while the module is out of buffers: nothing was sent then."""
 NETWORK_S = 60.0
 """For a network to be formed: the module scans each channel first."""
+FORMING_S = 20.0
+"""After so long a module without a network, which says nothing of why, is told which one to form."""
 LOOK_S = 1.0
 CLOSING_S = 1.0
 READY_S = 8.0
@@ -91,8 +95,12 @@ class XbeeRadio(ZigbeeStick):
         super().__init__(config.name, lambda reason: self._link.lose(reason))
         self._options = options
         self._link = XbeeLink(options.url, self._take, self._lose, trace, self._counters)
-        self._joining = Joining(config.name, self._link, self._set_network) if config.joins else None
+        self._joining: Joining | None = None
         """What keeps a router on a network; None for a coordinator."""
+        if config.joins:
+            self._joining = Joining(
+                config.name, self._link, self._set_network, lambda: configure(self._link, self._options)
+            )
         self._firmware = ""
         self._ieee = Eui64(0)
         self._max_payload = 0
@@ -102,7 +110,7 @@ class XbeeRadio(ZigbeeStick):
         self._tasks = asyncio.TaskGroup()
         self._services: list[asyncio.Task[None]] = []
         self._is_open = False
-        self._coming_back = False
+        self._coming_back = self._was_reset = False
         self._ready = asyncio.Event()
         """The module is on its network."""
         self._ready_until = -READY_S
@@ -127,7 +135,7 @@ class XbeeRadio(ZigbeeStick):
                 log.warning("%s: the module has no certificate: no keys can be established with it", self.name)
             if self._options.tx_power is not None:
                 await self._link.at("PL", to_value(self._options.tx_power))
-            await self._settle()
+            await self._settle(may_configure=True)
             if self.network.is_operational:
                 told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
         except (NoReplyError, AtError) as error:
@@ -174,10 +182,11 @@ class XbeeRadio(ZigbeeStick):
                 f"the module has coordinator firmware {firmware.name}, and hub.role wants a router: load router "
                 "firmware, 33xx, with XCTU, or set hub.role to esi_coordinator"
             )
-        if is_router:
-            await keep(self._link, ROUTER)
-        else:
+        if not is_router:
             await carry_out(self._link, TRUST_CENTRE)
+        elif await keep(self._link, ROUTER) and place_of(await carry_out(self._link, NETWORK)).is_on_network:
+            # It has joined without being told to establish keys, and takes that for all there is to do.
+            await renew(self._link)
 
     async def _stay_joined(self, joining: Joining) -> None:
         try:
@@ -185,41 +194,29 @@ class XbeeRadio(ZigbeeStick):
         except RadioLostError as error:
             self._link.lose(str(error))
 
-    async def _settle(self) -> None:
-        """Wait until the module is on its network; a network is configured only where there is none."""
+    async def _settle(self, *, may_configure: bool = False) -> None:
+        """Wait until the module is on its network; a router is not waited for.
+
+        A module that starts is on no network for a while either: `may_configure` lets one that has found none form the
+        one that is configured, never one that is still at it.
+        """
         place = place_of(await carry_out(self._link, NETWORK))
-        if place.association is not AssociationStatus.ON_NETWORK and not place.channel:
-            await self._configure()
         if self._joining is not None:
             self._set_network(place)
             return
-        deadline = asyncio.get_running_loop().time() + NETWORK_S
+        began = asyncio.get_running_loop().time()
         while place.association is not AssociationStatus.ON_NETWORK:
-            if asyncio.get_running_loop().time() >= deadline:
+            waited = asyncio.get_running_loop().time() - began
+            if waited >= NETWORK_S:
                 raise RadioLostError(
                     f"the module has no network after {NETWORK_S:g} s: AI says {place.association.name}"
                 )
+            if may_configure and (place.association in FOUND_NONE or waited >= FORMING_S):
+                may_configure = False
+                await configure(self._link, self._options)
             await asyncio.sleep(LOOK_S)
             place = place_of(await carry_out(self._link, NETWORK))
         self._set_network(place)
-
-    async def _configure(self) -> None:
-        """Say which network shall be formed or joined, and keep that where it was changed."""
-        wishes: list[tuple[str, int]] = []
-        if self._options.extended_pan_id is not None:
-            wishes.append(("ID", self._options.extended_pan_id))
-        if self._options.channels is not None:
-            wishes.append(("SC", channel_mask(self._options.channels)))
-        changed = False
-        for name, wanted in wishes:
-            if to_number(await self._link.at(name)) != wanted:
-                await self._link.at(name, to_value(wanted))
-                changed = True
-        if changed:
-            await self._link.at("WR")
-        if self._options.link_key is not None:
-            # Not to flash: it cannot be read back, so it is written at each start that needs it.
-            await self._link.at("KY", self._options.link_key)
 
     def _set_network(self, place: Place) -> None:
         is_router = self._joining is not None
@@ -235,7 +232,7 @@ class XbeeRadio(ZigbeeStick):
                 model="XBee Smart Energy",
                 firmware=self._firmware,
                 mode=f"API {self._link.mode}, {'router' if is_router else 'trust centre'}",
-                waits_for=waits_for(place) if is_router else "",
+                waits_for=self._joining.waits_for(place) if self._joining is not None else "",
             ),
         )
         if self._network.is_operational:
@@ -285,36 +282,57 @@ class XbeeRadio(ZigbeeStick):
             return
         if status.is_reset:
             self._counters["restarts"] += 1
+            self._was_reset = True
             log.warning("%s: the module has restarted (%s)", self.name, status.name)
             self._pause()
             self._link.fail_all("the module has restarted")
         elif status is ModemStatusCode.DISASSOCIATED:
             self._pause()
             log.warning("%s: the module is on no network any more", self.name)
+            if self._joining is not None:
+                self._joining.expelled()
         elif self._joining is not None:
             self._joining.wake()
             return
         elif status not in (ModemStatusCode.COORDINATOR_STARTED, ModemStatusCode.NETWORK_KEY_UPDATED):
             return
         if not self._coming_back:
-            self._coming_back = True
-            self._tasks.create_task(self._come_back(), name=f"{self.name} restart")
+            self._start_coming_back()
+
+    def _start_coming_back(self) -> None:
+        self._coming_back = True
+        self._tasks.create_task(self._come_back(), name=f"{self.name} restart")
 
     async def _come_back(self) -> None:
         try:
-            await carry_out(self._link, VOLATILE)
-            if self._joining is not None:
-                self._joining.postpone()
-            else:
-                await carry_out(self._link, TRUST_CENTRE)
-                await self._settle()
-                self._events.tell(NetworkChanged(self.network))
+            await self._return()
         except RadioLostError as error:
             self._link.lose(str(error))
         except (NoReplyError, AtError) as error:
             self._link.lose(f"the module has restarted and is not itself: {error}")
+        else:
+            if self._joining is None:
+                self._events.tell(NetworkChanged(self.network))
         finally:
             self._coming_back = False
+
+    async def _return(self) -> None:
+        """Make the module ours again and wait until it is on its network; from the start when it restarts meanwhile."""
+        while True:
+            self._was_reset = False
+            try:
+                await carry_out(self._link, VOLATILE)
+                if self._joining is not None:
+                    self._joining.restarted()
+                else:
+                    await carry_out(self._link, TRUST_CENTRE)
+                    await self._settle()
+            except RadioLostError:
+                if self._link.is_lost or not self._was_reset:
+                    raise
+                continue
+            if not self._was_reset:
+                return
 
     # -- out -----------------------------------------------------------------------------------------------------
 
@@ -414,9 +432,9 @@ class XbeeRadio(ZigbeeStick):
             with suppress(DeliveryError):  # nobody repeats it where there are no routers
                 await self._say(request, to=BroadcastAddress.ALL_ROUTERS_AND_COORDINATOR)
 
-    async def _set(self, name: str, value: bytes, *, queued: bool = False) -> None:
+    async def _set(self, name: str, value: bytes) -> None:
         try:
-            await self._link.at(name, value, attempts=3, queued=queued)
+            await self._link.at(name, value, attempts=3)
         except AtError as error:
             raise DeliveryError(f"the module refuses {name}", error.status.name, int(error.status)) from None
 
@@ -441,16 +459,7 @@ class XbeeRadio(ZigbeeStick):
         Refused before anything is sent: what would break the link to the module, what is read only, what does not fit.
         Raises `OptionError` for these, `DeliveryError` when the module refuses.
         """
-        try:
-            row = register(name)
-            if value is not None:
-                row.check(value)
-        except CodecError as error:
-            raise OptionError("command", str(error)) from None
-        if row.effect is Effect.LINK and (value is not None or row.access is Access.EXECUTE):
-            raise OptionError("command", f"{row.name} is not written from here: {row.effect.value}")
-        if value is not None and row.effect is Effect.NETWORK:
-            log.warning("%s: %s is written: %s", self.name, row.name, row.effect.value)
+        row = allowed(self.name, name, value)
         try:
             return await self._link.at(row.name, value or b"")
         except AtError as error:
@@ -515,8 +524,18 @@ class XbeeRadio(ZigbeeStick):
         """See `ZigbeeRadio`. The module has no clock."""
 
     async def erase(self) -> None:
-        """See `ZigbeeRadio`. The module leaves its network and forms a new one, or joins one again."""
-        await self._anew(lambda: self._set("NR", b"\x00"))
+        """See `ZigbeeRadio`. The module leaves its network and forms the one that is configured, or joins one again."""
+        before = self.network
+
+        async def act() -> None:
+            if self._joining is None:
+                await configure(self._link, self._options)
+            await renew(self._link)
+
+        await self._anew(act)
+        now = self.network
+        if self._joining is None and (before.pan_id, before.extended_pan_id) == (now.pan_id, now.extended_pan_id):
+            raise NoReplyError("the module is on the same network as before: try again")
 
     async def leave(self) -> None:
         """See `ZigbeeRadio`."""
@@ -529,43 +548,37 @@ class XbeeRadio(ZigbeeStick):
         if settings.join_interval_s is not None and self._joining is not None:
             self._joining.try_every(settings.join_interval_s)
         if settings.changes_network:
-            await self._anew(lambda: self._write(settings))
-
-    async def _write(self, settings: NetworkSettings) -> None:
-        wanted: list[tuple[str, bytes]] = []
-        if settings.extended_pan_id is not None:
-            wanted.append(("ID", to_value(settings.extended_pan_id)))
-        if settings.channels is not None:
-            wanted.append(("SC", to_value(channel_mask(settings.channels))))
-        changed = [(name, value) for name, value in wanted if to_number(await self._link.at(name)) != to_number(value)]
-        if settings.link_key is not None:
-            changed.append(("KY", settings.link_key))
-        if not changed:
-            await self._set("NR", b"\x00")  # nothing to change, and still to be joined or formed anew
-            return
-        for name, value in changed:
-            await self._set(name, value, queued=True)
-        await self._set("AC", b"")
-        await self._set("WR", b"")
+            await self._anew(lambda: write(self._link, settings))
 
     async def _anew(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Do what makes the module leave its network, and wait for the next one; a router is not waited for."""
+        """Do what makes the module leave its network, and wait for the next one; a router is not waited for.
+
+        However that ends, the module is made ours again.
+        """
+        self._pause()
         if self._joining is not None:
-            self._pause()
             self._joining.postpone()
             await act()
+            self._set_network(NOWHERE)
             self._joining.wake()
             return
         self._coming_back = True
-        self._pause()
+        is_done = False
         try:
             await act()
             await asyncio.sleep(LOOK_S)
-            await self._settle()
+            await self._return()
+            is_done = True
         except AtError as error:
             raise NoReplyError(str(error)) from None
+        except RadioLostError:
+            if self._link.is_lost:
+                raise
+            raise NoReplyError("the module has restarted meanwhile; see on which network it is") from None
         finally:
             self._coming_back = False
+            if not is_done and self._is_open and not self._link.is_lost:
+                self._start_coming_back()
         self._events.tell(NetworkChanged(self.network))
 
 

@@ -3,7 +3,8 @@
 ==========================================  ======================================================================
 where the module is                         what is done
 ==========================================  ======================================================================
-on no network                               `NR0` every join interval: it scans, and joins who lets it in
+on no network                               `NR0` every join interval: it scans, and joins who lets it in; what the
+                                            configuration says is written before
 on a network, keys not established          waited for; after `KEYS_S` the network is left, and the next one tried
 on a network, with keys (AI = 0)            nothing but a look every `CHECK_S`: a modem status may get lost
 ==========================================  ======================================================================
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -61,15 +62,33 @@ def waits_for(place: Place) -> str:
 class Joining:
     """Keeps a router on a network. `run` in a task of its own."""
 
-    def __init__(self, name: str, link: XbeeLink, told: Callable[[Place], None]) -> None:
-        """`told` hears where the module is, each time that this was looked up."""
-        self._name, self._link, self._told = name, link, told
+    def __init__(
+        self, name: str, link: XbeeLink, told: Callable[[Place], None], prepare: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`told` hears where the module is, each time that this was looked up; `prepare` says what it shall join."""
+        self._name, self._link, self._told, self._prepare = name, link, told, prepare
+        self._is_prepared = self._is_expelled = False
         self._interval_s = JOIN_INTERVAL_S
         self.attempts = 0
         self._woken = asyncio.Event()
         self._next = 0.0
         self._joined_at: float | None = None
         self._said = ""
+
+    def waits_for(self, place: Place) -> str:
+        """What the router waits for, for people; empty once it is operational."""
+        if self._is_expelled and not place.is_on_network:
+            return f"joining: it was made to leave its network; it looks for one every {self._interval_s:g} s"
+        return waits_for(place)
+
+    def expelled(self) -> None:
+        """It was made to leave."""
+        self._is_expelled = True
+
+    def restarted(self) -> None:
+        """The module joins by itself after a restart, and has forgotten what is not in its flash."""
+        self._is_prepared = False
+        self.postpone()
 
     def wake(self) -> None:
         """Something has happened: look now."""
@@ -109,11 +128,14 @@ class Joining:
 
     async def _act(self, place: Place) -> None:
         now = asyncio.get_running_loop().time()
-        self._say(waits_for(place))
+        self._say(self.waits_for(place))
         if not place.is_on_network:
             self._joined_at = None
-        elif self._joined_at is None:
-            self._joined_at = now
+            if not self._is_prepared and place.association is not AssociationStatus.SCANNING:
+                self._next = now  # it has tried by itself, without knowing what is configured
+        else:
+            self._is_expelled = False
+            self._joined_at = self._joined_at or now
         if place.is_operational:
             return
         if self._joined_at is not None:
@@ -124,6 +146,10 @@ class Joining:
             return
         self.attempts += 1
         self.postpone()
+        self._is_expelled = False
+        if not place.is_on_network:
+            self._is_prepared = True
+            await self._prepare()
         await self._link.at("NR", b"\x00")
 
     def _say(self, state: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from zigbee_contract import Far, ZigbeeContract, is_answer, read_model
@@ -20,6 +20,7 @@ from radios.api import (
     DeviceJoined,
     FrameReceived,
     NetworkChanged,
+    NoReplyError,
     NotReachableError,
     NotSupportedError,
     OptionError,
@@ -31,6 +32,7 @@ from radios.emulators.stream import StreamFaults
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator, link_key_of
 from radios.xbee import bringup
 from radios.xbee.driver import DRIVER, XbeeRadio
+from tests.hub.waiting import eventually
 
 WIRES = {
     "clean pty": XbeeConfig(),
@@ -283,6 +285,57 @@ async def test_erasing_forms_another_network(quick: None) -> None:
         await radio.erase()
         assert radio.network.extended_pan_id != before
         assert radio.network.channel
+
+
+@pytest.mark.parametrize("moment", ["as the hub starts", "while it runs"])
+async def test_a_module_that_starts_slowly_keeps_its_network(
+    quick: None, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """It says that it is on no network while it starts: that is no reason to form the configured one."""
+    monkeypatch.setattr("radios.emulators.xbee.START_S", 3.0)
+    other = {"extended_pan_id": "aaaaaaaaaaaaaaaa", "channels": [11]}
+    async with XbeeEmulator(XbeeConfig(devices=())) as module:
+        before = module.air.extended_pan_id
+        if moment == "as the hub starts":
+            module.reset()
+        async with opened_on(module, **other) as radio:
+            if moment == "while it runs":
+                module.reset()
+                await until(radio, NetworkChanged)
+            assert radio.network.extended_pan_id == module.air.extended_pan_id == before
+            assert module.registers.writes == 0
+
+
+async def test_a_module_without_a_network_forms_the_configured_one(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as module:
+        async with opened_on(module) as radio:
+            await radio.erase()
+        async with opened_on(module, extended_pan_id="12ab34cd56ef7890", channels=[11]) as radio:
+            await radio.erase()
+            network = radio.network
+        assert (network.extended_pan_id, network.channel) == (0x12AB34CD56EF7890, 11)
+
+
+async def test_erasing_stands_although_its_answer_is_lost(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as module, opened_on(module) as radio:
+        say = module._say
+        monkeypatch.setattr(module, "_say", lambda data: None if data[0] == 0x88 and data[2:4] == b"NR" else say(data))
+        before = radio.network.extended_pan_id
+        await radio.erase()
+        assert radio.network.extended_pan_id == module.air.extended_pan_id != before
+        await radio.permit_join(10)
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.2, 0.5, 0.7])
+async def test_a_module_that_restarts_while_it_is_erased_is_made_ours_again(quick: None, after_s: float) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as module, opened_on(module) as radio:
+        asyncio.get_running_loop().call_later(after_s, module.reset)
+        with suppress(NoReplyError):  # it may not have heard; told, and then a person tries again
+            await radio.erase()
+        now = module.registers.number
+        await eventually(lambda: now("AO") == 3 and now("AP") == 2 and radio.network.is_operational, 10)
+        await radio.permit_join(10)
+        assert radio.network.extended_pan_id == module.air.extended_pan_id
 
 
 async def test_a_device_is_made_to_leave_and_its_key_goes_with_it(quick: None) -> None:

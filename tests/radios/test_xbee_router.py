@@ -286,6 +286,40 @@ async def test_its_key_may_come_from_the_configuration(tmp_path: Path) -> None:
             await operational(radio)
 
 
+async def test_the_configured_key_is_written_again_after_a_restart_of_the_module() -> None:
+    start = XbeeRouterConfig(devices=(), is_registered=False, is_open=False)
+    async with XbeeRouter(start) as module, opened_on(module, link_key=KEY.hex()) as radio:
+        module.trust_centre.table[module.ieee] = KEY
+        await until(radio, lambda network: "open joining" in network.waits_for)
+        module.reset()
+        await eventually(lambda: module.link_key != KEY, 5)
+        module.air.permit(600)
+        await operational(radio)
+        assert module.link_key == KEY
+
+
+async def test_a_module_that_joined_without_establishing_keys_joins_anew() -> None:
+    """It takes itself for operational, and has no key with the trust centre."""
+    async with XbeeRouter(XbeeRouterConfig(devices=())) as module:
+        await eventually(lambda: module.is_on_network and module._association == 0, 5)
+        assert not module._authenticated
+        async with opened_on(module) as radio:
+            await until(radio, lambda network: network.is_operational and bool(module._authenticated))
+            await radio.send(read_metering(0x41))
+
+
+async def test_whoever_was_made_to_leave_is_told_so_until_it_has_joined_again() -> None:
+    async with XbeeRouter(XbeeRouterConfig(devices=())) as module, opened_on(module) as radio:
+        await operational(radio)
+        module.air.permit(0)
+        module.trust_centre.table.clear()
+        module.air.drop(module.ieee, told=True)
+        await until(radio, lambda network: "made to leave" in network.waits_for)
+        module.register()
+        module.air.permit(60)
+        await operational(radio)
+
+
 @pytest.mark.parametrize(
     ("joins", "options", "said"),
     [
