@@ -22,7 +22,7 @@ from hub.zigbee.member import Member, key_of
 from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, StepState
 from hub.zigbee.network import Network
 from protocols import zdo
-from protocols.ids import Eui64, Profile
+from protocols.ids import COORDINATOR, Eui64, Profile
 from protocols.zcl.clusters import BASIC, IAS_ZONE, KEY_ESTABLISHMENT, cluster_name
 from protocols.zcl.commands import ZoneEnrollResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
@@ -137,6 +137,7 @@ class Interview:
 
     async def _run(self) -> None:
         member = self._member
+        member.interview_detail = ""
         try:
             await self._step(InterviewStep.MATCH_DESCRIPTOR, self._match)
             await self._step(InterviewStep.NODE_DESCRIPTOR, self._node)
@@ -197,9 +198,14 @@ class Interview:
                 raise
             except (RadioError, HubError) as error:
                 problem = str(error)
-                if isinstance(error, NoLinkKeyError) and await self._wait_for_keys(step):
-                    continue
+                if isinstance(error, NoLinkKeyError):
+                    if not self._network.is_coordinator and member.short != COORDINATOR:
+                        problem, declined = "this radio is a router: it has keys with the trust centre only", True
+                        break
+                    if await self._wait_for_keys(step):
+                        continue
             else:
+                member.interview_detail = ""
                 self._done += 1
                 if endpoint is None:
                     member.steps_done.add(step)
@@ -232,7 +238,9 @@ class Interview:
         now = self._household.monotonic()
         if self._keys_until is None:
             self._keys_until = now + KEYS_S
-            self._tell(step, StepState.WAITING, "keys are not established yet")
+            self._member.interview_detail = "keys are not established yet"
+            self._household.save(self._member)
+            self._tell(step, StepState.WAITING, self._member.interview_detail)
         left = self._keys_until - now
         if self._keyed or left <= 0:
             return False  # there are keys, or it was waited for long enough

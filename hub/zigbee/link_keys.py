@@ -1,17 +1,18 @@
 """Link keys of devices that may join, by network. A trust centre cannot be asked for them, and may forget them.
 
-They are kept in `link_keys.json` in the data directory, mode 0600, and given to the radio whenever it comes up.
+They are kept in `link_keys.json` in the data directory, mode 0600, and given to the radio whenever it comes up. Devices
+that were forgotten while the radio was away stay on a list, without their keys, until it has removed theirs.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
-from hub.errors import InvalidError
+from hub.errors import InvalidError, StorageError
 from hub.private_file import write_private
 from protocols.errors import RangeError
 from protocols.ids import Eui64
@@ -22,10 +23,11 @@ log = logging.getLogger(__name__)
 FILE_NAME = "link_keys.json"
 
 
-class _Kept(msgspec.Struct):
-    """link_keys.json: radio, extended address, key in hex."""
+class _Kept(msgspec.Struct, omit_defaults=True):
+    """link_keys.json: radio, extended address, key in hex; and what each radio has still to remove."""
 
     radios: dict[str, dict[str, str]] = {}
+    forgotten: dict[str, list[str]] = {}
 
 
 def key_of(install_code: str | None, link_key: str | None) -> bytes | None:
@@ -49,6 +51,7 @@ class LinkKeys:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / FILE_NAME
         self._keys: dict[str, dict[Eui64, bytes]] = {}
+        self._forgotten: dict[str, set[Eui64]] = {}
 
     def load(self) -> None:
         """Read the file. One that cannot be read is said so and left alone."""
@@ -58,6 +61,7 @@ class LinkKeys:
                 radio: {Eui64.parse(ieee): _checked(key) for ieee, key in rows.items()}
                 for radio, rows in kept.radios.items()
             }
+            self._forgotten = {radio: set(map(Eui64.parse, rows)) for radio, rows in kept.forgotten.items()}
         except FileNotFoundError:
             return
         except (OSError, ValueError, msgspec.DecodeError) as error:
@@ -68,27 +72,51 @@ class LinkKeys:
         """Keys of one network."""
         return self._keys.get(radio, {})
 
+    def forgotten(self, radio: str) -> Collection[Eui64]:
+        """Devices whose keys this network's radio has still to remove."""
+        return self._forgotten.get(radio, ())
+
     def put(self, radio: str, ieee: Eui64, key: bytes) -> None:
-        """Keep a device's key; it is on disk when this returns."""
-        self._keys.setdefault(radio, {})[ieee] = key
-        self._write()
+        """Keep a device's key; it is on disk when this returns. Raises `StorageError`: then it is not kept."""
+        rows, forgotten = self._keys.setdefault(radio, {}), self._forgotten.setdefault(radio, set())
+        before, was_forgotten = rows.get(ieee), ieee in forgotten
+        rows[ieee] = key
+        forgotten.discard(ieee)
+        try:
+            self._write()
+        except StorageError:
+            if before is None:
+                del rows[ieee]
+            else:
+                rows[ieee] = before
+            if was_forgotten:
+                forgotten.add(ieee)
+            raise
 
     def forget(self, ieee: Eui64) -> None:
-        """Forget a device's keys, on every network."""
-        holders = [rows for rows in self._keys.values() if ieee in rows]
-        for rows in holders:
-            del rows[ieee]
+        """Forget a device's keys, on every network; their radios have still to remove them. Raises `StorageError`."""
+        holders = [radio for radio, rows in self._keys.items() if ieee in rows]
+        for radio in holders:
+            del self._keys[radio][ieee]
+            self._forgotten.setdefault(radio, set()).add(ieee)
         if holders:
+            self._write()
+
+    def removed(self, radio: str, ieee: Eui64) -> None:
+        """The radio has removed the key of a forgotten device. Raises `StorageError`."""
+        if ieee in self.forgotten(radio):
+            self._forgotten[radio].discard(ieee)
             self._write()
 
     def _write(self) -> None:
         kept = _Kept(
-            {radio: {str(ieee): key.hex() for ieee, key in rows.items()} for radio, rows in self._keys.items() if rows}
+            {radio: {str(ieee): key.hex() for ieee, key in rows.items()} for radio, rows in self._keys.items() if rows},
+            {radio: sorted(map(str, rows)) for radio, rows in self._forgotten.items() if rows},
         )
         try:
             write_private(self._path, msgspec.json.encode(kept))
         except OSError as error:
-            log.error("%s cannot be written: %s; new keys are lost at the next start", self._path, error.strerror)
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}") from None
 
 
 def _checked(text: str) -> bytes:

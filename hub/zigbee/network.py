@@ -224,7 +224,7 @@ class Network:
         if short is None:
             return None
         member = self._by_short.get(short)
-        if member is None and not (short == COORDINATOR and self._is_coordinator):
+        if member is None and not (short == COORDINATOR and self.is_coordinator):
             self._unknown(short, frame)
         return member
 
@@ -430,7 +430,8 @@ class Network:
         return security_of(profile, cluster) if self._encrypts else Security.NETWORK
 
     @property
-    def _is_coordinator(self) -> bool:
+    def is_coordinator(self) -> bool:
+        """We hold the network; while the radio is away it counts as ours."""
         return self.radio is None or self.radio.network.is_coordinator
 
     @property

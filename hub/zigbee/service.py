@@ -14,7 +14,7 @@ from hub.bus import Bus
 from hub.clock import Clock
 from hub.config import RadioSection
 from hub.devices import Devices
-from hub.errors import InvalidError, NotFoundError, RefusedError, UnavailableError, UnsupportedError
+from hub.errors import InvalidError, NotFoundError, RefusedError, StorageError, UnavailableError, UnsupportedError
 from hub.events import NetworkChanged, TopologyScanned
 from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
@@ -33,7 +33,7 @@ from hub.zigbee.model import (
 )
 from hub.zigbee.network import Network
 from protocols.errors import RangeError
-from protocols.ids import Eui64
+from protocols.ids import COORDINATOR, Eui64
 from protocols.zdo import MgmtLeaveRequest, MgmtLeaveResponse, ZdoStatus
 from radios.api import (
     Capabilities,
@@ -106,6 +106,7 @@ class Networks:
         self.changed(network)
 
     async def _restore(self, network: Network) -> None:
+        await self._remove_keys(network)
         await self._register_keys(network)
         await self._joining.restore(network)
 
@@ -115,10 +116,25 @@ class Networks:
         for ieee, key in dict(self._link_keys.of(network.name)).items():
             if network.radio is None:
                 return
+            if self._link_keys.of(network.name).get(ieee) != key:
+                continue  # forgotten meanwhile, or another one by now
             try:
                 await network.radio.register_key(ieee, key)
             except RadioError as error:
                 log.error("%s: the key of %s could not be registered: %s", network.name, ieee, error)
+
+    async def _remove_keys(self, network: Network) -> None:
+        """Have the radio remove the keys of forgotten devices; what it cannot now, it does when it is back."""
+        for ieee in tuple(self._link_keys.forgotten(network.name)):
+            if network.radio is None or not network.radio.capabilities.link_keys:
+                return
+            if ieee not in self._link_keys.forgotten(network.name):
+                continue  # it was added again meanwhile
+            try:
+                await network.radio.remove_key(ieee)
+                self._link_keys.removed(network.name, ieee)
+            except (RadioError, StorageError) as error:
+                log.warning("%s: the key of %s could not be removed: %s", network.name, ieee, error)
 
     def changed(self, network: Network) -> None:
         """Tell everybody how a network is now."""
@@ -234,7 +250,12 @@ class Networks:
         if key is not None:
             async with told(f"registering the key of {ieee}"):
                 await network.need_radio().register_key(ieee, key)
-            self._link_keys.put(radio, ieee, key)
+            try:
+                self._link_keys.put(radio, ieee, key)
+            except StorageError:
+                with suppress(RadioError, UnavailableError):
+                    await network.need_radio().remove_key(ieee)  # nobody would give it again after a restart
+                raise
         member = self._household.add(network, ieee, by_hand=True)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
@@ -366,12 +387,21 @@ class Networks:
         self._household.start_interview(member, anew=True)
 
     async def remove(self, device_id: str, *, force: bool = False) -> None:
-        """Make a device leave, then forget it. One that does not answer is only forgotten with `force`."""
+        """Make a device leave, then forget it. One that does not answer is only forgotten with `force`.
+
+        On the network of another trust centre devices are only forgotten: it is not for us to send them away.
+        """
         device = self._devices.get(device_id)
         member = self._household.members.get(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)))
         if member is not None:
             network = self._household.network_of(member)
-            if not force:
+            if network is not None and not network.is_coordinator:
+                if member.short == COORDINATOR and network.need_radio().network.is_operational:
+                    raise RefusedError(
+                        f"{device.name} is the trust centre of the network that {network.name!r} has joined: leave the "
+                        f"network instead (hubctl network leave {network.name})"
+                    )
+            elif not force:
                 if network is None:
                     raise UnavailableError(
                         f"{device.name} cannot be asked to leave, its radio is gone: remove it by force"
@@ -382,17 +412,11 @@ class Networks:
                     await self._leave(network, member, device.name)
                 except (UnavailableError, RefusedError) as error:
                     log.info("%s is forgotten although %s", device_id, error)
+            self._link_keys.forget(member.ieee)
             self._household.forget(member)
-            await self._forget_key(network, member.ieee)
+            for holder in self._household.networks.values():
+                await self._remove_keys(holder)
         await self._devices.remove(device_id)
-
-    async def _forget_key(self, network: Network | None, ieee: Eui64) -> None:
-        if ieee not in self._link_keys.of(network.name if network is not None else ""):
-            return
-        self._link_keys.forget(ieee)
-        if network is not None and network.radio is not None:
-            with suppress(RadioError):  # it is not registered again
-                await network.radio.remove_key(ieee)
 
     async def _leave(self, network: Network, member: Member, name: str) -> None:
         radio = network.need_radio()

@@ -13,7 +13,7 @@ from test_hubctl_zigbee import Shell
 from test_rest_zigbee import Service
 
 from hub.config import parse
-from hub.errors import ConfigError, UnavailableError
+from hub.errors import ConfigError, RefusedError, UnavailableError
 from hub.hub import Hub
 from hub.model import Availability, Channel, DeviceKind, Quantity
 from hub.startup import StartupStep
@@ -106,6 +106,26 @@ async def test_it_joins_finds_its_trust_centre_and_reads_its_meter(tmp_path: Pat
             await eventually(lambda: hub.devices.get(name_of(centre)).availability is Availability.AVAILABLE)
 
 
+async def test_devices_of_the_utilitys_network_are_forgotten_and_not_sent_away(tmp_path: Path) -> None:
+    start = XbeeRouterConfig(devices=("meter",), was_joined=True)
+    async with XbeeRouter(start) as module, hub_on(module, tmp_path) as hub:
+        [meter, centre] = module.devices
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        await eventually(lambda: centre.ieee in hub.household.members)
+        module.trust_centre.table[meter.ieee] = meter.link_key or b""
+        assert module.press(meter)
+        await eventually(lambda: meter.ieee in hub.household.members)
+        member = hub.household.members[meter.ieee]
+        # It has secrets, and keys with its trust centre only: that ends the question, not the interview.
+        await eventually(lambda: member.interview is InterviewStep.DONE, 40)
+        with pytest.raises(RefusedError, match="hubctl network leave han"):
+            await hub.networks.remove(name_of(centre))
+        await hub.networks.remove(name_of(meter))
+        assert hub.devices.find(name_of(meter)) is None
+        assert meter.is_joined
+        assert not answers(meter, zdo.MgmtLeaveRequest.CLUSTER)
+
+
 @pytest.mark.parametrize(
     ("role", "device_type", "servers", "clients"),
     [
@@ -141,14 +161,18 @@ async def test_a_role_decides_what_is_hosted(
         assert logical.descriptor.logical_type is (zdo.LogicalType.ROUTER if joins else zdo.LogicalType.COORDINATOR)
 
 
-@pytest.mark.parametrize(("cluster", "command"), [(0x0700, 0x00), (0x0700, 0x01), (0x0701, 0x01), (0x0703, 0x00)])
-async def test_who_asks_for_events_that_there_are_not_hears_so(tmp_path: Path, cluster: int, command: int) -> None:
+@pytest.mark.parametrize(
+    ("cluster", "command", "size"), [(0x0700, 0x00, 1), (0x0700, 0x01, 5), (0x0701, 0x01, 5), (0x0703, 0x00, 0)]
+)
+async def test_who_asks_for_events_that_there_are_not_hears_so(
+    tmp_path: Path, cluster: int, command: int, size: int
+) -> None:
     start = XbeeConfig(devices=("smart-meter",), joined=(0,))
     async with XbeeEmulator(start) as module, hub_on(module, tmp_path, "esi_coordinator") as hub:
         await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
         [meter] = module.devices
         header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 0x51, command, True)
-        meter.say(0x0A, cluster, header.encode() + bytes(1), to_endpoint=0x5E)
+        meter.say(0x0A, cluster, header.encode() + bytes(size), to_endpoint=0x5E)
         await eventually(lambda: bool(answers(meter, cluster)))
         frame = answers(meter, cluster)[-1]
         found, payload = parse_header(frame.payload)

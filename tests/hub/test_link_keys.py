@@ -10,9 +10,10 @@ import pytest
 from zigbee_home import PLUG, device_id, joined, plug, running
 from zigbee_room import CAPABILITIES, DRIVER, Room
 
-from hub.errors import InvalidError, UnavailableError
+from hub.errors import InvalidError, StorageError, UnavailableError
 from hub.zigbee.link_keys import FILE_NAME, LinkKeys
-from radios.api import NetworkChanged
+from hub.zigbee.model import NetworkState
+from radios.api import NetworkChanged, RadioLostError
 from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
@@ -98,6 +99,54 @@ def test_a_device_is_forgotten_on_every_network(tmp_path: Path) -> None:
     keys.forget(PLUG)
     assert [dict(keys.of(radio)) for radio in ("han", "attic", "shed")] == [{}, {}, {}]
     assert KEY.hex() not in (tmp_path / FILE_NAME).read_text()
+
+
+def test_whose_key_has_still_to_be_removed_outlives_a_restart_and_an_older_file(tmp_path: Path) -> None:
+    keys = LinkKeys(tmp_path)
+    keys.put("han", PLUG, KEY)
+    keys.forget(PLUG)
+    again = LinkKeys(tmp_path)
+    again.load()
+    assert set(again.forgotten("han")) == {PLUG}
+    again.put("han", PLUG, KEY)
+    assert not again.forgotten("han")
+    again.forget(PLUG)
+    again.removed("han", PLUG)
+    last = LinkKeys(tmp_path)
+    last.load()
+    assert not last.forgotten("han")
+    (tmp_path / FILE_NAME).write_text(f'{{"radios": {{"han": {{"{PLUG}": "{OTHER}"}}}}}}')
+    last.load()
+    assert last.of("han") == {PLUG: bytes.fromhex(OTHER)}
+
+
+async def test_a_key_of_a_device_that_was_removed_while_the_radio_was_away_goes_when_it_is_back(
+    tmp_path: Path, room: Room
+) -> None:
+    async with running(tmp_path) as (hub, _):
+        await hub.networks.add_device("han", str(PLUG), link_key=OTHER)
+        room.events_waiting.put_nowait(RadioLostError("pulled out"))
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.DOWN)
+        await hub.networks.remove(device_id(PLUG), force=True)
+        assert room.keys == {PLUG: bytes.fromhex(OTHER)}
+    async with running(tmp_path) as (hub, _):
+        await eventually(lambda: room.keys == {})
+        await eventually(lambda: not hub.networks._link_keys.forgotten("han"))
+
+
+async def test_a_key_that_cannot_be_kept_lets_nobody_in(
+    tmp_path: Path, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hub.zigbee.link_keys.write_private", full)
+    async with running(tmp_path) as (hub, _):
+        with pytest.raises(StorageError, match="No space left"):
+            await hub.networks.add_device("han", str(PLUG), link_key=OTHER)
+        assert room.keys == {}
+        assert not hub.networks._link_keys.of("han")
+        assert hub.devices.find(device_id(PLUG)) is None
 
 
 async def test_keys_never_reach_a_log(tmp_path: Path, room: Room, caplog: pytest.LogCaptureFixture) -> None:
