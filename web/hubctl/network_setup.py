@@ -76,7 +76,7 @@ def configure(
 @json_option
 @pass_app
 def leave(app: App, radio: str, confirm: str, as_json: bool) -> None:
-    """Leave the network that a router has joined; it tries again at the join interval, where joining is open."""
+    """Leave the network that a router has joined; it looks for one at once, and then at the join interval."""
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)

@@ -57,7 +57,7 @@ async def configure(call: Call[None, NetworkConfiguration]) -> schema_zigbee.Net
 
 
 async def leave(call: Call[None, LeaveRequest]) -> schema_zigbee.Network:
-    """Leave the network that a router has joined; it tries again at the join interval, where joining is open."""
+    """Leave the network that a router has joined; it looks for one at once, and then at the join interval."""
     hub, radio = call.hub, call.path["radio"]
     await hub.network_setup.leave(radio, call.body.confirm)
     return schema_zigbee.network(hub.networks.get(radio), hub.clock.now())
