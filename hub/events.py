@@ -147,7 +147,9 @@ class SmartEnergyChanged:
     number: int
     """Issuer event id, or message id."""
     what: str
-    """created, delivered, reported, acknowledged, confirmed, active, cancelled."""
+    """As a server: created, delivered, reported, acknowledged, confirmed, active, cancelled. As a client: what is
+    reported of an event, in small letters (received, started, completed ...), opted_out and opted_in; received and
+    active for a price; waiting, shown, over, replaced, cancelled and confirmed for a message."""
 
 
 @dataclass(frozen=True, slots=True)

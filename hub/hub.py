@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from random import randint
 from types import TracebackType
 from typing import Self, cast
 
@@ -26,6 +27,7 @@ from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, Registry
 from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.startup import Startup, startup
 from hub.store import Store
@@ -35,8 +37,10 @@ from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
 from hub.zigbee.link_keys import LinkKeys
+from hub.zigbee.member import Member
 from hub.zigbee.remote_attributes import RemoteAttributes
 from hub.zigbee.roles import role_of
+from hub.zigbee.servers.base import ClusterServer
 from hub.zigbee.service import Networks
 from hub.zigbee.setup import NetworkSetup
 from hub.zone import local_zone
@@ -114,9 +118,27 @@ class Hub:
             for name, role in roles.items()
             if DRLC_CLUSTER in role.servers
         }
+        clients = {
+            name: EnergyClient(
+                name,
+                lambda: self.premises.now(),
+                self._background,
+                lambda radio, kind, number, what: self.premises.changed(radio, kind, number, what),
+                lambda most: randint(0, most),
+            )
+            for name, role in roles.items()
+            if DRLC_CLUSTER in role.clients
+        }
+
+        def hosted(radio: str) -> Iterator[ClusterServer]:
+            if radio in services:
+                yield from services[radio].servers(roles[radio].servers)
+            if radio in clients:
+                yield from clients[radio].hosted(roles[radio].clients)
+
         self.household = Household(
             roles,
-            lambda radio: services[radio].servers(roles[radio].servers) if radio in services else (),
+            hosted,
             self.store,
             self.registry,
             self.devices,
@@ -143,16 +165,12 @@ class Hub:
         )
         self.registry.watch(JOIN_INTERVAL, self.network_setup.interval_changed)
         self.at_commands = AtCommands(self.networks.network)
-        self.smart_energy = SmartEnergy(
-            services,
-            self.networks.network,
-            lambda device_id: next(
-                (one for one in self.household.members.values() if one.device_id == device_id), None
-            ),
-            self.store,
-            self.bus,
-            self.clock,
-        )
+
+        def member(device_id: str) -> Member | None:
+            return next((one for one in self.household.members.values() if one.device_id == device_id), None)
+
+        self.smart_energy = SmartEnergy(services, self.networks.network, member, self.store, self.bus, self.clock)
+        self.premises = Premises(clients, self.networks.network, member, self.store, self.bus, self.clock)
         self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
@@ -191,6 +209,7 @@ class Hub:
             await self.registry.load()
             await self.household.load()
             await self.smart_energy.load()
+            await self.premises.load()
             self.link_keys.load()
             await self.breakers.resume()
             for line in self._lines.values():
@@ -208,6 +227,7 @@ class Hub:
                 self._serve(self.household.run_reports(), "own reports")
                 self._serve(self.household.run_persist(), "attributes")
                 self._serve(self.smart_energy.run(), "Smart Energy")
+                self._serve(self.premises.run(), "premises")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()

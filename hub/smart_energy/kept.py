@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 from hub.smart_energy.drlc_server import ServerEvent, Told
 from hub.smart_energy.messages import ServerMessage
-from hub.smart_energy.peer import Peer
+from hub.smart_energy.peer import Peer, peer_from
 from hub.smart_energy.price_server import ServerPrice
 from protocols.errors import CodecError
-from protocols.ids import Eui64
 from protocols.se.drlc import DeviceClass, EventStatus, LoadControlEvent
 from protocols.se.messaging import DisplayMessage
 from protocols.se.price import PublishPrice
@@ -69,7 +68,9 @@ def event_from(text: str) -> ServerEvent:
             superseded_by=state["superseded_by"],
             delivered=_peers(state),
             told={
-                _peer(peer): [Told(EventStatus(status), int(time), int(received)) for status, time, received in rows]
+                peer_from(peer): [
+                    Told(EventStatus(status), int(time), int(received)) for status, time, received in rows
+                ]
                 for peer, rows in state["told"].items()
             },
         )
@@ -117,14 +118,9 @@ def _read(text: str, made: Callable[[_State], T]) -> T:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def _peer(text: str) -> Peer:
-    ieee, _, endpoint = text.partition("/")
-    return Peer(Eui64.parse(ieee), int(endpoint))
-
-
 def _peers(state: _State) -> set[Peer]:
-    return {_peer(text) for text in state["delivered"]}
+    return {peer_from(text) for text in state["delivered"]}
 
 
 def _times(found: Mapping[str, int]) -> dict[Peer, int]:
-    return {_peer(text): int(time) for text, time in found.items()}
+    return {peer_from(text): int(time) for text, time in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocols.aps import ApsFrame
 from protocols.ids import Eui64
 
 
@@ -16,3 +17,14 @@ class Peer:
 
     def __str__(self) -> str:
         return f"{self.ieee}/{self.endpoint}"
+
+
+def peer_of(frame: ApsFrame) -> Peer | None:
+    """Who sent a frame; None when the radio does not say."""
+    return Peer(frame.source_ieee, frame.source_endpoint) if frame.source_ieee is not None else None
+
+
+def peer_from(text: str) -> Peer:
+    """As `str` wrote it. Raises `ValueError`."""
+    ieee, _, endpoint = text.partition("/")
+    return Peer(Eui64.parse(ieee), int(endpoint))

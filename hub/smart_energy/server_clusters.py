@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hub.smart_energy.drlc_server import DrlcServer, ServerEvent
 from hub.smart_energy.messages import MessageServer, ServerMessage
-from hub.smart_energy.peer import Peer
+from hub.smart_energy.peer import Peer, peer_of
 from hub.smart_energy.price_server import PriceServer, ServerPrice
 from hub.zigbee.servers.base import Answer, ClusterServer, Response
 from protocols.aps import ApsFrame
@@ -59,10 +59,6 @@ class _Server(ClusterServer):
         return Answer(responses=tuple(Response(one.COMMAND, one.cut(self._version).encode()) for one in commands))
 
 
-def _peer(frame: ApsFrame) -> Peer | None:
-    return Peer(frame.source_ieee, frame.source_endpoint) if frame.source_ieee is not None else None
-
-
 class DrlcServerCluster(_Server):
     """Demand Response and Load Control."""
 
@@ -79,7 +75,7 @@ class DrlcServerCluster(_Server):
 
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
         """See `ClusterServer`."""
-        peer = _peer(frame)
+        peer = peer_of(frame)
         found = None
         if header.manufacturer is None:
             found = drlc.COMMANDS.read(header.command, payload, to_server=True)
@@ -108,7 +104,7 @@ class PriceServerCluster(_Server):
 
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
         """See `ClusterServer`."""
-        peer, at = _peer(frame), self._now()
+        peer, at = peer_of(frame), self._now()
         found = None
         if header.manufacturer is None:
             found = price.COMMANDS.read(header.command, payload, to_server=True)
@@ -143,7 +139,7 @@ class MessagingServerCluster(_Server):
 
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
         """See `ClusterServer`."""
-        peer = _peer(frame)
+        peer = peer_of(frame)
         found = None
         if header.manufacturer is None:
             found = messaging.COMMANDS.read(header.command, payload, to_server=True)

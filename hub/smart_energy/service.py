@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.errors import InvalidError, NotFoundError, UnavailableError, UnsupportedError
-from hub.events import DeviceAuthenticated, DeviceChanged, InterviewProgress, SmartEnergyChanged
-from hub.model import Availability
+from hub.events import SmartEnergyChanged
 from hub.smart_energy import kept
+from hub.smart_energy.arrivals import arrivals
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.kept import Item
@@ -28,7 +28,6 @@ from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
 from hub.store import Statement, Store
 from hub.zigbee.member import Member
-from hub.zigbee.model import InterviewStep, StepState
 from hub.zigbee.network import Network
 from protocols.se.drlc import (
     CancelAllLoadControlEvents,
@@ -71,7 +70,9 @@ class SmartEnergy:
 
     async def load(self) -> None:
         """Read back what was made before the last stop."""
-        rows = await self._store.read("SELECT radio, kind, state FROM se_item ORDER BY id")
+        rows = await self._store.read(
+            "SELECT radio, kind, state FROM se_item WHERE kind IN (?, ?, ?) ORDER BY id", (DRLC, PRICE, MESSAGE)
+        )
         found: dict[tuple[str, str], list[Item]] = {}
         readers: Mapping[str, Callable[[str], Item]] = {
             DRLC: kept.event_from,
@@ -102,23 +103,10 @@ class SmartEnergy:
                 service.begin()
 
     async def _watch_devices(self) -> None:
-        there: set[str] = set()
-        async with self._bus.subscribe(DeviceChanged, DeviceAuthenticated, InterviewProgress) as events:
-            async for event in events:
-                device_id = ""
-                if isinstance(event, DeviceChanged):
-                    is_there = event.device.availability is Availability.AVAILABLE
-                    if is_there and event.device.id not in there:
-                        device_id = event.device.id
-                    (there.add if is_there else there.discard)(event.device.id)
-                elif isinstance(event, DeviceAuthenticated):
-                    device_id = event.device_id
-                elif isinstance(event, InterviewProgress):
-                    is_over = event.step is InterviewStep.DONE and event.state is StepState.DONE
-                    device_id = event.device_id if is_over else ""
-                member = self._member(device_id) if device_id else None
-                if member is not None and member.radio in self.services:
-                    self.services[member.radio].came(member)
+        async for device_id in arrivals(self._bus):
+            member = self._member(device_id)
+            if member is not None and member.radio in self.services:
+                self.services[member.radio].came(member)
 
     # -- what is there -----------------------------------------------------------------------------------------------
 

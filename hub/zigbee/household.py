@@ -83,7 +83,7 @@ class Household:
         spawn: Spawn,
         network_moved: Callable[[Network], None],
     ) -> None:
-        """`roles`: what we are on each Zigbee radio's network; `event_servers(radio)`: whose events we serve there.
+        """`roles`: what we are on each Zigbee radio's network; `event_servers(radio)`: event clusters hosted there.
 
         `network_moved` is told when a network is not what it was.
         """

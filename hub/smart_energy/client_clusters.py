@@ -1,0 +1,160 @@
+"""Our clients of the Smart Energy clusters: what an energy service interface sends, and what is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from hub.smart_energy.drlc_client import DrlcClient
+from hub.smart_energy.messages import MessageClient
+from hub.smart_energy.peer import Peer, peer_of
+from hub.smart_energy.price_client import PriceClient
+from hub.zigbee.model import Side
+from hub.zigbee.servers.base import Answer, ClusterServer, Response
+from protocols.aps import ApsFrame
+from protocols.se import drlc, messaging, price
+from protocols.se.base import Commands, SeCommand, SeVersion
+from protocols.se.drlc import EventStatus
+from protocols.zcl.header import Direction, ZclHeader, unsupported_command
+
+Now = Callable[[], int]
+
+
+class Heard(Protocol):
+    """Who is told what has come."""
+
+    def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
+        """Tell an issuer, in order; `tsn`: it answers the command with this number."""
+        ...
+
+    def event_changed(self, number: int, status: EventStatus | None) -> None:
+        """An event is not what it was; `status`: what is reported of it."""
+        ...
+
+    def prices_changed(self, number: int) -> None:
+        """A price has come."""
+        ...
+
+    def message_changed(self, number: int, what: str) -> None:
+        """A message is not what it was."""
+        ...
+
+
+class _Client(ClusterServer):
+    """A base: commands of the server, as `version` has them."""
+
+    SIDE = Side.CLIENT
+    COMMANDS: ClassVar[Commands]
+
+    def __init__(self, cluster: int, now: Now, heard: Heard, version: SeVersion) -> None:
+        super().__init__(cluster=cluster)
+        self._now, self._heard, self._version = now, heard, version
+
+    def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
+        """See `ClusterServer`."""
+        peer, found = peer_of(frame), None
+        if header.manufacturer is None and header.direction is Direction.TO_CLIENT:
+            found = self.COMMANDS.read(header.command, payload, to_server=False)
+        answer = self._take(found, peer, header.tsn) if found is not None and peer is not None else None
+        return Answer(unsupported_command(header)) if answer is None else answer
+
+    def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
+        """None: it is not known here."""
+        raise NotImplementedError
+
+    def _response(self, command: SeCommand) -> Answer:
+        return Answer(responses=(Response(command.COMMAND, command.cut(self._version).encode()),))
+
+
+class DrlcClientCluster(_Client):
+    """Demand Response and Load Control."""
+
+    COMMANDS = drlc.COMMANDS
+    RECEIVES = (
+        drlc.LoadControlEvent.COMMAND,
+        drlc.CancelLoadControlEvent.COMMAND,
+        drlc.CancelAllLoadControlEvents.COMMAND,
+    )
+    GENERATES = (drlc.ReportEventStatus.COMMAND, drlc.GetScheduledEvents.COMMAND)
+
+    def __init__(self, client: DrlcClient, now: Now, heard: Heard, version: SeVersion) -> None:
+        super().__init__(drlc.CLUSTER, now, heard, version)
+        self._client = client
+
+    def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
+        match command:
+            case drlc.LoadControlEvent():
+                taken = self._client.receive(command, server, self._now())
+            case drlc.CancelLoadControlEvent():
+                taken = self._client.cancel(command, server, self._now())
+                if not taken.reports:
+                    self._heard.event_changed(command.issuer_event_id, None)  # it waits for its time
+            case drlc.CancelAllLoadControlEvents():
+                taken = self._client.cancel_all(command.cancel_control, self._now())
+            case _:
+                return None
+        is_answered = False
+        for report in taken.reports:
+            answers = report.answers and report.issuer == server and not is_answered
+            is_answered |= answers
+            self._heard.report(report.status, report.issuer, tsn if answers else None)
+            self._heard.event_changed(report.status.issuer_event_id, report.status.status)
+        return Answer(taken.status, silent=is_answered)
+
+
+class PriceClientCluster(_Client):
+    """Price."""
+
+    COMMANDS = price.COMMANDS
+    RECEIVES = (price.PublishPrice.COMMAND,)
+    GENERATES = (
+        price.GetCurrentPrice.COMMAND,
+        price.GetScheduledPrices.COMMAND,
+        price.PriceAcknowledgement.COMMAND,
+    )
+
+    def __init__(self, client: PriceClient, now: Now, heard: Heard, version: SeVersion) -> None:
+        super().__init__(price.CLUSTER, now, heard, version)
+        self._client = client
+
+    def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
+        if not isinstance(command, price.PublishPrice):
+            return None
+        taken = self._client.receive(command, server, self._now())
+        if taken.is_new:
+            self._heard.prices_changed(command.issuer_event_id)
+        return Answer(taken.status) if taken.acknowledgement is None else self._response(taken.acknowledgement)
+
+
+class MessagingClientCluster(_Client):
+    """Messaging."""
+
+    COMMANDS = messaging.COMMANDS
+    RECEIVES = (
+        messaging.DisplayMessage.COMMAND,
+        messaging.CancelMessage.COMMAND,
+        messaging.DisplayProtectedMessage.COMMAND,
+        messaging.CancelAllMessages.COMMAND,
+    )
+    GENERATES = (messaging.GetLastMessage.COMMAND, messaging.MessageConfirmation.COMMAND)
+
+    def __init__(self, client: MessageClient, now: Now, heard: Heard, version: SeVersion) -> None:
+        super().__init__(messaging.CLUSTER, now, heard, version)
+        self._client = client
+
+    def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
+        client, at = self._client, self._now()
+        before = {number: (one.state, one.confirmed_at) for number, one in client.messages.items()}
+        match command:
+            case messaging.DisplayMessage():
+                status = client.receive(command, server, at)
+            case messaging.CancelMessage():
+                status = client.cancel(command, at)
+            case messaging.CancelAllMessages():
+                status = client.cancel_all(command.implementation_time, at)
+            case _:
+                return None
+        for number, one in client.messages.items():
+            if before.get(number) != (one.state, one.confirmed_at):
+                self._heard.message_changed(number, one.state)
+        return Answer(status)

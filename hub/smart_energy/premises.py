@@ -1,0 +1,286 @@
+"""`hub.premises`: what energy service interfaces tell us where we are a client: events, prices and messages.
+
+One client endpoint for each network on which `hub.role` makes us an in-premise display. What has come is on disk, and
+goes on after a start; then, and when a server comes back, it is asked what we may have missed (CPX2-SE, SE Client
+Clusters). Reports of an event go to their issuer in order, and are sent again when they are not delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.errors import HubError, NotFoundError, RefusedError
+from hub.events import SmartEnergyChanged
+from hub.smart_energy import kept_client
+from hub.smart_energy.arrivals import arrivals
+from hub.smart_energy.client_clusters import DrlcClientCluster, MessagingClientCluster, PriceClientCluster
+from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, DrlcPolicy, Report, State
+from hub.smart_energy.messages import ClientMessage, MessageClient
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.price_client import PriceClient
+from hub.smart_energy.utc import to_utc
+from hub.store import Store
+from hub.zigbee.member import Member
+from hub.zigbee.network import Network
+from hub.zigbee.servers.base import ClusterServer
+from protocols.ids import Profile
+from protocols.se import drlc, messaging, price
+from protocols.se.base import SeCommand, SeVersion
+from protocols.se.drlc import EventStatus
+from protocols.zcl.header import Direction, FrameType, ZclHeader
+from radios.api import RadioError
+
+log = logging.getLogger(__name__)
+
+DRLC, PRICE, MESSAGE = "drlc", "price", "message"
+LOOK_S = 1.0
+"""How often it is looked at what begins and ends."""
+PAUSES_S: Final = (5.0, 30.0, 120.0)
+"""Before a report is sent again that was not delivered."""
+ALL = 0
+"""In requests for scheduled events and prices: all there are."""
+_KEPT = "_client"
+"""Behind the kind of a row: what a client has, in one row."""
+
+Spawn = Callable[[Coroutine[None, None, None], str], object]
+
+
+class EnergyClient:
+    """Our clients on one network."""
+
+    def __init__(
+        self,
+        name: str,
+        now: Callable[[], int],
+        spawn: Spawn,
+        changed: Callable[[str, str, int, str], None],
+        draw: Callable[[int], int],
+        version: SeVersion = SeVersion.V1_0,
+    ) -> None:
+        """`changed(radio, kind, number, what)`: keep it and tell it. `draw(most)`: 0 to `most`, for randomisation."""
+        self.name, self._now, self._spawn, self._changed, self.version = name, now, spawn, changed, version
+        self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
+        self.prices, self.messages = PriceClient(), MessageClient()
+        self.network: Network | None = None
+        self._lanes: defaultdict[Peer, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def hosted(self, clusters: Iterable[int]) -> list[ClusterServer]:
+        """What an endpoint hosts of these clusters."""
+        made: dict[int, ClusterServer] = {
+            price.CLUSTER: PriceClientCluster(self.prices, self._now, self, self.version),
+            drlc.CLUSTER: DrlcClientCluster(self.drlc, self._now, self, self.version),
+            messaging.CLUSTER: MessagingClientCluster(self.messages, self._now, self, self.version),
+        }
+        return [made[cluster] for cluster in clusters if cluster in made]
+
+    @property
+    def kept(self) -> Mapping[str, kept_client.Client]:
+        """What goes to disk, by kind."""
+        return {DRLC: self.drlc, PRICE: self.prices, MESSAGE: self.messages}
+
+    # -- what servers tell (client_clusters.Heard) --------------------------------------------------------------------
+
+    def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
+        """Tell an issuer; again, and again, where it does not hear."""
+        work = self._tell(report, issuer, tsn, PAUSES_S)
+        self._spawn(work, f"report of event {report.issuer_event_id} to {issuer}")
+
+    def event_changed(self, number: int, status: EventStatus | None) -> None:
+        """An event is not what it was."""
+        self._changed(self.name, DRLC, number, "cancelled" if status is None else status.name.lower())
+
+    def prices_changed(self, number: int) -> None:
+        """A price has come."""
+        self._changed(self.name, PRICE, number, "received")
+
+    def message_changed(self, number: int, what: str) -> None:
+        """A message is not what it was."""
+        self._changed(self.name, MESSAGE, number, what)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def due(self) -> None:
+        """Begin and end what is due."""
+        now = self._now()
+        self._told(self.drlc.due(now))
+        if self.prices.due(now):
+            for active in self.prices.active(now).values():
+                self._changed(self.name, PRICE, active.price.issuer_event_id, "active")
+        before = {number: one.state for number, one in self.messages.messages.items()}
+        self.messages.due(now)
+        for number, one in self.messages.messages.items():
+            if before[number] is not one.state:
+                self.message_changed(number, one.state)
+
+    def _told(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            self.report(report.status, report.issuer, None)
+            self.event_changed(report.status.issuer_event_id, report.status.status)
+
+    # -- what people say ----------------------------------------------------------------------------------------------
+
+    def opt_out(self, number: int) -> ClientEvent:
+        """Not to take part in an event. Raises `NotFoundError`, `RefusedError`."""
+        known = self._event(number)
+        try:
+            reports = self.drlc.opt_out(number, self._now())
+        except PermissionError:
+            level = known.event.criticality.name.lower().replace("_", " ")
+            raise RefusedError(f"event {number} is of level {level}: nobody may opt out of that") from None
+        self._told(reports)
+        self._changed(self.name, DRLC, number, "opted_out")
+        return known
+
+    def opt_in(self, number: int) -> ClientEvent:
+        """To take part again. Raises `NotFoundError`."""
+        known = self._event(number)
+        self._told(self.drlc.opt_in(number, self._now()))
+        self._changed(self.name, DRLC, number, "opted_in")
+        return known
+
+    def _event(self, number: int) -> ClientEvent:
+        known = self.drlc.events.get(number)
+        if known is None or known.state is State.OVER:
+            raise NotFoundError("demand response event", str(number))
+        return known
+
+    def confirm(self, number: int) -> ClientMessage:
+        """Somebody has read a message. Raises `NotFoundError`, `RefusedError` where nobody asks for that."""
+        known = self.messages.messages.get(number)
+        if known is None:
+            raise NotFoundError("message", str(number))
+        try:
+            confirmation, servers = self.messages.confirm(number, self._now())
+        except ValueError:
+            raise RefusedError(f"message {number} wants no confirmation, or has it already") from None
+        for server in servers:
+            self._spawn(self._tell(confirmation, server), f"confirmation of message {number} to {server}")
+        self._changed(self.name, MESSAGE, number, "confirmed")
+        return known
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    def came(self, member: Member) -> None:
+        """A device is there: its servers are asked what there is."""
+        now = self._now()
+        questions: Mapping[int, tuple[SeCommand, ...]] = {
+            price.CLUSTER: (
+                price.GetCurrentPrice(price.CommandOptions.RECEIVER_ON_WHEN_IDLE),
+                price.GetScheduledPrices(now, ALL),
+            ),
+            drlc.CLUSTER: (drlc.GetScheduledEvents(start_time=now, number_of_events=ALL),),
+            messaging.CLUSTER: (messaging.GetLastMessage(),),
+        }
+        for number, found in sorted(member.endpoints.items()):
+            if not member.is_active or found.profile != Profile.SMART_ENERGY:
+                continue
+            peer = Peer(member.ieee, number)
+            for cluster in found.input_clusters:
+                for question in questions.get(cluster, ()):
+                    self._spawn(self._tell(question, peer), f"{type(question).__name__} to {peer}")
+
+    async def _tell(
+        self, command: SeCommand, server: Peer, tsn: int | None = None, pauses: Iterable[float] = ()
+    ) -> None:
+        """One after another, for each server; `tsn`: of the command that this answers."""
+        async with self._lanes[server]:
+            for pause in (*pauses, None):
+                try:
+                    await self._send(command, server, tsn)
+                except (RadioError, HubError) as error:
+                    log.info("%s: %s was not delivered to %s: %s", self.name, type(command).__name__, server, error)
+                    if pause is not None:
+                        await asyncio.sleep(pause)
+                else:
+                    return
+
+    async def _send(self, command: SeCommand, server: Peer, tsn: int | None) -> None:
+        member = self.network.members.get(server.ieee) if self.network is not None else None
+        if self.network is None or member is None:
+            raise NotFoundError("server", str(server.ieee))
+        number = self.network.conversations.next_tsn() if tsn is None else tsn
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, number, command.COMMAND, tsn is not None)
+        payload = command.cut(self.version).encode()
+        frame = self.network.frame(member, server.endpoint, command.CLUSTER, header, payload)
+        await self.network.send(member, replace(frame, profile=Profile.SMART_ENERGY))
+
+
+class Premises:
+    """All networks on which we are a client."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, EnergyClient],
+        network: Callable[[str], Network],
+        member: Callable[[str], Member | None],
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        """`network(radio)` raises `NotFoundError`; `member(device id)`."""
+        self.clients, self._network, self._member = clients, network, member
+        self._store, self._bus, self._clock = store, bus, clock
+
+    async def load(self) -> None:
+        """Read back what had come before the last stop."""
+        rows = await self._store.read("SELECT radio, kind, state FROM se_item WHERE kind LIKE '%' || ?", (_KEPT,))
+        for radio, kind, state in rows:
+            client = self.clients.get(str(radio))
+            part = client.kept.get(str(kind).removesuffix(_KEPT)) if client is not None else None
+            if part is None:
+                continue
+            try:
+                kept_client.restore(part, str(state))
+            except ValueError as error:
+                log.warning("%s: %s cannot be read back: %s", radio, kind, error)
+        for radio, client in self.clients.items():
+            client.network = self._network(radio)
+
+    async def run(self) -> None:
+        """Begin and end what is due, and ask servers that come; ends by cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_time(), name="clients' events")
+            tasks.create_task(self._watch_devices(), name="servers")
+
+    async def _watch_time(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for client in self.clients.values():
+                client.due()
+
+    async def _watch_devices(self) -> None:
+        async for device_id in arrivals(self._bus):
+            member = self._member(device_id)
+            if member is not None and member.radio in self.clients:
+                self.clients[member.radio].came(member)
+
+    def client(self, radio: str) -> EnergyClient:
+        """Our clients on a network. Raises `NotFoundError`."""
+        found = self.clients.get(radio)
+        if found is None:
+            near = tuple(difflib.get_close_matches(radio, self.clients, 3))
+            raise NotFoundError("network of an energy service interface", radio, near)
+        return found
+
+    def now(self) -> int:
+        """The standard's time."""
+        return to_utc(self._clock.now())
+
+    def changed(self, radio: str, kind: str, number: int, what: str) -> None:
+        """Something is not what it was: keep it, and tell everybody."""
+        state = kept_client.to_text(self.clients[radio].kept[kind])
+        self._store.append(
+            (
+                "INSERT OR REPLACE INTO se_item (radio, kind, id, state) VALUES (?, ?, ?, ?)",
+                [(radio, kind + _KEPT, 0, state)],
+            )
+        )
+        self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kind, number, what))

@@ -1,0 +1,152 @@
+"""The hub as in-premise display under an emulated energy service interface: events, prices and messages come in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_xbee_roles import hub_on
+
+from hub.errors import NotFoundError, RefusedError
+from hub.events import SmartEnergyChanged
+from hub.hub import Hub
+from hub.smart_energy.drlc_client import State
+from hub.smart_energy.messages import Shown
+from hub.smart_energy.premises import EnergyClient
+from hub.smart_energy.utc import to_utc
+from hub.zigbee.model import InterviewStep, NetworkState
+from protocols.se.drlc import EventStatus
+from radios.emulators.se_payloads import DisplayMessage, LoadControlEvent, PublishPrice
+from radios.emulators.trust_centre import InterfaceTrustCentre
+from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
+from tests.hub.waiting import eventually
+
+EVENT = LoadControlEvent(
+    duration_in_minutes=60, device_class=0x0FFF, criticality_level=2, event_control=0, issuer_event_id=7
+)
+PRICE = PublishPrice(
+    provider_id=1, rate_label="peak", issuer_event_id=5, current_time=0, unit_of_measure=0, currency=978,
+    trailing_digits_and_tier=0x41, tiers_and_register=0x10, duration_in_minutes=60, price=2500, price_control=1,
+)  # fmt: skip
+MESSAGE = DisplayMessage(message_id=9, message_control=0x80, duration_in_minutes=10, message="Grüße")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for seconds."""
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    monkeypatch.setattr("radios.xbee.router.LOOK_S", 0.1)
+    monkeypatch.setattr("hub.smart_energy.premises.LOOK_S", 0.1)
+    monkeypatch.setattr("hub.smart_energy.premises.PAUSES_S", (0.3, 0.3, 0.3))
+
+
+@asynccontextmanager
+async def interface() -> AsyncIterator[tuple[XbeeRouter, InterfaceTrustCentre]]:
+    """A module on the network of an energy service interface."""
+    async with XbeeRouter(XbeeRouterConfig(devices=(), trust_centre="esi", was_joined=True)) as module:
+        centre = module.trust_centre
+        assert isinstance(centre, InterfaceTrustCentre)
+        yield module, centre
+
+
+@asynccontextmanager
+async def under(
+    module: XbeeRouter, centre: InterfaceTrustCentre, folder: Path
+) -> AsyncIterator[tuple[Hub, EnergyClient]]:
+    """The hub, known to the interface."""
+    async with hub_on(module, folder) as hub:
+        centre.clock.set(to_utc(hub.clock.now()))
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        await eventually(lambda: centre.ieee in hub.household.members)
+        member = hub.household.members[centre.ieee]
+        await eventually(lambda: member.interview is InterviewStep.DONE, 40)
+        servers = (centre.drlc, centre.price, centre.messaging)
+        await eventually(lambda: all(server.subscribers for server in servers), 20)
+        yield hub, hub.premises.client("han")
+
+
+def statuses(centre: InterfaceTrustCentre, number: int) -> list[str]:
+    """What we have reported of an event, by name."""
+    [found] = [row for row in centre.drlc.shown() if row["id"] == number]
+    told = found["statuses"]
+    assert isinstance(told, dict)
+    return [EventStatus(int(text.split(" ")[0], 16)).name.lower() for rows in told.values() for text in rows]
+
+
+async def test_an_event_is_received_started_opted_out_of_and_cancelled(tmp_path: Path) -> None:
+    async with interface() as (module, centre), under(module, centre, tmp_path) as (hub, client):
+        async with hub.bus.subscribe(SmartEnergyChanged) as told:
+            assert centre.drlc.create(EVENT)
+            await eventually(lambda: len(statuses(centre, 7)) == 2, 10)
+            assert client.drlc.events[7].state is State.RUNNING
+            client.opt_out(7)
+            await eventually(lambda: len(statuses(centre, 7)) == 3, 10)
+            client.opt_in(7)
+            await eventually(lambda: len(statuses(centre, 7)) == 4, 10)
+            centre.drlc.cancel(7)
+            await eventually(lambda: len(statuses(centre, 7)) == 5, 10)
+            changes = [change.what for change in told.drain() if change.kind == "drlc"]
+        assert statuses(centre, 7) == ["received", "started", "opted_out", "opted_in", "cancelled"]
+        assert changes == ["received", "started", "opted_out", "opted_out", "opted_in", "opted_in", "cancelled"]
+        with pytest.raises(NotFoundError, match="7"):
+            client.opt_in(7)
+        assert centre.drlc.create(replace(EVENT, issuer_event_id=8, criticality_level=7))
+        await eventually(lambda: 8 in client.drlc.events, 10)
+        with pytest.raises(RefusedError, match="nobody may opt out"):
+            client.opt_out(8)
+        assert all(frame.encrypted for frame in centre.heard if frame.cluster in (0x0700, 0x0701, 0x0703))
+
+
+async def test_prices_are_acknowledged_and_messages_shown_and_confirmed(tmp_path: Path) -> None:
+    async with interface() as (module, centre), under(module, centre, tmp_path) as (hub, client):
+        assert centre.price.create(replace(PRICE, current_time=int(centre.utc())))
+        await eventually(lambda: bool(centre.price.shown()[0]["acknowledged"]), 10)
+        [active] = client.prices.active(hub.premises.now()).values()
+        assert (active.price.price, active.price.rate_label) == (2500, "peak")
+        assert centre.messaging.create(MESSAGE)
+        await eventually(lambda: client.messages.active is not None, 10)
+        client.confirm(9)
+        await eventually(lambda: bool(centre.messaging.shown()[0]["confirmed"]), 10)
+        with pytest.raises(RefusedError, match="has it already"):
+            client.confirm(9)
+        centre.messaging.cancel(9)
+        await eventually(lambda: client.messages.messages[9].state is Shown.CANCELLED, 10)
+
+
+async def test_what_has_come_outlives_a_restart_and_what_was_missed_is_asked_for(tmp_path: Path) -> None:
+    async with interface() as (module, centre):
+        async with under(module, centre, tmp_path) as (_, client):
+            centre.drlc.create(EVENT)
+            centre.price.create(replace(PRICE, current_time=int(centre.utc())))
+            centre.messaging.create(MESSAGE)
+            await eventually(lambda: 7 in client.drlc.events and client.messages.active is not None, 10)
+            await eventually(lambda: statuses(centre, 7) == ["received", "started"], 10)
+            client.opt_out(7)
+        for server in (centre.drlc, centre.price, centre.messaging):
+            server.subscribers.clear()
+        centre.drlc.create(replace(EVENT, issuer_event_id=17, device_class=0x0001, criticality_level=3))
+        async with under(module, centre, tmp_path) as (hub, client):
+            assert client.drlc.events[7].is_out
+            assert client.messages.active is not None
+            assert client.prices.active(hub.premises.now())
+            await eventually(lambda: 17 in client.drlc.events, 10)  # it asks who is there what there is
+            await eventually(lambda: "started" in statuses(centre, 17), 10)
+            assert statuses(centre, 7).count("started") == 1
+
+
+async def test_a_report_is_sent_again_until_the_interface_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hub.smart_energy.premises")
+    async with interface() as (module, centre), under(module, centre, tmp_path) as (_, client):
+        centre.drlc.create(EVENT)
+        await eventually(lambda: statuses(centre, 7) == ["received", "started"], 10)
+        centre.set_power(False)
+        client.opt_out(7)
+        client.opt_in(7)
+        await eventually(lambda: "ReportEventStatus was not delivered" in caplog.text, 10)
+        centre.set_power(True)
+        await eventually(lambda: statuses(centre, 7) == ["received", "started", "opted_out", "opted_in"], 20)
