@@ -95,6 +95,60 @@ class Message(Struct, frozen=True):
     clients: tuple[ItemClient, ...] = ()
 
 
+class ReceivedEvent(Struct, frozen=True):
+    """A demand response event that came to us."""
+
+    radio: str
+    issuer_event_id: int
+    state: str
+    status: str
+    device_classes: tuple[str, ...]
+    start: str
+    end: str
+    criticality: int
+    opted_out: bool = False
+    cancels: str | None = None
+    servers: tuple[str, ...] = ()
+
+
+class ReceivedPrice(Struct, frozen=True):
+    """A price that came to us."""
+
+    radio: str
+    issuer_event_id: int
+    state: str
+    currency: int
+    price: float
+    start: str
+    end: str | None = None
+    rate_label: str = ""
+    tier: int = 0
+    servers: tuple[str, ...] = ()
+
+
+class ReceivedMessage(Struct, frozen=True):
+    """A message that came to us."""
+
+    radio: str
+    message_id: int
+    state: str
+    text: str
+    importance: str
+    start: str
+    end: str | None = None
+    waits_for_person: bool = False
+    confirmed: str | None = None
+    servers: tuple[str, ...] = ()
+
+
+class Received(Struct, frozen=True):
+    """All that came to us."""
+
+    events: tuple[ReceivedEvent, ...] = ()
+    prices: tuple[ReceivedPrice, ...] = ()
+    messages: tuple[ReceivedMessage, ...] = ()
+
+
 class Cancelled(Struct, frozen=True):
     """What was cancelled, and how many devices are told."""
 
@@ -181,3 +235,21 @@ class SmartEnergyCalls(ABC):
         """Take a message away."""
         query = {"radio": radio, "confirm": "true" if confirm else None}
         return await self._call("DELETE", f"/api/v1/events/message/{number}", Cancelled, query=query)
+
+    async def received(self, radio: str | None = None) -> Received:
+        """What energy service interfaces have told us."""
+        return await self._call("GET", "/api/v1/events/received", Received, query={"radio": radio})
+
+    async def opt_out(self, number: int, radio: str | None = None) -> ReceivedEvent:
+        """Do not take part in an event."""
+        return await self._call("POST", f"/api/v1/events/drlc/{number}/opt-out", ReceivedEvent, query={"radio": radio})
+
+    async def opt_in(self, number: int, radio: str | None = None) -> ReceivedEvent:
+        """Take part in an event after all."""
+        return await self._call("POST", f"/api/v1/events/drlc/{number}/opt-in", ReceivedEvent, query={"radio": radio})
+
+    async def confirm_message(self, number: int, radio: str | None = None) -> ReceivedMessage:
+        """Confirm a message."""
+        return await self._call(
+            "POST", f"/api/v1/events/message/{number}/confirm", ReceivedMessage, query={"radio": radio}
+        )

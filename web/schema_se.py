@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ from protocols.se.drlc import (
     UNUSED_SET_POINT,
     DeviceClass,
     EventControl,
+    LoadControlEvent,
 )
 from protocols.se.messaging import Importance, importance_of, wants_confirmation
 from web.schema_base import Time, time, time_or_none
@@ -94,12 +95,11 @@ class EventClient(Struct, frozen=True):
     statuses: list[EventStatusTold]
 
 
-class DrlcEvent(Struct, frozen=True):
-    """A demand response and load control event. Null: the event does not say it."""
+class EventFields(Struct, frozen=True, kw_only=True):
+    """What a load control event asks for. Null: it does not say it."""
 
     radio: str
     issuer_event_id: int
-    state: ItemState
     device_classes: list[Class]
     utility_enrollment_group: int
     start: Time
@@ -114,32 +114,44 @@ class DrlcEvent(Struct, frozen=True):
     duty_cycle_percent: int | None
     randomize_start: bool
     randomize_end: bool
+
+
+def event_fields(radio: str, event: LoadControlEvent, classes: DeviceClass, start: int, end: int) -> dict[str, Any]:
+    """Of `EventFields`."""
+    return {
+        "radio": radio,
+        "issuer_event_id": event.issuer_event_id,
+        "device_classes": classes_of(classes or event.device_class),
+        "utility_enrollment_group": event.utility_enrollment_group,
+        "start": time(from_utc(start)),
+        "end": time(from_utc(end)),
+        "duration_min": event.duration_min,
+        "criticality": int(event.criticality),
+        "cooling_offset_c": None if event.cooling_offset == UNUSED_OFFSET else event.cooling_offset / 10,
+        "heating_offset_c": None if event.heating_offset == UNUSED_OFFSET else event.heating_offset / 10,
+        "cooling_set_point_c": None if event.cooling_set_point == UNUSED_SET_POINT else event.cooling_set_point / 100,
+        "heating_set_point_c": None if event.heating_set_point == UNUSED_SET_POINT else event.heating_set_point / 100,
+        "load_adjustment_percent": None if event.load_adjustment == UNUSED_LOAD_ADJUSTMENT else event.load_adjustment,
+        "duty_cycle_percent": None if event.duty_cycle == UNUSED_DUTY_CYCLE else event.duty_cycle,
+        "randomize_start": bool(event.event_control & EventControl.RANDOMIZE_START),
+        "randomize_end": bool(event.event_control & EventControl.RANDOMIZE_END),
+    }
+
+
+class DrlcEvent(EventFields, frozen=True, kw_only=True):
+    """A demand response and load control event of ours."""
+
+    state: ItemState
     superseded_by: int | None
     clients: list[EventClient]
 
 
 def drlc_event(radio: str, item: ServerEvent, now: datetime) -> DrlcEvent:
     """An event as interfaces see it."""
-    event = item.event
     peers = sorted(item.delivered | set(item.told), key=str)
     return DrlcEvent(
-        radio=radio,
-        issuer_event_id=item.number,
+        **event_fields(radio, item.event, item.classes, item.start, item.end),
         state=state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled),
-        device_classes=classes_of(item.classes or event.device_class),
-        utility_enrollment_group=event.utility_enrollment_group,
-        start=time(from_utc(item.start)),
-        end=time(from_utc(item.end)),
-        duration_min=event.duration_min,
-        criticality=int(event.criticality),
-        cooling_offset_c=None if event.cooling_offset == UNUSED_OFFSET else event.cooling_offset / 10,
-        heating_offset_c=None if event.heating_offset == UNUSED_OFFSET else event.heating_offset / 10,
-        cooling_set_point_c=None if event.cooling_set_point == UNUSED_SET_POINT else event.cooling_set_point / 100,
-        heating_set_point_c=None if event.heating_set_point == UNUSED_SET_POINT else event.heating_set_point / 100,
-        load_adjustment_percent=None if event.load_adjustment == UNUSED_LOAD_ADJUSTMENT else event.load_adjustment,
-        duty_cycle_percent=None if event.duty_cycle == UNUSED_DUTY_CYCLE else event.duty_cycle,
-        randomize_start=bool(event.event_control & EventControl.RANDOMIZE_START),
-        randomize_end=bool(event.event_control & EventControl.RANDOMIZE_END),
         superseded_by=item.superseded_by,
         clients=[_client(item, peer) for peer in peers],
     )

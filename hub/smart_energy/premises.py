@@ -17,7 +17,7 @@ from typing import Final
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.errors import HubError, NotFoundError, RefusedError
+from hub.errors import HubError, InvalidError, NotFoundError, RefusedError, UnsupportedError
 from hub.events import SmartEnergyChanged
 from hub.smart_energy import kept_client
 from hub.smart_energy.arrivals import arrivals
@@ -262,8 +262,14 @@ class Premises:
             if member is not None and member.radio in self.clients:
                 self.clients[member.radio].came(member)
 
-    def client(self, radio: str) -> EnergyClient:
-        """Our clients on a network. Raises `NotFoundError`."""
+    def client(self, radio: str | None) -> EnergyClient:
+        """Our clients on a network; on the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
+        if radio is None:
+            if len(self.clients) == 1:
+                return next(iter(self.clients.values()))
+            if not self.clients:
+                raise UnsupportedError("no energy service interface sends us events: that takes hub.role aux_gateway")
+            raise InvalidError("radio", "missing", f"one of {', '.join(self.clients)}")
         found = self.clients.get(radio)
         if found is None:
             near = tuple(difflib.get_close_matches(radio, self.clients, 3))

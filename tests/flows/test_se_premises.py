@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_xbee_roles import hub_on
+from test_hubctl_zigbee import Shell
+from test_xbee_roles import hub_on, served
 
 from hub.errors import NotFoundError, RefusedError
 from hub.events import SmartEnergyChanged
@@ -58,14 +59,19 @@ async def under(
 ) -> AsyncIterator[tuple[Hub, EnergyClient]]:
     """The hub, known to the interface."""
     async with hub_on(module, folder) as hub:
-        centre.clock.set(to_utc(hub.clock.now()))
-        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
-        await eventually(lambda: centre.ieee in hub.household.members)
-        member = hub.household.members[centre.ieee]
-        await eventually(lambda: member.interview is InterviewStep.DONE, 40)
-        servers = (centre.drlc, centre.price, centre.messaging)
-        await eventually(lambda: all(server.subscribers for server in servers), 20)
-        yield hub, hub.premises.client("han")
+        yield hub, await known(hub, centre)
+
+
+async def known(hub: Hub, centre: InterfaceTrustCentre) -> EnergyClient:
+    """Our clients, once the interface publishes to them."""
+    centre.clock.set(to_utc(hub.clock.now()))
+    await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+    await eventually(lambda: centre.ieee in hub.household.members)
+    member = hub.household.members[centre.ieee]
+    await eventually(lambda: member.interview is InterviewStep.DONE, 40)
+    servers = (centre.drlc, centre.price, centre.messaging)
+    await eventually(lambda: all(server.subscribers for server in servers), 20)
+    return hub.premises.client("han")
 
 
 def statuses(centre: InterfaceTrustCentre, number: int) -> list[str]:
@@ -150,3 +156,30 @@ async def test_a_report_is_sent_again_until_the_interface_is_there(
         await eventually(lambda: "ReportEventStatus was not delivered" in caplog.text, 10)
         centre.set_power(True)
         await eventually(lambda: statuses(centre, 7) == ["received", "started", "opted_out", "opted_in"], 20)
+
+
+async def test_people_see_what_came_and_answer_by_hubctl_and_rest(tmp_path: Path) -> None:
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        hub, shell = home.hub, Shell(home, tmp_path)
+        await known(hub, centre)
+        client = hub.premises.client("han")
+        ran = await shell.run("event", "received")
+        assert (ran.code, "nothing has come" in ran.out) == (0, True)
+        centre.drlc.create(replace(EVENT, start_time=int(centre.utc()) + 3600))
+        centre.price.create(replace(PRICE, current_time=int(centre.utc())))
+        centre.messaging.create(MESSAGE)
+        await eventually(lambda: bool(client.drlc.events and client.prices.prices and client.messages.messages), 10)
+        ran = await shell.run("event", "received")
+        assert all(text in ran.out for text in ("0.2500 EUR", "Grüße", "hubctl message confirm 9"))
+        ran = await shell.run("event", "drlc", "opt-out", "7")
+        assert (ran.code, "when it starts" in ran.out) == (0, True)
+        code, found = await home.ask("GET", "/events/received")
+        [event], [message] = found["events"], found["messages"]
+        assert (code, event["state"], event["opted_out"], event["duration_min"]) == (200, "scheduled", True, 60)
+        assert message["waits_for_person"]
+        assert (await shell.run("event", "drlc", "opt-in", "7")).code == 0
+        assert (await shell.run("message", "confirm", "9")).code == 0
+        await eventually(lambda: bool(centre.messaging.shown()[0]["confirmed"]), 10)
+        for path, status in (("drlc/8/opt-out", 404), ("drlc/x/opt-in", 400), ("message/9/confirm", 409)):
+            assert (await home.ask("POST", f"/events/{path}"))[0] == status
+        assert (await home.ask("GET", "/events/received?radio=attic"))[0] == 404

@@ -86,12 +86,15 @@ TEST_CA_COMMANDS = {
 }
 EVENT_COMMANDS = {
     "drlc": Entry("root:drlc", "Demand response and load control."),
+    "received": Entry("received:received", "What an energy service interface has sent us."),
 }
 DRLC_COMMANDS = {
     "create": Entry("smart_energy:create", "Ask devices to shed load."),
     "list": Entry("smart_energy:list_", "All events."),
     "show": Entry("smart_energy:show_", "What each device says to one."),
     "cancel": Entry("smart_energy:cancel", "Cancel one, or all."),
+    "opt-out": Entry("received:opt_out", "Do not take part in one that has come to us."),
+    "opt-in": Entry("received:opt_in", "Take part after all."),
 }
 PRICE_COMMANDS = {
     "publish": Entry("smart_energy:publish", "Publish what a kWh costs."),
@@ -103,6 +106,7 @@ MESSAGE_COMMANDS = {
     "send": Entry("smart_energy:send", "Have a text shown on every display."),
     "list": Entry("smart_energy:list_messages", "All messages, and who has confirmed them."),
     "cancel": Entry("smart_energy:cancel_message", "Take one away."),
+    "confirm": Entry("received:confirm", "Confirm one that has come to us."),
 }
 REGISTRY_COMMANDS = {
     "list": Entry("networks:registry_list", "All settings."),

@@ -279,12 +279,13 @@ def publish(app: App, /, price: float, as_json: bool, **given: object) -> None:
         if as_json:
             print_json(made)
         else:
-            line(f"price {made.issuer_event_id}: {_amount(made.price, made.currency)} from {local(made.start, now())}")
+            line(f"price {made.issuer_event_id}: {amount(made.price, made.currency)} from {local(made.start, now())}")
 
     app.run(work)
 
 
-def _amount(price: float, currency: int) -> str:
+def amount(price: float, currency: int) -> str:
+    """A price with its currency."""
     return f"{price:.4f} {CODES.get(currency, str(currency))}"
 
 
@@ -307,7 +308,7 @@ def _list_prices(app: App, radio: str | None, as_json: bool, *, current: bool) -
         )
         rows = [
             (
-                Cell(_amount(one.price, one.currency), "bold"),
+                Cell(amount(one.price, one.currency), "bold"),
                 Cell(one.state, STATE_STYLES.get(one.state, "")),
                 local(one.start, now()),
                 "until changed" if one.end is None else local(one.end, now()),

@@ -151,7 +151,8 @@ class CancelMessageQuery(Struct, frozen=True, forbid_unknown_fields=True):
     confirm: bool = False
 
 
-def _radio(given: str | UnsetType) -> str | None:
+def radio_of(given: str | UnsetType) -> str | None:
+    """The radio that is meant; None: the only one."""
     return None if given is UNSET else given
 
 
@@ -164,7 +165,8 @@ def _start(given: datetime | UnsetType) -> int:
     return seconds
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """A number in a path. Raises `InvalidError`."""
     if not (text.isascii() and text.isdecimal()) or int(text) > 0xFFFFFFFF:
         raise InvalidError("id", text[:20], "0 to 4294967295")
     return int(text)
@@ -188,7 +190,7 @@ async def create_event(call: Call[None, NewEvent]) -> schema_se.DrlcEvent:
     `smart_energy_changed` on the websocket tells of every status that comes back.
     """
     hub, body = call.hub, call.body
-    service = hub.smart_energy.service(_radio(body.radio))
+    service = hub.smart_energy.service(radio_of(body.radio))
 
     def tenths(given: float | UnsetType) -> int:
         return UNUSED_OFFSET if given is UNSET else round(10 * given)
@@ -222,8 +224,8 @@ async def create_event(call: Call[None, NewEvent]) -> schema_se.DrlcEvent:
 
 async def show_event(call: Call[WhichRadio, None]) -> schema_se.DrlcEvent:
     """Show a demand response event and every status that its devices have reported."""
-    hub, radio = call.hub, _radio(call.query.radio)
-    found = hub.smart_energy.event(radio, _number(call.path["id"]))
+    hub, radio = call.hub, radio_of(call.query.radio)
+    found = hub.smart_energy.event(radio, number_of(call.path["id"]))
     return schema_se.drlc_event(hub.smart_energy.service(radio).name, found, hub.clock.now())
 
 
@@ -237,16 +239,16 @@ async def cancel_event(call: Call[CancelQuery, None]) -> Cancelled:
         except ValueError:
             raise InvalidError("classes", query.classes[:60], f"some of {', '.join(schema_se.Class)}") from None
     cancel = CancelLoadControlEvent(
-        issuer_event_id=_number(call.path["id"]), device_class=classes, cancel_control=control
+        issuer_event_id=number_of(call.path["id"]), device_class=classes, cancel_control=control
     )
-    known_event, clients = await call.hub.smart_energy.cancel_event(_radio(query.radio), cancel)
+    known_event, clients = await call.hub.smart_energy.cancel_event(radio_of(query.radio), cancel)
     return Cancelled([known_event.number] if known_event is not None else [], clients)
 
 
 async def cancel_all_events(call: Call[CancelQuery, None]) -> Cancelled:
     """Cancel all demand response events."""
     control = CancelControl.WITH_RANDOMIZATION if call.query.randomize else CancelControl(0)
-    found, clients = await call.hub.smart_energy.cancel_all_events(_radio(call.query.radio), control)
+    found, clients = await call.hub.smart_energy.cancel_all_events(radio_of(call.query.radio), control)
     return Cancelled([one.number for one in found], clients)
 
 
@@ -255,14 +257,14 @@ async def cancel_all_events(call: Call[CancelQuery, None]) -> Cancelled:
 
 async def list_prices(call: Call[WhichRadio, None]) -> PriceList:
     """List prices, past ones too while they are kept."""
-    hub, service = call.hub, call.hub.smart_energy.service(_radio(call.query.radio))
+    hub, service = call.hub, call.hub.smart_energy.service(radio_of(call.query.radio))
     found = sorted(service.prices.prices.values(), key=lambda one: (one.start, one.number))
     return PriceList([schema_se.price(service.name, one, hub.clock.now()) for one in found])
 
 
 async def current_prices(call: Call[WhichRadio, None]) -> PriceList:
     """Show what it costs now, for each provider and unit."""
-    hub, service = call.hub, call.hub.smart_energy.service(_radio(call.query.radio))
+    hub, service = call.hub, call.hub.smart_energy.service(radio_of(call.query.radio))
     found = service.prices.current(hub.smart_energy.now())
     return PriceList([schema_se.price(service.name, one, hub.clock.now()) for one in found])
 
@@ -270,7 +272,7 @@ async def current_prices(call: Call[WhichRadio, None]) -> PriceList:
 async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
     """Publish a price to every display and device that takes prices."""
     hub, body = call.hub, call.body
-    service = hub.smart_energy.service(_radio(body.radio))
+    service = hub.smart_energy.service(radio_of(body.radio))
     amount = round(body.price * 10**body.digits)
     if amount > 0xFFFFFFFF:
         raise InvalidError("price", f"{body.price:g} with {body.digits} digits", "at most 4294967295 in all digits")
@@ -298,7 +300,7 @@ async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
 
 async def cancel_all_prices(call: Call[WhichRadio, None]) -> Forgotten:
     """Forget all prices here. No command takes a published price back: publish another one for that."""
-    count = await call.hub.smart_energy.cancel_all_prices(_radio(call.query.radio))
+    count = await call.hub.smart_energy.cancel_all_prices(radio_of(call.query.radio))
     note = "forgotten here only: devices keep the prices that they have until a newer one takes their place"
     return Forgotten(count, note)
 
@@ -308,7 +310,7 @@ async def cancel_all_prices(call: Call[WhichRadio, None]) -> Forgotten:
 
 async def list_messages(call: Call[WhichRadio, None]) -> MessageList:
     """List messages, and who has confirmed them."""
-    hub, service = call.hub, call.hub.smart_energy.service(_radio(call.query.radio))
+    hub, service = call.hub, call.hub.smart_energy.service(radio_of(call.query.radio))
     found = service.messages.messages.values()
     return MessageList([schema_se.message(service.name, one, hub.clock.now()) for one in found])
 
@@ -316,7 +318,7 @@ async def list_messages(call: Call[WhichRadio, None]) -> MessageList:
 async def send_message(call: Call[None, NewMessage]) -> schema_se.Message:
     """Have a message shown on every display."""
     hub, body = call.hub, call.body
-    service = hub.smart_energy.service(_radio(body.radio))
+    service = hub.smart_energy.service(radio_of(body.radio))
     made = await hub.smart_energy.send_message(
         service.name,
         DisplayMessage(
@@ -336,7 +338,7 @@ async def cancel_message(call: Call[CancelMessageQuery, None]) -> Cancelled:
     """Take a message away."""
     query = call.query
     known, clients = await call.hub.smart_energy.cancel_message(
-        _radio(query.radio), _number(call.path["id"]), confirm=query.confirm
+        radio_of(query.radio), number_of(call.path["id"]), confirm=query.confirm
     )
     return Cancelled([known.number] if known is not None else [], clients)
 

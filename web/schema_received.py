@@ -1,0 +1,149 @@
+"""What energy service interfaces have told us, in JSON: events, prices and messages that came to us as a client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from hub.smart_energy.drlc_client import ClientEvent
+from hub.smart_energy.messages import ClientMessage
+from hub.smart_energy.peer import Peer
+from hub.smart_energy.premises import EnergyClient
+from hub.smart_energy.price_client import ClientPrice
+from hub.smart_energy.price_server import amount_of, tier_of
+from hub.smart_energy.utc import from_utc, to_utc
+from hub.zigbee.member import device_id_of
+from protocols.se.messaging import importance_of, wants_confirmation
+from web.schema_base import Time, time, time_or_none
+from web.schema_se import EventFields, ItemState, event_fields, state_of
+
+
+class ReceivedEvent(EventFields, frozen=True, kw_only=True):
+    """A demand response event; `start` and `end` with what was drawn, `status` as last reported, `from`: device ids."""
+
+    state: str
+    status: str
+    opted_out: bool
+    cancels: Time | None
+    """When a cancel that has come takes effect."""
+    servers: list[str]
+
+
+class ReceivedPrice(Struct, frozen=True, kw_only=True):
+    """A price, in units of its currency (ISO 4217, as a number). `end` null: until another takes its place."""
+
+    radio: str
+    issuer_event_id: int
+    state: ItemState
+    provider_id: int
+    rate_label: str
+    unit_of_measure: int
+    currency: int
+    price: float
+    tier: int
+    start: Time
+    end: Time | None
+    servers: list[str]
+
+
+class MessageShown(Enum):
+    """What has become of a message."""
+
+    WAITING = "waiting"
+    SHOWN = "shown"
+    OVER = "over"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
+
+
+class ReceivedMessage(Struct, frozen=True, kw_only=True):
+    """A message for people; `waits_for_person`: somebody is to confirm it."""
+
+    radio: str
+    message_id: int
+    state: MessageShown
+    text: str
+    importance: str
+    wants_confirmation: bool
+    waits_for_person: bool
+    confirmed: Time | None
+    start: Time
+    end: Time | None
+    servers: list[str]
+
+
+class Received(Struct, frozen=True, kw_only=True):
+    """All of it, by start."""
+
+    events: list[ReceivedEvent]
+    prices: list[ReceivedPrice]
+    messages: list[ReceivedMessage]
+
+
+def received(clients: list[EnergyClient], now: datetime) -> Received:
+    """What has come to these clients."""
+    return Received(
+        events=sorted(
+            (event(client, one) for client in clients for one in client.drlc.events.values()), key=lambda row: row.start
+        ),
+        prices=sorted(
+            (price(client, one, now) for client in clients for one in client.prices.prices.values()),
+            key=lambda row: row.start,
+        ),
+        messages=[message(client, one) for client in clients for one in client.messages.messages.values()],
+    )
+
+
+def event(client: EnergyClient, one: ClientEvent) -> ReceivedEvent:
+    """An event as interfaces see it."""
+    fields = event_fields(client.name, one.event, one.classes, one.begins, one.ends(client.version))
+    return ReceivedEvent(
+        **fields,
+        state=str(one.state),
+        status=one.last_status.name.lower(),
+        opted_out=one.is_out,
+        cancels=time_or_none(None if one.cancel_at is None else from_utc(one.cancel_at)),
+        servers=_servers(one.issuers),
+    )
+
+
+def price(client: EnergyClient, one: ClientPrice, now: datetime) -> ReceivedPrice:
+    """A price as interfaces see it."""
+    wire = one.price
+    return ReceivedPrice(
+        radio=client.name,
+        issuer_event_id=wire.issuer_event_id,
+        state=state_of(one.start, one.end, to_utc(now)),
+        provider_id=wire.provider_id,
+        rate_label=wire.rate_label,
+        unit_of_measure=wire.unit_of_measure,
+        currency=wire.currency,
+        price=amount_of(wire),
+        tier=tier_of(wire),
+        start=time(from_utc(one.start)),
+        end=time_or_none(None if one.end is None else from_utc(one.end)),
+        servers=_servers(one.servers),
+    )
+
+
+def message(client: EnergyClient, one: ClientMessage) -> ReceivedMessage:
+    """A message as interfaces see it."""
+    return ReceivedMessage(
+        radio=client.name,
+        message_id=one.number,
+        state=MessageShown(one.state.value),
+        text=one.message.message,
+        importance=importance_of(one.message.control).name.lower(),
+        wants_confirmation=wants_confirmation(one.message.control),
+        waits_for_person=one.waits_for_person,
+        confirmed=time_or_none(None if one.confirmed_at is None else from_utc(one.confirmed_at)),
+        start=time(from_utc(one.start)),
+        end=time_or_none(None if one.end is None else from_utc(one.end)),
+        servers=_servers(one.servers),
+    )
+
+
+def _servers(peers: list[Peer]) -> list[str]:
+    return [device_id_of(peer.ieee) for peer in peers]
