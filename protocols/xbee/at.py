@@ -162,7 +162,7 @@ _ROWS: Final = (
     Register("JV", 1, RW, "channel verification", maximum=1),
     Register("JN", 1, RW, "join notification", maximum=1),
     Register("WR", 0, X, "keep all registers over a loss of power", effect=_FLASH),
-    Register("RE", 0, X, "all registers as they left the factory", effect=_NETWORK),
+    Register("RE", 0, X, "all registers as they left the factory", effect=_LINK),
     Register("FR", 0, X, "restart"),
     Register("AC", 0, X, "apply what was queued"),
     Register("NR", 1, X, "leave; 0: this module, 1: everybody", effect=_NETWORK, maximum=1),

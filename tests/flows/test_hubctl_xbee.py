@@ -205,6 +205,7 @@ async def test_registers_are_read_and_written_by_their_names(
         ({"command": "WR", "value": 1}, 400, "carried out without one"),
         ({"command": "AP", "value": 2}, 409, "it would break the link to the module"),
         ({"command": "BD", "value": 3}, 409, "it would break the link to the module"),
+        ({"command": "RE", "confirm": "han"}, 409, "it would break the link to the module"),
     ],
 )
 async def test_what_is_wrong_with_an_at_command_is_said_before_anything_is_sent(

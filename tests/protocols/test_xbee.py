@@ -292,7 +292,9 @@ def test_registers_are_found_whatever_their_case_and_strange_ones_are_let_throug
         with pytest.raises(RangeError, match="two characters"):
             at.register(bad)
     assert {name for name, row in at.REGISTERS.items() if row.is_secret} == {"KY", "NK", "ZV"}
-    assert {"AP", "AO", "BD", "NB"} <= {name for name, row in at.REGISTERS.items() if row.effect is at.Effect.LINK}
+    assert {"AP", "AO", "BD", "NB", "RE"} <= {
+        name for name, row in at.REGISTERS.items() if row.effect is at.Effect.LINK
+    }
 
 
 def test_channel_masks() -> None:
