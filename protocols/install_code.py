@@ -20,6 +20,11 @@ _SEPARATORS = re.compile(r"[\s:.\-_,]+")
 _ALLOWED = "6, 8, 12 or 16 bytes and the 2 of the CRC behind them: 16, 20, 28 or 36 hex digits"
 
 
+def hex_digits(text: str) -> str:
+    """A key or code without what people write between its digits, and without 0x; it need not be hex yet."""
+    return _SEPARATORS.sub("", text).removeprefix("0x").removeprefix("0X")
+
+
 def crc16_x25(data: bytes) -> int:
     """CRC-16/X-25: polynomial 0x1021 reflected, begun with and xored with 0xFFFF."""
     crc = 0xFFFF
@@ -83,7 +88,7 @@ class InstallCode:
     @classmethod
     def parse(cls, text: str) -> InstallCode:
         """Read hex digits with any of space, `-`, `:`, `.` between them. Raises `RangeError` without the code."""
-        digits = _SEPARATORS.sub("", text).removeprefix("0x").removeprefix("0X")
+        digits = hex_digits(text)
         if not re.fullmatch("[0-9A-Fa-f]*", digits):
             wrong = next(at for at, character in enumerate(digits, 1) if character not in "0123456789abcdefABCDEF")
             raise RangeError("installation code", f"not hex at its digit {wrong}", "hex digits 0 to 9 and a to f")
@@ -103,7 +108,7 @@ class InstallCode:
 
 def parse_link_key(text: str) -> bytes:
     """A link key of 32 hex digits. Raises `RangeError` without the key."""
-    digits = _SEPARATORS.sub("", text).removeprefix("0x").removeprefix("0X")
+    digits = hex_digits(text)
     if not re.fullmatch("[0-9A-Fa-f]{32}", digits):
         shown = f"{len(digits)} characters" if len(digits) != 2 * KEY_SIZE else "not hex throughout"
         raise RangeError("link key", shown, "32 hex digits (16 bytes)")

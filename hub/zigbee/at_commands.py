@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,7 +15,7 @@ from hub.errors import InvalidError, NotFoundError, RefusedError, UnsupportedErr
 from hub.zigbee.network import Network
 from hub.zigbee.service import told
 from protocols.errors import RangeError
-from protocols.xbee.at import REGISTERS, Access, Effect, Register, to_value
+from protocols.xbee.at import REGISTERS, Access, Effect, Register
 from radios.api import DeliveryError, OptionError
 
 log = logging.getLogger(__name__)
@@ -82,15 +81,10 @@ def _bytes(row: Register, value: int | str | None) -> bytes | None:
     """The value's bytes, the most significant first: as few as hold a number, as many as hex digits say."""
     if value is None:
         return None
-    if isinstance(value, int):
-        if value < 0:
-            raise InvalidError("value", "a negative number", "0 and more")
-        return to_value(value)
-    digits = re.sub("^0[xX]", "", value.strip())
-    if not digits or not re.fullmatch("[0-9A-Fa-f]+", digits):
-        # It may be a key that is nearly right.
-        raise InvalidError("value", f"{len(value)} characters that are not all hex digits", "a number, or hex digits")
-    return bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
+    try:
+        return row.value_of(value)
+    except RangeError as error:
+        raise _invalid(row, error) from None
 
 
 def _check(row: Register, value: bytes | None) -> None:
@@ -100,13 +94,17 @@ def _check(row: Register, value: bytes | None) -> None:
         if row.access is Access.WRITE:
             raise InvalidError("value", "missing", f"what {row.name} shall be: it is written only, and never told")
         if row.access is Access.EXECUTE and row.minimum:
-            raise InvalidError("value", "missing", f"0x{row.minimum:X} to 0x{row.maximum or 0:X}: {row.meaning}")
+            raise InvalidError("value", "missing", f"{row.allowed}: {row.meaning}")
         return
     if row.access is Access.EXECUTE and not row.size:
         raise InvalidError("value", "given", f"none: {row.name} is carried out without one")
     try:
         row.check(value)
     except RangeError as error:
-        if row.access is Access.READ:
-            raise InvalidError("command", row.name, "to be read only; leave the value out") from None
-        raise InvalidError("value", error.value, error.allowed) from None
+        raise _invalid(row, error) from None
+
+
+def _invalid(row: Register, error: RangeError) -> InvalidError:
+    if row.access is Access.READ:
+        return InvalidError("command", row.name, "to be read only; leave the value out")
+    return InvalidError("value", error.value, error.allowed)

@@ -6,11 +6,13 @@ are read by the length that came; integers have their most significant byte firs
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from protocols.errors import RangeError
+from protocols.install_code import hex_digits
 from protocols.xbee.frames import SECRET_REGISTERS
 
 
@@ -75,6 +77,34 @@ class Register:
             return Effect.NETWORK
         return self.effect
 
+    @property
+    def allowed(self) -> str:
+        """What may be written, for people."""
+        if self.is_written_only:
+            return f"{2 * self.size} hex digits ({self.size} bytes), or 00 to clear"
+        if self.maximum is None and self.size > LONGEST_NUMBER:
+            return f"at most {self.size} bytes"
+        most = (1 << 8 * max(self.size, 1)) - 1 if self.maximum is None else self.maximum
+        return f"{self.minimum} to {most}" + (f" (0x{self.minimum:X} to 0x{most:X})" if most > LARGEST_DIGIT else "")
+
+    def value_of(self, said: int | str) -> bytes:
+        """The bytes of a value that a person gave: a number, or hex digits, which keep their length.
+
+        Keys and certificates may have separators between their digits, as they are printed. Raises `RangeError`,
+        which never shows what was said in hex: it may be a key that is nearly right.
+        """
+        if isinstance(said, int):
+            if said < 0:
+                raise RangeError(f"register {self.name}", said, self.allowed)
+            return to_value(said)
+        digits = hex_digits(said) if self.is_written_only else re.sub("^0[xX]", "", said.strip())
+        if not re.fullmatch("[0-9A-Fa-f]+", digits):
+            shown = f"{len(said)} characters that are not all hex digits"
+            raise RangeError(f"register {self.name}", shown, f"{self.allowed}; a number, or hex digits")
+        if self.is_written_only and len(digits) % 2 and digits != "0":
+            raise RangeError(f"register {self.name}", f"{len(digits)} hex digits", self.allowed)
+        return bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
+
     def check(self, value: bytes) -> None:
         """Raise `RangeError` for a value that cannot be written; keys and certificates are not shown."""
         if self.access is Access.READ:
@@ -82,18 +112,20 @@ class Register:
         if self.access is Access.WRITE:
             # One zero byte clears a key or a certificate.
             if len(value) != self.size and value != b"\x00":
-                raise RangeError(
-                    f"register {self.name}", f"{len(value)} bytes", f"{self.size} bytes, or one 00 to clear"
-                )
+                raise RangeError(f"register {self.name}", f"{len(value)} bytes", self.allowed)
             return
+        number, most = to_number(value), self.maximum
+        if number < self.minimum or (most is not None and number > most) or number.bit_length() > 8 * max(self.size, 1):
+            shown = f"{len(value)} bytes" if len(value) > LONGEST_NUMBER else number
+            raise RangeError(f"register {self.name}", shown, self.allowed)
         if len(value) > max(self.size, 1):
-            raise RangeError(f"register {self.name}", f"{len(value)} bytes", f"at most {max(self.size, 1)}")
-        number = int.from_bytes(value, "big")
-        if number < self.minimum or (self.maximum is not None and number > self.maximum):
-            most = "" if self.maximum is None else f" to 0x{self.maximum:X}"
-            raise RangeError(f"register {self.name}", f"0x{number:X}", f"0x{self.minimum:X}{most or ' and more'}")
+            raise RangeError(f"register {self.name}", f"{len(value)} bytes", f"at most {max(self.size, 1)} bytes")
 
 
+LONGEST_NUMBER: Final = 8
+"""Bytes of a value that is meant as a number; longer ones are texts and keys."""
+LARGEST_DIGIT: Final = 9
+"""Up to here a number is the same in decimal and in hex."""
 LEAVE_PRESSES: Final = 4
 """Of the commissioning button: the module leaves its network and starts anew (reference xbee-se.md, 4)."""
 R, RW, W, X = Access.READ, Access.READ_WRITE, Access.WRITE, Access.EXECUTE

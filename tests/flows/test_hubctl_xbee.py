@@ -167,7 +167,7 @@ async def test_registers_are_read_and_written_by_their_names(
         assert (await at(command="NT"))[1]["value"] == 7
         assert (await at(command="WR"))[0] == 200
         assert module.registers.flash["NT"] == b"\x07"
-        for value in (KEY, int(KEY, 16) | 0x10 << 120):
+        for value in (KEY, ":".join(["0b"] * 16), int(KEY, 16) | 0x10 << 120):
             status, found = await at(command="KY", value=value, confirm="han")
             assert (status, found["value"], found["value_hex"]) == (200, None, None)
         assert module.registers.keys["KY"] == b"\x1a" + b"\x0a" * 15
@@ -186,22 +186,26 @@ async def test_registers_are_read_and_written_by_their_names(
         ({"command": "ü"}, 404, "there is no AT command"),
         ({"command": ""}, 400, "command"),
         ({"command": "OP", "value": 1}, 400, "to be read only"),
-        ({"command": "NT", "value": 0x10000}, 400, "at most 2"),
-        ({"command": "NT", "value": -1}, 400, "0 and more"),
+        ({"command": "NT", "value": 0x10000}, 400, "value is 65536; allowed: 0 to 65535 (0x0 to 0xFFFF)"),
+        ({"command": "NT", "value": "000001"}, 400, "value is '3 bytes'; allowed: at most 2 bytes"),
+        ({"command": "NT", "value": -1}, 400, "value is -1; allowed: 0 to 65535"),
+        ({"command": "SP", "value": 5}, 400, "value is 5; allowed: 32 to 2800 (0x20 to 0xAF0)"),
+        ({"command": "NI", "value": 1 << 160}, 400, "allowed: at most 20 bytes"),
         ({"command": "NT", "value": 1.5}, 400, "value"),
         ({"command": "NT", "value": "fast"}, 400, "not all hex digits"),
         ({"command": "NT", "value": ""}, 400, "not all hex digits"),
-        ({"command": "PL", "value": 5}, 400, "0x0 to 0x4"),
+        ({"command": "PL", "value": 5}, 400, "value is 5; allowed: 0 to 4"),
         ({"command": "KY"}, 400, "written only"),
         ({"command": "KY", "value": KEY[2:], "confirm": "han"}, 400, "15 bytes"),
         ({"command": "KY", "value": KEY + "x", "confirm": "han"}, 400, "33 characters"),
+        ({"command": "KY", "value": KEY[1:], "confirm": "han"}, 400, "31 hex digits"),
         ({"command": "KY", "value": [KEY], "confirm": "han"}, 400, "value is wrong"),
         ({"command": "KY", "value": KEY}, 400, "confirm"),
         ({"command": "ID", "value": 5}, 400, "the network is formed or joined anew"),
         ({"command": "ID", "value": 5, "confirm": "nah"}, 400, "'nah'"),
         ({"command": "NR"}, 400, "confirm"),
         ({"command": "CB", "value": 4}, 400, "confirm"),
-        ({"command": "CB"}, 400, "0x1 to 0x4"),
+        ({"command": "CB"}, 400, "1 to 4"),
         ({"command": "WR", "value": 1}, 400, "carried out without one"),
         ({"command": "AP", "value": 2}, 409, "it would break the link to the module"),
         ({"command": "BD", "value": 3}, 409, "it would break the link to the module"),
@@ -244,6 +248,9 @@ async def test_registers_at_the_command_line(tmp_path: Path, monkeypatch: pytest
         ran = await shell.run("network", "at", "KY", f"0x{KEY}", "--yes")
         assert (ran.code, ran.out.strip()) == (0, "KY: set")
         assert module.registers.keys["KY"].hex() == KEY
+        digits = "12345678" * 4  # a key of decimal digits is no number
+        ran = await shell.run("network", "at", "ky", "-".join((digits[:16], digits[16:])), "--yes")
+        assert (ran.code, module.registers.keys["KY"].hex()) == (0, digits)
 
 
 async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path) -> None:

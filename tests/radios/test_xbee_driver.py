@@ -382,7 +382,7 @@ async def test_registers_are_read_and_written_within_guard_rails(quick: None, ca
             ("AP", b"\x01", "break the link"),
             ("BD", b"\x03", "break the link"),
             ("OP", b"\x01", "reading only"),
-            ("SD", b"\x09", "0x0 to 0x7"),
+            ("SD", b"\x09", "0 to 7"),
             ("KY", b"\x01\x02", "16 bytes"),
             ("N", b"", "two characters"),
         ):

@@ -192,6 +192,10 @@ def test_all_registers_are_listed_without_a_hub(alone: Hubctl) -> None:
         (("han", "NJ", "0x0A"), {"command": "NJ", "value": "0x0A"}),
         (("NR", "0", "--yes"), {"command": "NR", "value": 0, "confirm": "han"}),
         (("KY", "-", "--yes"), {"command": "KY", "value": "0x5A", "confirm": "han"}),
+        (("KY", KEY, "--yes"), {"command": "KY", "value": KEY, "confirm": "han"}),
+        (("han", "nk", "5a:69 67-42" * 4, "--yes"), {"command": "nk", "value": "5a:69 67-42" * 4, "confirm": "han"}),
+        (("KY", "1" * 32, "--yes"), {"command": "KY", "value": "1" * 32, "confirm": "han"}),
+        (("KY", "0", "--yes"), {"command": "KY", "value": "0", "confirm": "han"}),
     ],
 )
 def test_radio_command_and_value_are_told_apart(
@@ -205,10 +209,22 @@ def test_radio_command_and_value_are_told_apart(
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("a", "b", "c", "d"), ("--list", "NJ"), ("NJ", "han", "fast"), ("NR",), ("CB", "4")],
+    [
+        (),
+        ("a", "b", "c", "d"),
+        ("--list", "NJ"),
+        ("NJ", "han", "fast"),
+        ("NR",),
+        ("CB", "4"),
+        ("KY", KEY),
+        ("KY", KEY + "x", "--yes"),
+        ("KY", KEY[1:], "--yes"),
+        ("ZT", "key.txt", "--yes"),
+    ],
 )
 def test_what_is_no_at_command_is_not_sent(hubctl: Hubctl, zigbee: FakeHub, arguments: tuple[str, ...]) -> None:
     ran = hubctl("network", "at", *arguments)
     assert ran.code == 2
     assert ran.err.startswith("hubctl: ")
+    assert KEY[1:] not in ran.err
     assert not zigbee.asked

@@ -48,8 +48,9 @@ def at(app: App, words: tuple[str, ...], lists: bool, yes: bool, as_json: bool) 
     hubctl network at han PL 4    the highest power
     hubctl network at WR          keep all registers over a loss of power
 
-    VALUE is decimal, or hex with 0x before it, which keeps its length; with - it is asked for and not shown, or piped
-    in, as a key should be. What would break the link to the radio is refused.
+    VALUE is decimal, or hex with 0x before it, which keeps its length; that of what is written only, a key or a
+    certificate, is hex with or without 0x and with any separators. With - it is asked for and not shown, or piped in,
+    as a key should be. What would break the link to the radio is refused.
     """
     if lists:
         if words:
@@ -79,12 +80,24 @@ def _meant(words: tuple[str, ...]) -> tuple[str | None, str, str | None]:
         return None, words[0], None
     if len(words) == 3:
         return words[0], words[1], words[2]
-    if _NUMBER.fullmatch(words[1]):
+    if _NUMBER.fullmatch(words[1]) or _is_key(*words):
         return None, words[0], words[1]
     return words[0], words[1], None
 
 
+def _is_key(first: str, second: str) -> bool:
+    """Whether the second word is a key for the register that the first one names, and not a register of a radio."""
+    from protocols.xbee.at import REGISTERS
+
+    row = REGISTERS.get(first.upper())
+    return row is not None and row.is_written_only and second.upper() not in REGISTERS
+
+
 def _value(command: str, said: str | None) -> int | str | None:
+    """As it is sent: a number, or hex digits. Raises `HubctlError`, which never shows it."""
+    from protocols.errors import RangeError
+    from protocols.xbee.at import REGISTERS
+
     if said is None:
         return None
     if said == "-":
@@ -93,22 +106,29 @@ def _value(command: str, said: str | None) -> int | str | None:
         else:
             said = sys.stdin.readline(LONGEST_VALUE)
         said = said.strip()
+    row = REGISTERS.get(command.upper())
+    if row is not None and row.is_written_only:
+        try:
+            row.value_of(said)
+        except RangeError as error:
+            raise HubctlError(f"the value is {error.value}; allowed: {error.allowed}", Exit.USAGE) from None
+        return said
     if said.isascii() and said.isdecimal():
         return int(said)
     if _NUMBER.fullmatch(said) and said != "-":
         return said
-    raise HubctlError("the value is no number; allowed: decimal, or hex as 0x1F", Exit.USAGE)
+    allowed = "" if row is None or not row.can_write else f"{row.allowed}; "
+    raise HubctlError(f"the value is no number; allowed: {allowed}decimal, or hex as 0x1F", Exit.USAGE)
 
 
 def _confirmed(command: str, value: int | str | None, yes: bool) -> None:
     """Ask for --yes before a network is lost."""
-    from protocols.xbee.at import REGISTERS, Effect, to_value
+    from protocols.xbee.at import REGISTERS, Effect
 
     row = REGISTERS.get(command.upper())
     if row is None or yes or not row.can_write:
         return
-    data = None if value is None else to_value(value if isinstance(value, int) else int(value, 16))
-    if row.effect_of(data) is Effect.NETWORK:
+    if row.effect_of(None if value is None else row.value_of(value)) is Effect.NETWORK:
         raise HubctlError(f"{row.name}: {Effect.NETWORK.value} by this, and devices are lost; say --yes", Exit.USAGE)
 
 

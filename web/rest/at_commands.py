@@ -7,12 +7,9 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 from hub.zigbee.at_commands import AtAnswer
-from protocols.xbee.at import to_number
+from protocols.xbee.at import LONGEST_NUMBER, to_number
 from web.auth import Role
 from web.routes import API, Call, Route
-
-LONGEST_NUMBER = 8
-"""Bytes of a value that is told as a number; longer ones are texts and keys."""
 
 
 class AtCommand(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,7 +18,8 @@ class AtCommand(Struct, frozen=True, forbid_unknown_fields=True):
     secret_fields: ClassVar[frozenset[str]] = frozenset(("value",))
     command: Annotated[str, Meta(min_length=1, max_length=20)]
     value: int | Annotated[str, Meta(max_length=200)] | None = None
-    """A number, or hex digits with the most significant byte first; hex keeps its length."""
+    """A number, or hex digits with the most significant byte first; hex keeps its length. Keys and certificates
+    may have separators between their digits."""
     confirm: Annotated[str, Meta(max_length=64)] | None = None
     """The radio's name, where the network is formed anew by it and every device is lost."""
 
