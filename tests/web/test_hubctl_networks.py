@@ -155,6 +155,43 @@ def test_a_secret_is_said_piped_in_or_asked_for(
         assert secret not in ran.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        (("han", "--install-code", CODE), {"install_code": CODE}),
+        (("han", f"--link-key={KEY}"), {"link_key": KEY}),
+        (("han", "--install-code", "-"), {"install_code": "piped"}),
+        (("han", "--link-key"), {"link_key": "asked"}),
+        (("--link-key", "--channels", "11", "han"), {"link_key": "asked", "channels": [11]}),
+        (("--install-code", "han"), {"install_code": "asked"}),
+    ],
+)
+def test_a_network_is_configured_with_a_secret_as_a_device_is_added(
+    hubctl: Hubctl,
+    zigbee: FakeHub,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    sent: dict[str, object],
+) -> None:
+    zigbee.answers["POST", "/api/v1/networks/han/configure"] = (200, network())
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped\nmore\n"))
+    monkeypatch.setattr("click.prompt", lambda what, **_: "asked")
+    ran = hubctl("network", "configure", "--confirm", "han", *arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert [asked.body for asked in zigbee.of("POST")] == [{"confirm": "han", **sent}]
+    for secret in (CODE, KEY):
+        assert secret not in ran.out
+
+
+def test_a_network_is_not_configured_with_two_keys_or_without_its_name(hubctl: Hubctl, zigbee: FakeHub) -> None:
+    for arguments in (("--link-key", KEY), ("han", "--link-key", KEY, "--install-code", CODE)):
+        ran = hubctl("network", "configure", *arguments, "--confirm", "han")
+        assert ran.code == 2
+        assert not zigbee.asked
+        for secret in (CODE, KEY):
+            assert secret not in ran.out + ran.err
+
+
 def test_a_code_without_a_device_is_not_shown(hubctl: Hubctl, zigbee: FakeHub) -> None:
     for arguments in (("--install-code", CODE), (ADDRESS, "--install-code", CODE, "--link-key", KEY)):
         ran = hubctl("device", "add", *arguments)

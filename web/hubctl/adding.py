@@ -4,19 +4,19 @@ file."""
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
-from web.hubctl.context import App, is_terminal, json_option, pass_app
+from web.hubctl.context import App, json_option, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.files import read_text
 from web.hubctl.join import follow
 from web.hubctl.networks import radio_argument, the_radio
 from web.hubctl.output import line, print_json
+from web.hubctl.secret import ASK, install_code_option, link_key_option, secrets_of
 from web.hubctl.units import span
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from web.client_zigbee_model import Network, ZigbeeDevice
     from web.hubctl.joining import Joining
 
-ASK = "\0"
-"""A secret that is to be asked for; nobody can type it on a command line."""
-LONGEST_SECRET = 256
-"""Characters of a line that is piped in: a code with all its separators is shorter."""
 LONGEST_NAME = 64
 FIELDS = ("name", "install_code", "link_key")
 _FIELD = re.compile(r'(?P<name>[a-z_]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))(?=\s|$)')
@@ -52,20 +48,8 @@ class _NewDevice:
 @radio_argument
 @click.argument("eui64", required=False)
 @click.option("--name", metavar="TEXT", help="What people call it.")
-@click.option(
-    "--install-code",
-    metavar="[CODE|-]",
-    is_flag=False,
-    flag_value=ASK,
-    help="The installation code. Best without CODE: then it is asked for and not shown; - reads it from a pipe.",
-)
-@click.option(
-    "--link-key",
-    metavar="[KEY|-]",
-    is_flag=False,
-    flag_value=ASK,
-    help="The link key; asked for or piped in like the code.",
-)
+@install_code_option("The installation code.")
+@link_key_option("The link key.")
 @click.option(
     "--join-time", metavar="SECONDS", type=click.IntRange(1, 3600), help="Then open joining, and see the device come."
 )
@@ -112,21 +96,9 @@ def add(
         eui64, link_key = link_key, ASK
     if eui64 is None:
         raise HubctlError("which device? say EUI64, the 16 hex digits on its label, or --file", Exit.USAGE)
-    if install_code is not None and link_key is not None:
-        raise HubctlError("--install-code or --link-key, not both: the key is made from the code", Exit.USAGE)
-    code, key = _secret(install_code, "Installation code"), _secret(link_key, "Link key")
+    code, key = secrets_of(install_code, link_key)
     one = _NewDevice(0, eui64, name, code, key)
     return _add(app, radio, [one], None, join_time, waits, as_json)
-
-
-def _secret(said: str | None, what: str) -> str | None:
-    """What was said, piped in, or answered to our question."""
-    if said == "-" and not is_terminal("stdin"):
-        return sys.stdin.readline(LONGEST_SECRET).strip()
-    if said in (ASK, "-"):
-        answer: str = click.prompt(what, hide_input=True, err=True)
-        return answer
-    return said
 
 
 def _is_address(said: str) -> bool:

@@ -8,9 +8,10 @@ import click
 
 from web.hubctl.context import App, json_option, pass_app
 from web.hubctl.exits import Exit, HubctlError
-from web.hubctl.networks import named_radio_argument, the_radio
+from web.hubctl.networks import named_radio_argument, radio_argument, the_radio
 from web.hubctl.output import clean, line, print_json
 from web.hubctl.progress import waiting
+from web.hubctl.secret import ASK, install_code_option, link_key_option, secrets_of
 
 if TYPE_CHECKING:
     from web.client import HubClient
@@ -27,31 +28,40 @@ def _channels(_ctx: click.Context, _: click.Parameter, said: str | None) -> list
 
 
 @click.command()
-@named_radio_argument
+@radio_argument
 @click.option("--confirm", metavar="RADIO", default="", help="The radio's name once more: it leaves its network.")
 @click.option("--extended-pan-id", metavar="HEX|any", help="16 hex digits; any: no filter, or a random one to form.")
 @click.option("--channels", metavar="N,...", callback=_channels, help="Of 11 to 26.")
-@click.option("--install-code", is_flag=True, help="Ask for the installation code to join with, which is not shown.")
-@click.option("--link-key", is_flag=True, help="Ask for the link key to join with, which is not shown.")
+@install_code_option("The installation code to join with.")
+@link_key_option("The link key to join with.")
 @click.option("--join-interval", type=click.IntRange(5, 86400), metavar="SECONDS", help="Between attempts to join.")
 @json_option
 @pass_app
 def configure(
     app: App,
-    radio: str,
+    radio: str | None,
     confirm: str,
     extended_pan_id: str | None,
     channels: list[int] | None,
-    install_code: bool,
-    link_key: bool,
+    install_code: str | None,
+    link_key: str | None,
     join_interval: int | None,
     as_json: bool,
 ) -> None:
-    """Form another network, or join one: what is not said stays. A coordinator loses its devices by this."""
-    if install_code and link_key:
-        raise HubctlError("--install-code and --link-key are two ways to say one key: one of them", Exit.USAGE)
-    code = click.prompt("Installation code", hide_input=True, err=True) if install_code else None
-    key = click.prompt("Link key", hide_input=True, err=True) if link_key else None
+    """Form another network, or join one: what is not said stays. A coordinator loses its devices by this. RADIO must be
+    named.
+
+    A code or key is taken as `hubctl device add` takes it: asked for, piped in or said.
+    """
+    if radio is None and confirm:
+        # The name of the radio behind an option without a value.
+        if install_code == confirm:
+            radio, install_code = install_code, ASK
+        elif link_key == confirm:
+            radio, link_key = link_key, ASK
+    if radio is None:
+        raise HubctlError("which radio? it must be named: hubctl network configure RADIO ...", Exit.USAGE)
+    code, key = secrets_of(install_code, link_key)
 
     async def work(hub: HubClient) -> None:
         name = await the_radio(hub, radio)
