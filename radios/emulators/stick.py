@@ -16,6 +16,9 @@ from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
 from radios.emulators.stream import StreamEnd, StreamFaults
 
+MAX_SPEED = 100_000
+"""A day in less than a second."""
+
 
 def check_kinds(kinds: tuple[str, ...]) -> None:
     """Raise `EmulatorError` for a kind of device that there is not."""
@@ -44,6 +47,12 @@ class StickConfig:
     """On the line."""
     lost_status: float = 0.0
     """Probability that the status of a command or a transmission is not sent."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= MAX_SPEED:
+            raise EmulatorError(f"speed {self.speed:g}: must be above 0 and at most {MAX_SPEED:g}")
+        if not 0 <= self.loss <= 1:
+            raise EmulatorError(f"air-loss {self.loss:g}: must be from 0 to 1")
 
 
 @dataclass(slots=True)

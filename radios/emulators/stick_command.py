@@ -72,6 +72,11 @@ class Stick(Protocol):
         ...
 
 
+def kinds_of(aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """What kinds of devices are called around a stick."""
+    return *(kind for kind in DEVICES if kind not in aliases.values() and kind not in aliases), *aliases
+
+
 def parser(
     name: str, description: str, devices: str, aliases: Mapping[str, str] = NO_ALIASES
 ) -> argparse.ArgumentParser:
@@ -79,7 +84,6 @@ def parser(
 
     `aliases`: what kinds are called around this stick, if not by their own names.
     """
-    kinds = (*(kind for kind in DEVICES if kind not in aliases.values() and kind not in aliases), *aliases)
     made = CommandParser(
         prog=f"python -m radios.emulators {name}",
         description=f"{description} Prints the pipe URL, then the lines for hub.toml.",
@@ -90,7 +94,7 @@ def parser(
     line.add_argument("--pty", action="store_true", help="serve a pseudo terminal (the default)")
     line.add_argument("--tcp", type=int, metavar="PORT", help="serve TCP on 127.0.0.1; 0: a free port")
     add("--link", type=Path, metavar="PATH", help="a link to the pseudo terminal, the same after each start")
-    add("--devices", default=devices, metavar="KIND,...", help=f"of {', '.join(kinds)} (default {devices})")
+    add("--devices", default=devices, metavar="KIND,...", help=f"of {', '.join(kinds_of(aliases))} (default {devices})")
     add("--joined", default="", metavar="N,...", help="numbers of devices that are on the network already (from 1)")
     add("--seed", type=int, default=1, help="addresses and loads follow from it (default 1)")
     add("--speed", type=float, default=1.0, help="how fast the devices' time goes (default 1)")
@@ -107,7 +111,11 @@ def parser(
 
 def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALIASES) -> dict[str, Any]:
     """Fields of `StickConfig` by the command line. Raises `EmulatorError`."""
-    devices = tuple(aliases.get(word, word) for word in options.devices.split(",") if word)
+    words = [word for word in options.devices.split(",") if word]
+    devices = tuple(aliases.get(word, word) for word in words)
+    unknown = [word for word, kind in zip(words, devices, strict=True) if kind not in DEVICES]
+    if unknown:
+        raise EmulatorError(f"--devices: {unknown[0]!r} is not known; there are {', '.join(kinds_of(aliases))}")
     numbers = [word for word in options.joined.split(",") if word]
     if any(not word.isdecimal() or not 1 <= int(word) <= len(devices) for word in numbers):
         raise EmulatorError(f"--joined {options.joined!r}: must be numbers from 1 to {len(devices)}, as 1,3")

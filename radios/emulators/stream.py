@@ -102,7 +102,7 @@ class StreamEnd:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def revive(self) -> None:
-        """The stick is there (again)."""
+        """The stick is there (again). Raises `EmulatorError` when its port or its link cannot be had."""
         loop = asyncio.get_running_loop()
         if self._tcp_port is not None:
             if self._listener is None:
@@ -110,9 +110,10 @@ class StreamEnd:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     listener.bind(("127.0.0.1", self._tcp_port))
-                except OSError as problem:
+                except (OSError, OverflowError) as problem:
                     listener.close()
-                    raise EmulatorError(f"port {self._tcp_port} cannot be used: {problem.strerror}") from None
+                    reason = problem.strerror if isinstance(problem, OSError) else "must be from 0 (any) to 65535"
+                    raise EmulatorError(f"port {self._tcp_port} cannot be used: {reason}") from None
                 listener.listen(4)
                 listener.setblocking(False)
                 self._tcp_port = listener.getsockname()[1]
@@ -121,14 +122,20 @@ class StreamEnd:
             return
         if self._master is not None:
             return
-        self._master, self._slave = pty.openpty()
-        tty.setraw(self._slave, termios.TCSANOW)
-        os.set_blocking(self._master, False)
         assert self._link is not None
-        with suppress(FileNotFoundError):
-            self._link.unlink()
-        self._link.symlink_to(os.ttyname(self._slave))
-        loop.add_reader(self._master, self._readable, self._master)
+        master, slave = pty.openpty()
+        try:
+            tty.setraw(slave, termios.TCSANOW)
+            os.set_blocking(master, False)
+            if self._link.is_symlink():
+                self._link.unlink()
+            self._link.symlink_to(os.ttyname(slave))
+        except OSError as problem:
+            os.close(slave)
+            os.close(master)
+            raise EmulatorError(f"link {self._link} cannot be made: {problem.strerror}") from None
+        self._master, self._slave = master, slave
+        loop.add_reader(master, self._readable, master)
 
     def kill(self) -> None:
         """The stick is pulled out."""

@@ -37,16 +37,20 @@ def trust_centre_commands(module: XbeeRouter) -> Commands:
 
     def register(arguments: Sequence[str]) -> str:
         if arguments[0] == "module":
+            if len(arguments) > 1:
+                raise EmulatorError("register module: no key may follow: it is the one that the module was made with")
             module.register()
             return f"{module.ieee:016x}, with the key that it was made with"
-        try:
-            ieee, key = int(arguments[0], 16), bytes.fromhex(arguments[1])
-        except (ValueError, IndexError):
-            raise EmulatorError("use: register module, or register EUI64 KEY with 16 and 32 hex digits") from None
-        if len(key) != 16 or len(arguments[0]) != 16:
-            raise EmulatorError("use: register module, or register EUI64 KEY with 16 and 32 hex digits")
-        centre.table[ieee] = key
-        return arguments[0]
+        digits = _digits("EUI64", arguments[0], 16, "the word module, or 16 hex digits")
+        if set(digits) in ({"0"}, {"f"}):
+            raise EmulatorError(f"EUI64 {arguments[0]}: no device has it; must not be all 0 or all f")
+        if len(arguments) < 2:
+            raise EmulatorError("use: register EUI64 KEY with a KEY of 32 hex digits")
+        key = bytes.fromhex(_digits("KEY", arguments[1], 32, "32 hex digits"))
+        if not any(key):
+            raise EmulatorError("KEY: all zero; must be 32 hex digits that are not all 0")
+        centre.table[int(digits, 16)] = key
+        return digits
 
     def forget(_: Sequence[str]) -> str:
         centre.table.clear()
@@ -64,6 +68,17 @@ def trust_centre_commands(module: XbeeRouter) -> Commands:
         "forget": ("", forget),
         "expel": ("", expel),
     }
+
+
+def _digits(name: str, text: str, count: int, allowed: str) -> str:
+    """Hex digits, perhaps with : or - between them."""
+    digits = text.replace(":", "").replace("-", "").lower()
+    wrong = sum(character not in "0123456789abcdef" for character in digits)
+    if wrong:
+        raise EmulatorError(f"{name}: {wrong} of {len(digits)} characters are no hex digits; must be {allowed}")
+    if len(digits) != count:
+        raise EmulatorError(f"{name}: {len(digits)} hex digits; must be {allowed}")
+    return digits
 
 
 def main(arguments: Sequence[str]) -> int:

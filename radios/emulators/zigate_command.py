@@ -9,6 +9,8 @@ from radios.emulators.stick_command import parser, serve, settings_of, started
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.emulators.zigate_firmware import FIRMWARES
 
+LONGEST_JOIN_AFTER_S = 86_400.0
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the emulator; the exit code."""
@@ -20,10 +22,14 @@ def main(arguments: Sequence[str]) -> int:
     made.add_argument("--factory-new", action="store_true", help="the stick knows no network yet")
     options = made.parse_args(arguments)
 
+    after = options.join_after
+    if after is not None and not 0 <= after <= LONGEST_JOIN_AFTER_S:
+        made.error(f"argument --join-after: {after:g}: must be from 0 to {LONGEST_JOIN_AFTER_S:g} seconds")
+
     async def run() -> None:
         config = ZigateConfig(
             **settings_of(options),
-            press_when_open_s=options.join_after,
+            press_when_open_s=after,
             firmware=options.firmware,
             factory_new=options.factory_new,
         )

@@ -134,6 +134,17 @@ async def test_bad_input_is_one_line_that_says_what_is_allowed() -> None:
         assert lines.answer("wake sensor") == "error: sensor is not on the network"
 
 
+async def test_what_is_no_link_is_not_replaced_by_one(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(EmulatorError, match="notes cannot be made: File exists"):
+        async with XbeeEmulator(XbeeConfig(link=tmp_path / "notes")):
+            pass
+    assert (tmp_path / "notes").read_text() == "mine"
+    (tmp_path / "stick").symlink_to("/nowhere")
+    async with XbeeEmulator(XbeeConfig(link=tmp_path / "stick")):
+        assert (tmp_path / "stick").exists()
+
+
 async def test_faults_are_on_demand_and_listed() -> None:
     async with home() as (module, lines):
         assert lines.answer("lost-status 0.5") == "ok lost-status 0.5"

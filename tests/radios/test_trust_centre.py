@@ -16,6 +16,7 @@ from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from tests.hub.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
+KEY = "0a" * 16
 
 
 def console(module: XbeeRouter) -> Console:
@@ -52,8 +53,6 @@ async def test_an_interface_that_holds_the_network_publishes_to_devices_it_has_k
     [
         ("open 90000", "error: open 90000: must be from 0 (close) to 86400 seconds"),
         ("open soon", "error: open 'soon': not a number"),
-        ("register 12 34", "error: use: register module, or register EUI64 KEY with 16 and 32 hex digits"),
-        ("register 00124b0014d90101", "error: use: register module, or register EUI64 KEY with 16 and 32 hex digits"),
         ("open", "error: use: open SECONDS"),
         ("open 0", "ok closed"),
         ("forget", "ok nobody may join"),
@@ -64,6 +63,35 @@ async def test_an_interface_that_holds_the_network_publishes_to_devices_it_has_k
 async def test_what_a_technician_does_is_checked(line: str, said: str) -> None:
     async with XbeeRouter(XbeeRouterConfig(devices=(), is_open=False)) as module:
         assert console(module).answer(line) == said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("register", "use: register module|EUI64 [KEY]"),
+        ("register modul", "EUI64: 4 of 5 characters are no hex digits; must be the word module, or 16 hex digits"),
+        (f"register module {KEY}", "no key may follow"),
+        ("register 0013a2004052290a", "use: register EUI64 KEY with a KEY of 32 hex digits"),
+        (f"register 0x13a2004052290a {KEY}", "1 of 16 characters are no hex digits"),
+        (f"register -013a2004052290a {KEY}", "EUI64: 15 hex digits; must be the word module, or 16 hex digits"),
+        (f"register 0013a200_052290a {KEY}", "1 of 16 characters are no hex digits"),
+        (f"register 0000000000000000 {KEY}", "no device has it; must not be all 0 or all f"),
+        (f"register ffffffffffffffff {KEY}", "no device has it; must not be all 0 or all f"),
+        (f"register 0013a2004052290a {KEY[1:]}", "KEY: 31 hex digits; must be 32 hex digits"),
+        (f"register 0013a2004052290a {KEY[1:]}x", "KEY: 1 of 32 characters are no hex digits; must be 32 hex digits"),
+        (f"register 0013a2004052290a {'0' * 32}", "KEY: all zero; must be 32 hex digits that are not all 0"),
+        ("open nan", "must be from 0 (close) to 86400 seconds"),
+    ],
+)
+async def test_a_trust_centre_registers_nothing_that_is_wrong(line: str, said: str) -> None:
+    async with XbeeRouter(XbeeRouterConfig(is_registered=False)) as module:
+        lines = console(module)
+        assert said in lines.answer(line)
+        assert lines.answer(line).startswith("error: ")
+        assert not module.trust_centre.table
+        assert lines.answer(f"register 00:13:A2:00:40:52:29:0A {KEY}") == "ok 0013a2004052290a"
+        assert lines.answer("register module") == f"ok {module.ieee:016x}, with the key that it was made with"
+        assert module.trust_centre.table == {0x0013A2004052290A: bytes.fromhex(KEY), module.ieee: module.factory_key}
 
 
 def test_an_unknown_trust_centre_is_refused() -> None:
