@@ -25,8 +25,16 @@ class Eui64(int):
         """Read `00137a00000123fc`, with or without `0x`, `:`, `-`, a trailing `!`. Raises `RangeError`."""
         digits = text.strip().lower().translate(_SEPARATORS).removeprefix("0x")
         if not re.fullmatch("[0-9a-f]{16}", digits):
-            raise RangeError("EUI64", text[:40], "16 hex digits, as 00137a00000123fc or 00:13:7a:00:00:01:23:fc")
+            is_hex = re.fullmatch("[0-9a-f]+", digits) is not None
+            counted = f" (it has {len(digits)})" if is_hex else ""
+            allowed = f"16 hex digits{counted}, as 00137a00000123fc or 00:13:7a:00:00:01:23:fc"
+            raise RangeError("EUI64", text[:40], allowed)
         return cls(int(digits, 16))
+
+    @property
+    def names_a_device(self) -> bool:
+        """Whether a device can have it: all zero is nobody's, and all ones says that it is not known."""
+        return 0 < self < (1 << 64) - 1
 
     def __str__(self) -> str:
         return f"{int(self):016x}"

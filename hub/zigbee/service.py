@@ -228,6 +228,10 @@ class Networks:
             ieee = Eui64.parse(eui64)
         except RangeError as error:
             raise InvalidError("eui64", eui64[:40], error.allowed) from None
+        if not ieee.names_a_device:
+            raise InvalidError("eui64", eui64[:40], "the address of a device, which is never all 0 or all f")
+        if network.radio is not None and network.radio.network.ieee == ieee:
+            raise InvalidError("eui64", eui64[:40], f"the address of a device; this is the one of {radio!r} itself")
         can = network.capabilities
         driver = self._sections[radio].radio.driver
         for given, able, what in (

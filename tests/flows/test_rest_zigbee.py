@@ -143,6 +143,8 @@ async def test_every_mistake_is_named_with_what_is_possible(tmp_path: Path) -> N
             ("POST", f"{warm}/on", None, 409, "thermostat"),
             ("POST", "/networks/han/permit-join", {"duration_s": 9999}, 400, "3600"),
             ("POST", "/networks/han/devices", {"eui64": "12345678901234567z"}, 400, "eui64"),
+            ("POST", "/networks/han/devices", {"eui64": "0013a2004052290"}, 400, "(it has 15)"),
+            ("POST", "/networks/han/devices", {"eui64": "ff:ff:ff:ff:ff:ff:ff:ff"}, 400, "never all 0 or all f"),
             (
                 "POST",
                 "/networks/han/devices",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from zigbee_home import PLUG, joined, plug, running, sensor
-from zigbee_room import DRIVER, Room
+from zigbee_room import DRIVER, HUB, Room
 
 from hub.clock import ManualClock
 from hub.errors import InvalidError, NotFoundError, RefusedError, UnknownOutcomeError, UnsupportedError
@@ -94,6 +95,24 @@ async def test_a_live_member_is_not_added_to_another_network(tmp_path: Path) -> 
         await hub.networks.remove(name)
         assert (await hub.networks.add_device("attic", str(PLUG), name="Kettle")).device_id == name
         assert (hub.networks.get("han").devices, hub.networks.get("attic").devices) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("eui64", "said"),
+    [
+        ("00:00:00:00:00:00:00:00", "the address of a device, which is never all 0 or all f"),
+        ("ffffffffffffffff", "the address of a device, which is never all 0 or all f"),
+        (str(HUB), "the address of a device; this is the one of 'han' itself"),
+        ("00124b0014d9010", "16 hex digits (it has 15), as 00137a00000123fc"),
+        ("00124b0014d901011", "16 hex digits (it has 17), as 00137a00000123fc"),
+        ("00124b0014d9010g", "16 hex digits, as 00137a00000123fc"),
+    ],
+)
+async def test_what_no_device_has_for_an_address_is_not_added(tmp_path: Path, eui64: str, said: str) -> None:
+    async with running(tmp_path) as (hub, _):
+        with pytest.raises(InvalidError, match=re.escape(f"allowed: {said}")):
+            await hub.networks.add_device("han", eui64)
+        assert not hub.devices.all()
 
 
 async def test_a_member_that_is_away_may_be_expected_on_another_network(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_devices_are_taken_from_a_pipe(hubctl: Hubctl, zigbee: FakeHub, monkeypa
         (f"{OTHER} link_key={CODE}", "link_key is 36 characters; allowed: 32 hex digits"),
         (f"{OTHER} link_key={KEY} link_key={KEY}", "link_key is given twice"),
         (f'{OTHER} name=""', "name is 0 characters; allowed: 1 to 64 characters"),
+        (OTHER[1:], "its first word is no extended address; allowed: 16 hex digits (it has 15), as "),
+        ("f" * 16, "its first word is no device's address"),
         (ADDRESS.upper(), f"{ADDRESS} stands on line 2 already"),
     ],
 )
@@ -190,6 +192,12 @@ def test_a_network_is_not_configured_with_two_keys_or_without_its_name(hubctl: H
         assert not zigbee.asked
         for secret in (CODE, KEY):
             assert secret not in ran.out + ran.err
+
+
+def test_an_address_that_is_too_short_is_told_its_digits(hubctl: Hubctl, zigbee: FakeHub) -> None:
+    for arguments, said in (((ADDRESS[1:],), "(there are 15)"), (("han",), "on its label, or")):
+        ran = hubctl("device", "add", *arguments)
+        assert (ran.code, said in ran.err) == (2, True)
 
 
 def test_a_code_without_a_device_is_not_shown(hubctl: Hubctl, zigbee: FakeHub) -> None:

@@ -4,6 +4,7 @@ file."""
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from web.hubctl.joining import Joining
 
 LONGEST_NAME = 64
+LEAST_DIGITS = 8
+"""Of a word that is taken for half an address; a shorter one may be a radio's name."""
 FIELDS = ("name", "install_code", "link_key")
 _FIELD = re.compile(r'(?P<name>[a-z_]+)=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]+))(?=\s|$)')
 
@@ -95,10 +98,20 @@ def add(
     if eui64 is None and link_key is not None and _is_address(link_key):
         eui64, link_key = link_key, ASK
     if eui64 is None:
-        raise HubctlError("which device? say EUI64, the 16 hex digits on its label, or --file", Exit.USAGE)
+        counted = "" if radio is None else _counted(radio)
+        raise HubctlError(f"which device? say EUI64, the 16 hex digits on its label{counted}, or --file", Exit.USAGE)
     code, key = secrets_of(install_code, link_key)
     one = _NewDevice(0, eui64, name, code, key)
     return _add(app, radio, [one], None, join_time, waits, as_json)
+
+
+def _counted(said: str) -> str:
+    """How many digits there are in what may be an address that was not typed to its end."""
+    from protocols.install_code import hex_digits
+
+    digits = hex_digits(said)
+    is_hex = len(digits) >= LEAST_DIGITS and set(digits) <= set(string.hexdigits)
+    return f" (there are {len(digits)})" if is_hex else ""
 
 
 def _is_address(said: str) -> bool:
@@ -214,9 +227,11 @@ def _device(number: int, said: str) -> _NewDevice:
 
     first, _, rest = said.replace("\t", " ").partition(" ")
     try:
-        eui64 = str(Eui64.parse(first))
+        eui64 = Eui64.parse(first)
     except RangeError as error:
         raise _LineError(f"its first word is no extended address; allowed: {error.allowed}") from None
+    if not eui64.names_a_device:
+        raise _LineError("its first word is no device's address, which is never all 0 or all f")
     values: dict[str, str] = {}
     rest = rest.strip()
     while rest and not rest.startswith("#"):
@@ -230,7 +245,7 @@ def _device(number: int, said: str) -> _NewDevice:
         _check(name, value)
         values[name] = value
         rest = rest[match.end() :].strip()
-    return _NewDevice(number, eui64, **values)
+    return _NewDevice(number, str(eui64), **values)
 
 
 def _check(name: str, value: str) -> None:

@@ -85,7 +85,7 @@ def _subject(text: str) -> Eui64:
         found = Eui64.parse(text)
     except RangeError as error:
         raise HubctlError(str(error), Exit.USAGE) from None
-    if found in (0, (1 << 64) - 1):
+    if not found.names_a_device:
         raise HubctlError(f"{found} is no device's address", Exit.USAGE)
     return found
 

@@ -38,7 +38,7 @@ class PermitJoin(Struct, frozen=True, forbid_unknown_fields=True):
 class NewDevice(Struct, frozen=True, forbid_unknown_fields=True):
     """A device that has yet to join. The secrets are never told again."""
 
-    eui64: Annotated[str, Meta(min_length=16, max_length=24)]
+    eui64: Annotated[str, Meta(min_length=1, max_length=40)]
     name: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
     install_code: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     link_key: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
