@@ -88,10 +88,10 @@ class Devices:
         """What a device said last; empty before it said anything."""
         return LatestReadings(self._latest_at.get(device_id), self._latest.get(device_id, {}))
 
-    def add(self, device: Device) -> Device:
-        """A device is heard for the first time."""
+    def add(self, device: Device, *, is_heard: bool = True) -> Device:
+        """A device is heard for the first time, or listed before it is (`is_heard`)."""
         now = self._clock.now()
-        device = replace(device, first_seen=now, last_seen=now)
+        device = replace(device, first_seen=now, last_seen=now if is_heard else None)
         self._devices[device.id] = device
         self._store.append(_insert(device))
         self._bus.publish(DeviceAdded(now, device))

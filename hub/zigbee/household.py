@@ -292,7 +292,7 @@ class Household:
         """The network of a member; None if its radio is not configured any more."""
         return self.networks.get(member.radio)
 
-    def add(self, network: Network, ieee: Eui64, *, by_hand: bool = False) -> Member:
+    def add(self, network: Network, ieee: Eui64, *, by_hand: bool = False, is_heard: bool = True) -> Member:
         """A device becomes part of a network; it keeps its id and history wherever it was before."""
         member = self.members.get(ieee)
         if member is None:
@@ -310,7 +310,7 @@ class Household:
             member.short = None if before is not None and before is not network else member.short
             network.add(member)
         if self._devices.find(member.device_id) is None:
-            self._meaning.add(member)
+            self._meaning.add(member, is_heard=is_heard)
         self.save(member)
         return member
 

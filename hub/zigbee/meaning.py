@@ -41,7 +41,7 @@ class Meaning:
         learnt = translator.learn(list(member.attributes.values()))
         device = self._devices.find(member.device_id)
         if device is None:
-            self.add(member)
+            self.add(member, is_heard=member.short is not None)
         else:
             self._devices.change(
                 replace(
@@ -52,8 +52,8 @@ class Meaning:
                 )
             )
 
-    def add(self, member: Member) -> None:
-        """Put a new device into the list."""
+    def add(self, member: Member, *, is_heard: bool) -> None:
+        """Put a new device into the list, heard just now or not yet."""
         found = describe(facts_of(member))
         self._devices.add(
             Device(
@@ -66,7 +66,8 @@ class Meaning:
                 model=_text(member, 5),
                 availability_detail="not heard yet",
                 sleepy=member.is_sleepy,
-            )
+            ),
+            is_heard=is_heard,
         )
 
     def _default_name(self, member: Member, kind: DeviceKind) -> str:

@@ -260,7 +260,7 @@ class Networks:
                 with suppress(RadioError, UnavailableError):
                     await network.need_radio().remove_key(ieee)  # nobody would give it again after a restart
                 raise
-        member = self._household.add(network, ieee, by_hand=True)
+        member = self._household.add(network, ieee, by_hand=True, is_heard=False)
         if name is not None:
             await self._devices.update(member.device_id, name=name)
         await self._household.flush()  # it may be the only thing that lets the device in

@@ -115,6 +115,14 @@ async def test_what_no_device_has_for_an_address_is_not_added(tmp_path: Path, eu
         assert not hub.devices.all()
 
 
+async def test_a_device_that_was_only_listed_was_never_heard(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        listed = await hub.networks.add_device("han", str(PLUG))
+        assert hub.devices.get(listed.device_id).last_seen is None
+        await joined(hub, room, plug())
+        assert hub.devices.get(listed.device_id).last_seen is not None
+
+
 async def test_a_member_that_is_away_may_be_expected_on_another_network(tmp_path: Path) -> None:
     async with running(tmp_path, "han", "attic") as (hub, room):
         await joined(hub, room, plug())

@@ -64,6 +64,18 @@ def test_status_names_what_is_wrong(hubctl: Hubctl) -> None:
     assert "replayed" not in out
 
 
+def test_a_device_that_was_never_heard_says_so(hubctl: Hubctl, fake: FakeHub) -> None:
+    silent = breaker(last_seen=None, availability="unavailable", readings={}, readings_at=None)
+    for path in ("devices", "breakers"):
+        fake.answers["GET", f"/api/v1/{path}"] = (200, {path: [silent]})
+    fake.answers["GET", f"/api/v1/devices/{silent['id']}"] = (200, silent)
+    for words in (("devices",), ("breaker", "list")):
+        head, row, *_ = hubctl(*words).lines
+        assert row[head.index("HEARD") : head.index("HEARD") + len("HEARD")].strip() == "-"
+    [heard] = [row for row in hubctl("device", "show", silent["id"]).lines if row.strip().startswith("heard")]
+    assert heard.split() == ["heard", "never"]
+
+
 def test_the_house_says_who_is_missing_and_what_nobody_knows(hubctl: Hubctl) -> None:
     out = hubctl("energy").out
     assert "without 1 device that did not say" in out

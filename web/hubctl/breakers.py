@@ -24,7 +24,7 @@ from web.hubctl.output import (
     words,
 )
 from web.hubctl.progress import waiting
-from web.hubctl.units import age, energy, number
+from web.hubctl.units import energy, heard, number
 
 if TYPE_CHECKING:
     from web.client import HubClient
@@ -225,7 +225,7 @@ def _table(found: Sequence[Device]) -> Table:
             energy(device.reading("energy_received_wh")),
             availability_cell(device),
             "protected" if device.protected else "",
-            Cell(age(device.last_seen, moment), "dim"),
+            Cell(heard(device.last_seen, moment), "dim"),
             Cell(device.id, "dim"),
         )
         for device in found

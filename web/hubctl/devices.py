@@ -24,7 +24,7 @@ from web.hubctl.output import (
     words,
 )
 from web.hubctl.output import show as show_table
-from web.hubctl.units import UNKNOWN, age, bar, local, number, power
+from web.hubctl.units import UNKNOWN, age, bar, heard, local, number, power
 
 if TYPE_CHECKING:
     from web.client import HubClient
@@ -184,7 +184,7 @@ def _devices_table(found: Sequence[Device], moment: datetime) -> Table:
             position_cell(device),
             power_cell(device),
             bar_cell(device, greatest),
-            Cell(age(device.last_seen, moment), "dim"),
+            Cell(heard(device.last_seen, moment), "dim"),
         )
         for device in found
     ]
@@ -194,13 +194,14 @@ def _devices_table(found: Sequence[Device], moment: datetime) -> Table:
 def _show_device(device: Device, moment: datetime) -> None:
     pieces((device.name, "bold"), (f"  {device.id}", "dim"))
     detail = f"  {device.availability_detail}" if device.availability_detail else ""
+    since = local(device.first_seen, moment)
     facts: list[tuple[str, tuple[tuple[str, str], ...]]] = [
         ("state", (tuple(availability_cell(device)), (detail, ""))),  # type: ignore[list-item]
         ("area", ((device.area or UNKNOWN, ""),)),
         ("kind", ((f"{device.kind}: {', '.join(device.capabilities)}", ""),)),
         ("made by", ((" ".join(word for word in (device.manufacturer, device.model) if word) or UNKNOWN, ""),)),
         ("reached at", ((f"{device.address or UNKNOWN} by radio {device.radio}", ""),)),
-        ("heard", ((age(device.last_seen, moment), ""), (f"  first {local(device.first_seen, moment)}", "dim"))),
+        ("heard", ((age(device.last_seen, moment), ""), (f"  first {since}" if device.last_seen else "", "dim"))),
     ]
     if device.breaker is not None:
         breaker = device.breaker

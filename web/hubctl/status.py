@@ -11,7 +11,7 @@ from web.hubctl.context import App, json_option, now, pass_app
 from web.hubctl.energy import tell_house
 from web.hubctl.keys import key_table
 from web.hubctl.output import AVAILABILITY_STYLES, STATE_STYLES, Cell, Column, Table, pieces, print_json, show, words
-from web.hubctl.units import age, parse_time, size, span
+from web.hubctl.units import age, heard, parse_time, size, span
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,7 +130,7 @@ def _silent_table(silent: list[Device], moment: datetime) -> Table:
         (
             Cell(device.name, "bold"),
             Cell(words(device.availability), AVAILABILITY_STYLES.get(device.availability, "")),
-            age(device.last_seen, moment),
+            heard(device.last_seen, moment),
             device.availability_detail,
         )
         for device in silent

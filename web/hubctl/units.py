@@ -69,6 +69,11 @@ def age(text: str | None, now: datetime) -> str:
     return f"{span((now - parse_time(text)).total_seconds())} ago"
 
 
+def heard(text: str | None, now: datetime) -> str:
+    """When a device was heard last, for a column: nothing where it never was."""
+    return age(text, now) if text else UNKNOWN
+
+
 def span(seconds: float) -> str:
     """A length of time in the one or two units that matter."""
     whole = max(0, round(seconds))
