@@ -99,7 +99,8 @@ def test_protocols_are_pure_and_need_nothing_but_the_standard_library() -> None:
 def test_only_the_clock_asks_the_machine_for_the_time_of_day() -> None:
     for package in ("protocols", "radios", "hub", "web"):
         for path in modules(package):
-            if path.relative_to(ROOT).as_posix() == "hub/clock.py":
+            # Emulators know nothing of the hub, as devices do, and have a clock of their own.
+            if path.relative_to(ROOT).as_posix() in ("hub/clock.py", "radios/emulators/clock.py"):
                 continue
             for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):

@@ -465,9 +465,12 @@ def make(kind: str, number: int, seed: int, home: Home) -> EmulatedDevice:
 def make_one(kind: type[EmulatedDevice], number: int, seed: int, home: Home) -> EmulatedDevice:
     """The `number`th device of a home, of a class."""
     first = LUMI_FIRST if kind is Cube else OTHERS_FIRST
-    return kind(
+    made = kind(
         first + (seed & 0xFF) * 0x100 + number,
         seed * 1000 + number,
         lambda: home.model_time(asyncio.get_running_loop().time()),
         home.speed,
     )
+    if isinstance(made, EnergyServiceInterface):
+        made.clock.set(home.utc(asyncio.get_running_loop().time()))
+    return made

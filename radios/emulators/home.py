@@ -195,6 +195,10 @@ def load_for(kind: str, seed: int) -> Load:
     return LOADS[kind](seed)
 
 
+FIRST_UTC_S = 846_720_000.0
+"""2026-10-31 00:00 UTC: where nobody says when it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The house's clock and its grid connection, two legs of 120 V at 60 Hz."""
@@ -206,10 +210,16 @@ class Home:
     """Model seconds per second. It moves the time of day alone: volts, watts and meters keep real seconds."""
     origin_s: float
     """The monotonic time when the emulator started."""
+    start_utc_s: float = FIRST_UTC_S
+    """What devices that know the time took it for then, in seconds since 2000-01-01 UTC."""
 
     def model_time(self, monotonic_s: float) -> float:
         """Seconds of model time at a monotonic time."""
         return self.start_of_day_s + (monotonic_s - self.origin_s) * self.speed
+
+    def utc(self, monotonic_s: float) -> float:
+        """Seconds since 2000-01-01 UTC at a monotonic time, for devices that know it; as fast as model time."""
+        return self.start_utc_s + (monotonic_s - self.origin_s) * self.speed
 
     def leg_mv(self, leg: int, monotonic_s: float) -> int:
         """RMS voltage of leg 0 or 1 to neutral, mV."""

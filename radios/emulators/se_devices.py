@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from radios.emulators.air import BROADCAST_AWAKE, COORDINATOR, Air, AirFrame
 from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, Endpoint
-from radios.emulators.home import Demand, Load, drift
+from radios.emulators.home import FIRST_UTC_S, Demand, Load, drift
 from radios.emulators.se_clients import MessagingClient, MeteringClient, PriceClient, TimeClient
 from radios.emulators.se_drlc import Applied, DrlcClient
 from radios.emulators.se_endpoint import (
@@ -39,8 +39,6 @@ HVAC, STRIP_HEATER, POOL_PUMP, SIMPLE_MISC = 1 << 0, 1 << 1, 1 << 3, 1 << 7
 """Bits of a device class."""
 DUTY_PERIOD_S = 1800.0
 """A box with a duty cycle is on for the first part of each such period."""
-FIRST_DAY = 846_720_000
-"""2026-10-31 00:00 UTC: the midnight before an energy service interface was started, unless it hears another date."""
 MAX_ASKED = 64
 """Questions for clients that may still be answered."""
 
@@ -253,9 +251,9 @@ class EnergyServiceInterface(SmartEnergyDevice):
     device_type = ENERGY_SERVICE_INTERFACE
 
     def build(self) -> None:
-        """The servers, and a clock that always goes; `clock.set` gives it another date."""
+        """The servers, and a clock that always goes; `clock.set` gives it another date, as whoever made it does."""
         super().build()
-        self.clock.set(FIRST_DAY + self.model_time())
+        self.clock.set(FIRST_UTC_S + self.model_time())
         self.price = PriceServer(self, ENDPOINT, self.utc)
         self.messaging = MessagingServer(self, ENDPOINT, self.utc)
         self.drlc = DrlcServer(self, ENDPOINT, self.utc)

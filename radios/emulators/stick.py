@@ -10,6 +10,7 @@ from random import Random
 from types import TracebackType
 
 from radios.emulators.air import COORDINATOR, NO_MAC_ACK, Air, AirFrame
+from radios.emulators.clock import machine_time
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
@@ -41,6 +42,8 @@ class StickConfig:
     seed: int = 1
     speed: float = 1.0
     start_of_day_s: float = 18 * 3600.0
+    start_utc_s: float | None = None
+    """Seconds since 2000-01-01 UTC at the start, for devices that know the time; None: what the machine says."""
     loss: float = 0.0
     """On the air."""
     faults: StreamFaults = field(default_factory=StreamFaults)
@@ -98,7 +101,9 @@ class EmulatedStick:
     def _furnish(self) -> None:
         """Put the devices into the room."""
         config = self._home_config
-        self.home = Home(config.seed, config.start_of_day_s, config.speed, asyncio.get_running_loop().time())
+        utc = machine_time() if config.start_utc_s is None else config.start_utc_s
+        origin = asyncio.get_running_loop().time()
+        self.home = Home(config.seed, config.start_of_day_s, config.speed, origin, utc)
         self.devices = [make(kind, number, config.seed, self.home) for number, kind in enumerate(config.devices, 1)]
 
     async def __aexit__(

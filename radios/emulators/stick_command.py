@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from radios.emulators.air import Air, Place
+from radios.emulators.clock import parse_time
 from radios.emulators.console import STDERR, USAGE_ERROR, CommandParser, obey, print_line
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Contact, Cube, Plug
@@ -98,6 +99,8 @@ def parser(
     add("--joined", default="", metavar="N,...", help="numbers of devices that are on the network already (from 1)")
     add("--seed", type=int, default=1, help="addresses and loads follow from it (default 1)")
     add("--speed", type=float, default=1.0, help="how fast the devices' time goes (default 1)")
+    text = "what an energy service interface takes for the time at the start, as 2026-10-31T18:00Z (default: now)"
+    add("--utc", metavar="TIME", help=text)
     add("--air-loss", type=float, default=0.0, metavar="PROBABILITY", help="of a frame on the air")
     add("--lost-status", type=float, default=0.0, metavar="PROBABILITY", help="of the status of a command")
     for fault in ("loss", "noise", "damage", "cut"):
@@ -126,6 +129,7 @@ def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALI
         "link": options.link,
         "seed": options.seed,
         "speed": options.speed,
+        "start_utc_s": None if options.utc is None else parse_time(options.utc),
         "loss": options.air_loss,
         "lost_status": options.lost_status,
         "faults": StreamFaults(**{name: getattr(options, name) for name in STREAM_FAULT_NAMES}),

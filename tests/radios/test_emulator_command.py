@@ -165,6 +165,8 @@ async def test_a_reader_that_leaves_and_a_closed_standard_input_do_not_end_it() 
         (("xbee", "--speed", "inf"), "speed inf: must be above 0 and at most 100000"),
         (("xbee", "--role", "router", "--speed", "-1"), "speed -1: must be above 0 and at most 100000"),
         (("zigate", "--speed", "0"), "speed 0: must be above 0 and at most 100000"),
+        (("xbee", "--utc", "yesterday"), "'yesterday' is not a time such as 2026-10-31T18:00Z"),
+        (("xbee", "--utc", "1999-12-31"), "'1999-12-31': must be from 2000-01-01 to 2136-02-07"),
         (("zigate", "--air-loss", "1.5"), "air-loss 1.5: must be from 0 to 1"),
         (("xbee", "--air-loss", "nan"), "air-loss nan: must be from 0 to 1"),
         (("zigate", "--join-after", "nan"), "--join-after: nan: must be from 0 to 86400 seconds"),

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from hub.clock import SystemClock
 from radios.emulators import console
+from radios.emulators.clock import parse_time
 from radios.emulators.console import ControlServer
 from radios.emulators.errors import EmulatorError
+from radios.emulators.se_devices import EnergyServiceInterface
 from radios.emulators.stick import StatusFaults
 from radios.emulators.stick_command import Console
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
@@ -132,6 +135,28 @@ async def test_bad_input_is_one_line_that_says_what_is_allowed() -> None:
             assert "\n" not in answer
         module.air.drop(module.device("sensor").ieee)
         assert lines.answer("wake sensor") == "error: sensor is not on the network"
+
+
+@pytest.mark.parametrize("start", [None, 900_000_000.0])
+async def test_an_interface_has_the_time_of_the_machine_or_another_one(start: float | None) -> None:
+    before = SystemClock().now().timestamp() - 946_684_800
+    async with XbeeEmulator(XbeeConfig(devices=("esi",), start_utc_s=start)) as module:
+        esi = module.device("esi")
+        assert isinstance(esi, EnergyServiceInterface)
+        assert 0 <= esi.utc() - (before if start is None else start) < DEADLINE_S
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2000-01-01", 0),
+        ("2026-10-31T18:00Z", 846_784_800),
+        ("2026-10-31T18:00", 846_784_800),
+        ("2026-10-31T14:00-04:00", 846_784_800),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_time(text) == seconds
 
 
 async def test_what_is_no_link_is_not_replaced_by_one(tmp_path: Path) -> None:
