@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocols.aps import ApsFrame, Delivery, Security
-from protocols.ids import Eui64
+from protocols.ids import FIRST_BROADCAST, Eui64, Profile
 from protocols.xbee.frames import (
     BROADCAST_IEEE,
     COORDINATOR_IEEE,
@@ -14,8 +16,8 @@ from protocols.xbee.frames import (
     ReceiveOption,
     TransmitOption,
 )
-from protocols.xbee.status import DeliveryStatus
-from protocols.zdo import DeviceAnnounce, MacCapability
+from protocols.xbee.status import DeliveryStatus, RegistrationStatus
+from protocols.zdo import DeviceAnnounce, MacCapability, ZdoRequest, encode_zdo
 from radios.api import Capabilities, DeliveryError, NoLinkKeyError, NotSupportedError
 
 APS_ENCRYPTION_BYTES = 9
@@ -154,3 +156,33 @@ def undelivered(status: DeliveryStatus) -> DeliveryError:
     if status in _NO_LINK_KEY:
         return NoLinkKeyError(detail, status.name, int(status))
     return DeliveryError(detail, status.name, int(status), is_silence=status.is_silence_of_the_far_end)
+
+
+def request_frame(request: ZdoRequest, tsn: int, to: int | None, ieee: Eui64 | None) -> ApsFrame:
+    """A request to a device's object, by its network address or its extended one, or to several by broadcast."""
+    return ApsFrame(
+        profile=Profile.ZDO,
+        cluster=request.CLUSTER,
+        source_endpoint=0,
+        destination_endpoint=0,
+        payload=encode_zdo(tsn, request),
+        destination=to,
+        destination_ieee=ieee,
+        delivery=Delivery.BROADCAST if to is not None and to >= FIRST_BROADCAST else Delivery.UNICAST,
+    )
+
+
+KEYS_HELD: Final = 10
+"""Devices whose link keys the module holds at once (90033931_A, p. 26)."""
+_REFUSED: Final = {
+    RegistrationStatus.TABLE_FULL: f"its table of {KEYS_HELD} devices is full: remove one first",
+    RegistrationStatus.TRANSIENT_TABLE_FULL: "too many devices are joining at once: try again once these have joined",
+    RegistrationStatus.INVALID_ADDRESS: "no device can have this address",
+}
+
+
+def refused_key(status: RegistrationStatus) -> DeliveryError:
+    """The error for a device's key that the module does not take."""
+    why = _REFUSED.get(status)
+    detail = "the trust centre refuses the key" + (f": {why}" if why else "")
+    return DeliveryError(detail, status.name, int(status))

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from protocols.aps import ApsFrame, Delivery
+from protocols.aps import ApsFrame
 from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
@@ -20,7 +20,7 @@ from protocols.xbee import frames
 from protocols.xbee.at import to_number, to_value
 from protocols.xbee.frames import ExplicitReceive, JoinNotification, ModemStatus, ReceiveOption, XbeeFrame
 from protocols.xbee.status import AssociationStatus, DeliveryStatus, JoinStatus, ModemStatusCode, RegistrationStatus
-from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, decode_zdo, encode_zdo
+from protocols.zdo import DeviceAnnounce, MgmtLeaveRequest, MgmtPermitJoiningRequest, ZdoRequest, decode_zdo
 from radios.api import (
     DeliveryError,
     DeviceAuthenticated,
@@ -37,7 +37,17 @@ from radios.api import (
     RadioLostError,
 )
 from radios.options import told_apart
-from radios.xbee.aps import Sleepers, address_of, capabilities_of, check_size, frame_of, transmit_of, undelivered
+from radios.xbee.aps import (
+    Sleepers,
+    address_of,
+    capabilities_of,
+    check_size,
+    frame_of,
+    refused_key,
+    request_frame,
+    transmit_of,
+    undelivered,
+)
 from radios.xbee.bringup import (
     IDENTITY,
     NETWORK,
@@ -400,21 +410,8 @@ class XbeeRadio(ZigbeeStick):
         self._tsn = (self._tsn + 1) & 0xFF
         return self._tsn
 
-    async def _say(
-        self, request: MgmtPermitJoiningRequest | MgmtLeaveRequest, *, to: int | None = None, ieee: Eui64 | None = None
-    ) -> None:
-        await self.send(
-            ApsFrame(
-                profile=Profile.ZDO,
-                cluster=request.CLUSTER,
-                source_endpoint=0,
-                destination_endpoint=0,
-                payload=encode_zdo(self._next_tsn(), request),
-                destination=to,
-                destination_ieee=ieee,
-                delivery=Delivery.BROADCAST if to is not None and to >= 0xFFF8 else Delivery.UNICAST,
-            )
-        )
+    async def _say(self, request: ZdoRequest, *, to: int | None = None, ieee: Eui64 | None = None) -> None:
+        await self.send(request_frame(request, self._next_tsn(), to, ieee))
 
     async def permit_join(self, duration_s: int, via: int | None = None) -> None:
         """See `ZigbeeRadio`. The module's timer starts only when its register changes, so it is closed first."""
@@ -451,7 +448,7 @@ class XbeeRadio(ZigbeeStick):
         if status is RegistrationStatus.KEY_NOT_FOUND and not key:
             return
         if status is not RegistrationStatus.OK:
-            raise DeliveryError("the trust centre refuses the key", status.name, int(status))
+            raise refused_key(status)
 
     async def at_command(self, name: str, value: bytes | None = None) -> bytes:
         """Read a register (None), write it, or carry out a command (`xbee_AT` of the gateway).

@@ -349,6 +349,18 @@ async def test_a_device_is_made_to_leave_and_its_key_goes_with_it(quick: None) -
                 await asyncio.sleep(0.02)
 
 
+async def test_a_full_table_of_keys_says_what_to_do(quick: None) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as module, opened_on(module) as radio:
+        for number in range(1, 11):
+            await radio.register_key(Eui64(number), bytes(range(16)))
+        with pytest.raises(DeliveryError, match="table of 10 devices is full: remove one first"):
+            await radio.register_key(Eui64(11), bytes(range(16)))
+        await radio.remove_key(Eui64(4))
+        await radio.register_key(Eui64(11), bytes(range(16)))
+        with pytest.raises(DeliveryError, match="no device can have this address"):
+            await radio.register_key(Eui64(0), bytes(range(16)))
+
+
 async def test_a_module_without_buffers_is_asked_again_and_a_frame_is_refused_when_it_stays_so(quick: None) -> None:
     async with XbeeEmulator(XbeeConfig(devices=("plug",), joined=(0,))) as module, opened_on(module) as radio:
         [device] = module.devices
