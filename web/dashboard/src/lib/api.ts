@@ -23,6 +23,17 @@ export type Topology = Schemas['Topology'];
 export type EnergyScan = Schemas['EnergyScan'];
 export type Stage = Schemas['Stage'];
 export type NewDevice = Schemas['NewDevice'];
+export type DemandEvent = Schemas['DrlcEvent'];
+export type NewDemandEvent = Partial<Schemas['NewEvent']> & Pick<Schemas['NewEvent'], 'device_classes' | 'duration_min'>;
+export type LoadClass = Schemas['Class'];
+export type ItemState = Schemas['ItemState'];
+export type ItemClient = Schemas['ItemClient'];
+export type Price = Schemas['Price'];
+export type Message = Schemas['Message'];
+export type NewMessage = Partial<Schemas['NewMessage']> & Pick<Schemas['NewMessage'], 'text'>;
+export type Importance = Schemas['NewMessage']['importance'];
+export type Cancelled = Schemas['Cancelled'];
+export type FieldError = Schemas['FieldError'];
 export type Progress = Schemas['InterviewProgressMessage'];
 export type Event =
   | Schemas['Snapshot']
@@ -44,7 +55,8 @@ export type Event =
   | Schemas['GestureMadeMessage']
   | Schemas['DeviceLeftMessage']
   | Schemas['TopologyScannedMessage']
-  | Schemas['IdentifyRequestedMessage'];
+  | Schemas['IdentifyRequestedMessage']
+  | Schemas['SmartEnergyChangedMessage'];
 
 /** An answer that is not what was asked for: problem+json (RFC 9457). */
 export class Problem extends Error {
@@ -53,6 +65,8 @@ export class Problem extends Error {
     readonly title: string,
     detail: string,
     readonly command: Command | null,
+    /** The values that are wrong, by their fields. */
+    readonly errors: readonly FieldError[] = [],
   ) {
     super(detail);
   }
@@ -71,7 +85,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     throw new Problem(0, 'Hub not reachable', 'The hub does not answer. Is it running, and is this device on its network?', null);
   }
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
-  let problem: { title?: string; detail?: string; command?: Command } = {};
+  let problem: { title?: string; detail?: string; command?: Command; errors?: FieldError[] } = {};
   try {
     problem = (await answer.json()) as typeof problem;
   } catch {
@@ -82,6 +96,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     problem.title ?? `Error ${answer.status}`,
     problem.detail ?? 'The hub gave no reason.',
     problem.command ?? null,
+    problem.errors ?? [],
   );
 }
 
@@ -120,6 +135,15 @@ export const api = {
   topology: (radio: string) => call<Topology>('GET', `/api/v1/networks/${device(radio)}/topology`),
   scan: (radio: string) => call<Topology>('POST', `/api/v1/networks/${device(radio)}/topology`),
   energy: (radio: string) => call<EnergyScan>('POST', `/api/v1/networks/${device(radio)}/energy-scan`),
+  prices: (radio: string) => call<{ prices: Price[] }>('GET', `/api/v1/events/price?radio=${device(radio)}`).then((a) => a.prices),
+  currentPrices: (radio: string) => call<{ prices: Price[] }>('GET', `/api/v1/events/price/current?radio=${device(radio)}`).then((a) => a.prices),
+  messages: (radio: string) => call<{ messages: Message[] }>('GET', `/api/v1/events/message?radio=${device(radio)}`).then((a) => a.messages),
+  sendMessage: (body: NewMessage) => call<Message>('POST', '/api/v1/events/message', body),
+  cancelMessage: (radio: string, id: number) => call<Cancelled>('DELETE', `/api/v1/events/message/${id}?radio=${device(radio)}`),
+  demandEvents: (radio: string) => call<{ events: DemandEvent[] }>('GET', `/api/v1/events/drlc?radio=${device(radio)}`).then((a) => a.events),
+  createDemandEvent: (body: NewDemandEvent) => call<DemandEvent>('POST', '/api/v1/events/drlc', body),
+  cancelDemandEvent: (radio: string, id: number, randomize: boolean) =>
+    call<Cancelled>('DELETE', `/api/v1/events/drlc/${id}?radio=${device(radio)}&randomize=${randomize}`),
   power: (id: string, from: Date) =>
     call<{ points: Point[] }>(
       'GET',

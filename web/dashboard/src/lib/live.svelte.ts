@@ -35,6 +35,8 @@ const EMPTY_HOUSE: House = {
 };
 
 type Listener = (deviceId: string, time: number, watts: number) => void;
+/** `kind` is drlc, price or message. */
+type SmartEnergyListener = (kind: string) => void;
 
 /** One device on its way in: what it was asked, and how far that is. */
 export interface Joining {
@@ -88,6 +90,7 @@ class Live {
   #scheduled = false;
   #notice = 0;
   readonly #listeners = new Set<Listener>();
+  readonly #smartEnergy = new Set<SmartEnergyListener>();
 
   start(): void {
     setInterval(() => {
@@ -105,6 +108,12 @@ class Live {
   onPower(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Called when an event, a price or a message is not what it was; returns how to stop that. */
+  onSmartEnergy(listener: SmartEnergyListener): () => void {
+    this.#smartEnergy.add(listener);
+    return () => this.#smartEnergy.delete(listener);
   }
 
   async connect(): Promise<void> {
@@ -313,6 +322,9 @@ class Live {
         }
         case 'topology_scanned':
           this.topologies = new Map(this.topologies).set(event.topology.radio, event.topology);
+          break;
+        case 'smart_energy_changed':
+          for (const listener of this.#smartEnergy) listener(event.kind);
           break;
         case 'identify_requested':
           if (event.duration_s > 0) this.say('warn', `Somebody on ${event.radio} asks this hub to show itself: it is here.`);

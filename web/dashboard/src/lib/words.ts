@@ -1,5 +1,5 @@
 /** What states are called, the same everywhere. */
-import type { Availability, Device, Position, Stage } from './api';
+import type { Availability, Device, Importance, ItemState, LoadClass, Position, Stage } from './api';
 
 export const POSITION: Record<Position, string> = {
   open: 'Open',
@@ -88,4 +88,47 @@ export function gestureWords(gesture: string, value: number | null): string {
 
 export function positionOf(device: Device): Position {
   return device.breaker?.position ?? 'unknown';
+}
+
+export const LOAD_CLASS: Record<LoadClass, string> = {
+  hvac: 'Heating and cooling',
+  strip_heater: 'Strip heater',
+  water_heater: 'Water heater',
+  pool_pump: 'Pool pump',
+  smart_appliance: 'Smart appliance',
+  irrigation_pump: 'Irrigation pump',
+  commercial_load: 'Commercial load',
+  simple_load: 'Simple load',
+  exterior_lighting: 'Exterior lighting',
+  interior_lighting: 'Interior lighting',
+  ev: 'Electric vehicle',
+  generation: 'Generation',
+};
+
+export const ITEM_STATE: Record<ItemState, string> = {
+  scheduled: 'Scheduled',
+  running: 'Running',
+  over: 'Over',
+  cancelled: 'Cancelled',
+};
+
+export const IMPORTANCE: Record<Importance, string> = {
+  low: 'Low',
+  medium: 'Medium',
+  high: 'High',
+  critical: 'Critical',
+};
+
+/** Smart Energy's names of how urgent an event is; 10 to 15 are the utility's own. */
+const CRITICALITY: Record<number, string> = { 1: 'green', 7: 'emergency', 8: 'planned outage', 9: 'service disconnect' };
+
+export function criticalityWords(level: number): string {
+  const name = CRITICALITY[level] ?? (level < 7 ? `voluntary ${level - 1}` : `utility ${level - 9}`);
+  return `${level} (${name})`;
+}
+
+/** A status or field of the API, as a word. */
+export function sentenceCase(name: string): string {
+  const text = name.replaceAll('_', ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
