@@ -62,7 +62,7 @@ class SmartEnergy {
       const able: string[] = [];
       const found = { prices: [] as Price[], current: [] as Price[], messages: [] as Message[], events: [] as DemandEvent[] };
       // A radio that is away may be able to; the hub knows what it was.
-      for (const network of live.networks.filter((one) => one.can.aps_encryption || one.state !== 'up')) {
+      for (const network of live.networks.filter((one) => one.role !== 'aux_gateway' && (one.can.aps_encryption || one.state !== 'up'))) {
         const radio = network.radio;
         try {
           if (kinds.includes('price')) {

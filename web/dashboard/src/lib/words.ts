@@ -127,6 +127,22 @@ export function criticalityWords(level: number): string {
   return `${level} (${name})`;
 }
 
+/** Statuses of an event whose names say too little by themselves. */
+const STATUS: Record<string, string> = {
+  partial_opted_out: 'ended early by its user',
+  partial_opted_in: 'joined late by its user',
+  no_participation: 'did not take part',
+  not_found: 'did not find it',
+  rejected_cancel: 'rejected: cancelled wrongly',
+  rejected_effective_time: 'rejected: wrong time',
+  rejected_expired: 'rejected: came too late',
+  rejected_undefined: 'rejected: not known there',
+};
+
+export function statusWords(status: string): string {
+  return STATUS[status] ?? status.replaceAll('_', ' ');
+}
+
 /** A status or field of the API, as a word. */
 export function sentenceCase(name: string): string {
   const text = name.replaceAll('_', ' ');
