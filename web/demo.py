@@ -1,7 +1,8 @@
 """`hubd --demo`: a home with emulated radios, and what happens in it by itself.
 
 Breakers on loopback UDP, a ZiGate with devices of Home Automation, and an XBee that holds a Smart Energy network. The
-hub connects to them as to real ones. The Smart Energy devices can be told what to do with `hubctl simulate`.
+hub connects to them as to real ones. The Smart Energy devices can be told what to do with `hubctl simulate`; they get
+prices, messages and now and then a demand response event (`web.demo_supplier`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import asyncio
 import logging
 import re
 import tomllib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +22,18 @@ from hub.config import Config, default_data_dir, parse
 from hub.errors import ConfigError
 from radios.emulators.emcb import EmcbConfig, EmcbEmulator
 from radios.emulators.errors import EmulatorError
+from radios.emulators.se_devices import Display, LoadControl, SeThermostat
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 
 if TYPE_CHECKING:
     from hub.hub import Hub
     from hub.model import Device
+    from hub.smart_energy.drlc_server import ServerEvent
     from radios.emulators.device import EmulatedDevice
+    from radios.emulators.se_endpoint import SmartEnergyDevice
     from radios.emulators.stick import EmulatedStick
+    from web.demo_supplier import Supplier
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +68,8 @@ SMART_ENERGY = {
 """What is around the emulated XBee, and what it is called."""
 SMART_ENERGY_SEED = 2
 """Not the ZiGate's, whose devices would have the same addresses."""
+SMART_ENERGY_SPEED = 1.0
+"""Load control events are known by the clock on the wall, so theirs goes as that does."""
 ZIGBEE_RADIO, SMART_ENERGY_RADIO = "zigbee", "han"
 PRESS_S = 1.5
 """Between one device's joining and the next."""
@@ -70,6 +77,17 @@ WAIT_S = 25.0
 """A visitor who has not opened joining by then sees the demo do it."""
 PLACE_FILE = "simulate"
 """In the data directory, for `hubctl simulate`: where the Smart Energy devices take their commands."""
+PRICE_LOOK_S = 60.0
+"""How often the supplier looks whether the prices of now and of later are known."""
+PEAK_AFTER_S = 10.0
+"""From the first price to the first peak: both within three minutes, while the visitor watches."""
+PEAK_EVERY_S = 12 * 3600.0
+"""From the end of one to the next."""
+LEAD_S = 20
+"""A peak is made known so long before it starts."""
+FIRST_PEAK_MIN, PEAK_MIN = 1, 30
+OPTS_OUT_AFTER_S = 15.0
+"""Somebody in the bedroom is cold."""
 DEFAULT_NAME = r"Breaker .*|(New device|Plug|Meter|Thermostat|Remote|Display|Load control|Router) [0-9a-f]{4}"
 """What a device is called before a person, or the demo, calls it something."""
 
@@ -95,7 +113,9 @@ async def demo_home(given: argparse.Namespace) -> AsyncIterator[tuple[Config, De
     if given.config is not None:
         raise ConfigError("--config", "does not go with --demo, which brings its own")
     zigbee = ZigateConfig(devices=tuple(ZIGBEE), speed=ZIGBEE_SPEED, start_of_day_s=START_S)
-    han = XbeeConfig(devices=tuple(SMART_ENERGY), start_of_day_s=START_S, seed=SMART_ENERGY_SEED)
+    han = XbeeConfig(
+        devices=tuple(SMART_ENERGY), start_of_day_s=START_S, seed=SMART_ENERGY_SEED, speed=SMART_ENERGY_SPEED
+    )
     home = EmcbConfig(
         count=len(BREAKERS),
         loads=tuple(BREAKERS),
@@ -137,6 +157,7 @@ async def played(hub: Hub, demo: Demo) -> AsyncIterator[None]:
                 (_name_devices(hub, demo.names), "names"),
                 (_join_zigbee(hub, demo.zigate), "joining"),
                 (_join_smart_energy(hub, demo.xbee), "joining with keys"),
+                (_supply(hub, demo.xbee), "supplier"),
             )
         ]
         try:
@@ -240,3 +261,107 @@ async def _join_smart_energy(hub: Hub, stick: XbeeEmulator) -> None:
         await hub.networks.permit_join(SMART_ENERGY_RADIO, 0)
     except HubError as error:
         log.info("the demo's Smart Energy devices do not join: %s", error)
+
+
+async def _supply(hub: Hub, stick: XbeeEmulator) -> None:
+    """Prices, messages and peaks, as soon as the devices that they are for can take them."""
+    from web.demo_supplier import Supplier
+
+    display, thermostat, box = (stick.device(kind) for kind in ("display", "se-thermostat", "load-control"))
+    assert isinstance(display, Display)
+    assert isinstance(thermostat, SeThermostat)
+    assert isinstance(box, LoadControl)
+    supplier = Supplier(hub, SMART_ENERGY_RADIO)
+    await _until_served(hub, display)
+    with _told_if_not("the price is not published"):
+        await supplier.begin()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_prices(supplier), name="demo prices")
+        tasks.create_task(_peaks(hub, supplier, thermostat, box), name="demo peaks")
+
+
+@contextmanager
+def _told_if_not(what: str) -> Iterator[None]:
+    """The demo goes on without what cannot be done."""
+    from hub.errors import HubError
+
+    try:
+        yield
+    except HubError as error:
+        log.info("%s: %s", what, error)
+
+
+async def _until_served(hub: Hub, *devices: SmartEnergyDevice) -> None:
+    """Wait until devices have joined since the start, know the time, and are known with all their clients."""
+    from hub.events import DeviceAuthenticated, DeviceChanged, InterviewProgress
+
+    for device in devices:
+        is_set = asyncio.Event()
+        device.clock.first_set.append(lambda jump, is_set=is_set: is_set.set())  # type: ignore[misc]
+        if not device.clock.is_set:
+            await is_set.wait()
+    async with hub.bus.subscribe(DeviceAuthenticated, DeviceChanged, InterviewProgress) as events:
+        while not all(_is_served(hub, device) for device in devices):
+            await events.get()
+
+
+def _is_served(hub: Hub, device: SmartEnergyDevice) -> bool:
+    """Whether keys are established, at both ends, and the interview is over."""
+    from hub.errors import NotFoundError
+    from hub.zigbee.model import Stage
+
+    try:
+        known = hub.networks.device(_id(device))
+    except NotFoundError:
+        return False
+    return device.is_authenticated and known.authenticated is True and known.stage is Stage.ACTIVE
+
+
+async def _prices(supplier: Supplier) -> None:
+    while True:
+        await asyncio.sleep(PRICE_LOOK_S)
+        with _told_if_not("the next price is not published"):
+            await supplier.look()
+
+
+async def _peaks(hub: Hub, supplier: Supplier, thermostat: SeThermostat, box: LoadControl) -> None:
+    """One soon, and then one now and again: the pump follows it, somebody in the bedroom does not."""
+    from web.demo_supplier import THANKS
+
+    await _until_served(hub, thermostat, box)
+    await asyncio.sleep(PEAK_AFTER_S)
+    minutes = FIRST_PEAK_MIN
+    while True:
+        with _told_if_not("there is no peak"):
+            made = await supplier.peak(LEAD_S, minutes)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(made.end - hub.smart_energy.now()):
+                    await _opt_out(hub, made, thermostat)
+            await _until(hub, made.end)
+            if not made.cancelled:
+                await supplier.say(THANKS)
+        minutes = PEAK_MIN
+        await asyncio.sleep(PEAK_EVERY_S)
+
+
+async def _opt_out(hub: Hub, made: ServerEvent, thermostat: SeThermostat) -> None:
+    """Once the thermostat has said that it follows an event, somebody opts out of it there."""
+    from hub.events import SmartEnergyChanged
+    from protocols.se.drlc import EventStatus
+
+    def has_started() -> bool:
+        said = [told.status for peer, rows in made.told.items() if peer.ieee == thermostat.ieee for told in rows]
+        return EventStatus.STARTED in said
+
+    async with hub.bus.subscribe(SmartEnergyChanged) as events:
+        while not has_started():
+            await events.get()
+    await asyncio.sleep(OPTS_OUT_AFTER_S)
+    with suppress(EmulatorError):  # a visitor has cancelled it
+        thermostat.drlc.opt_out(made.number)
+
+
+async def _until(hub: Hub, moment: int) -> None:
+    """Wait for a time of the standard, however the clock is set meanwhile."""
+    while (left := moment - hub.smart_energy.now()) > 0:  # noqa: ASYNC110 - a clock has no event
+        await asyncio.sleep(min(left, 1.0))

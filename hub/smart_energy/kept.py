@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from hub.smart_energy.drlc_server import ServerEvent, Told
 from hub.smart_energy.messages import ServerMessage
 from hub.smart_energy.peer import Peer, peer_from
 from hub.smart_energy.price_server import ServerPrice
+from hub.store import Statement
 from protocols.errors import CodecError
 from protocols.se.drlc import DeviceClass, EventStatus, LoadControlEvent
 from protocols.se.messaging import DisplayMessage
@@ -109,6 +110,11 @@ def message_from(text: str) -> ServerMessage:
         )
 
     return _read(text, made)
+
+
+def gone(radio: str, kind: str, numbers: Iterable[int]) -> Statement:
+    """Forget items."""
+    return "DELETE FROM se_item WHERE radio = ? AND kind = ? AND id = ?", [(radio, kind, one) for one in numbers]
 
 
 def _read(text: str, made: Callable[[_State], T]) -> T:
