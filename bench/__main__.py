@@ -10,9 +10,11 @@ from importlib import import_module
 
 BENCHMARKS = (
     "cbke",
+    "drlc_due",
     "emcb_parse",
     "emcb_poll",
     "fanout",
+    "se_price",
     "startup",
     "xbee_at",
     "xbee_decode",

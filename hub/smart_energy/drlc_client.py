@@ -20,10 +20,12 @@ All times are seconds since 2000-01-01 UTC, in integers without end: start and d
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hub.schedule import Schedule
 from hub.smart_energy.drlc_limits import broken_limit
 from hub.smart_energy.peer import Peer
 from protocols.se.base import SeVersion
@@ -151,6 +153,44 @@ class DrlcClient:
         self.policy, self._draw = policy, draw
         self.events: dict[int, ClientEvent] = {}
         """By issuer event id."""
+        self._places: dict[int, int] = {}
+        """In which order they came."""
+        self._place = 0
+        self._schedule: Schedule[int] = Schedule()
+        """Which ones something is due with, so that the others cost nothing as time goes by."""
+        self._linked: set[int] = set()
+        """Those that wait for another one to start."""
+
+    def _keep(self, known: ClientEvent) -> None:
+        self.events[known.number] = known
+        self._place += 1
+        self._places[known.number] = self._place
+        self._look_at(known)
+
+    def _look_at(self, known: ClientEvent) -> None:
+        """Something about its times has changed."""
+        number = known.number
+        if number not in self.events:
+            return
+        at = known.begins if known.state is State.SCHEDULED else known.ends(self.policy.version)
+        if known.cancel_at is not None and known.cancel_at < at:
+            at = known.cancel_at
+        self._schedule.set(number, at)
+        if known.successors or known.extended_until is not None:
+            self._linked.add(number)
+        else:
+            self._linked.discard(number)
+
+    def _drop(self, known: ClientEvent) -> None:
+        number = known.number
+        if self.events.pop(number, None) is not None:
+            del self._places[number]
+            self._schedule.remove(number)
+            self._linked.discard(number)
+
+    def _waiting(self) -> list[ClientEvent]:
+        """Those that wait for another one to start, as they came."""
+        return [self.events[number] for number in sorted(self._linked, key=self._places.__getitem__)]
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -186,7 +226,7 @@ class DrlcClient:
             new.end_delay_s = self._draw(60 * min(policy.stop_randomize_min, MAX_RANDOMIZE_MIN))
         reports = [self._report(new, EventStatus.RECEIVED, now, to=issuer, answers=True)]
         reports += self._arrange(new, now)
-        self.events[new.number] = new
+        self._keep(new)
         return Taken(reports=(*reports, *self.due(now)))
 
     def _arrange(self, new: ClientEvent, now: int) -> list[Report]:
@@ -198,10 +238,12 @@ class DrlcClient:
             if other.overlaps(new.start, new.end):
                 if other.state is State.RUNNING:
                     other.successors.add(new.number)
+                    self._look_at(other)
                 else:
                     reports += self._give_way(other, new.classes, now)
             elif other.end == new.start:
                 other.extended_until = new.begins
+                self._look_at(other)
             elif new.end == other.start:
                 new.extended_until = other.begins
         return reports
@@ -228,6 +270,7 @@ class DrlcClient:
         if effective > now:
             known.cancel_at, known.cancel_classes = effective, cancel.device_class
             known.cancel_control = cancel.cancel_control
+            self._look_at(known)
             return Taken()
         reports = self._cancel(known, cancel.device_class, cancel.cancel_control, now)
         return Taken(reports=tuple(reports))
@@ -244,6 +287,7 @@ class DrlcClient:
         left = known.classes & ~classes
         if left:
             known.classes = left
+            self._look_at(known)
             return []
         if known.state is State.RUNNING and control & CancelControl.WITH_RANDOMIZATION:
             drawn = known.event.event_control
@@ -252,6 +296,7 @@ class DrlcClient:
                 delay = known.start_delay_s
             if delay:
                 known.cancelled_end = min(known.ends(self.policy.version), now + delay)
+                self._look_at(known)
                 return []
         return self._finish(known, EventStatus.CANCELLED, now)
 
@@ -285,18 +330,47 @@ class DrlcClient:
     def due(self, now: int) -> list[Report]:
         """Start and end what is due. A clock that was set back starts nothing again, since what is over is gone."""
         reports: list[Report] = []
-        for known in sorted(self.events.values(), key=lambda one: one.begins):
-            if known.number not in self.events:
+        found = self._schedule.due(now)
+        if not found:
+            return reports
+        waiting = [self._turn(number) for number in found]
+        heapq.heapify(waiting)
+        seen = set(found)
+        later: list[int] = []
+        while waiting:
+            turn = heapq.heappop(waiting)
+            known = self.events.get(turn[2])
+            if known is None:
                 continue
-            if known.cancel_at is not None and now >= known.cancel_at:
-                reports += self._cancel(known, known.cancel_classes, known.cancel_control, now)
-                if known.number not in self.events:
-                    continue
-            if known.state is State.SCHEDULED and now >= known.begins:
-                reports += self._begin(known, now)
-            is_over = known.state is State.RUNNING and now >= known.ends(self.policy.version)
-            if is_over and not self._is_held(known):
-                reports += self._end(known, now)
+            reports += self._visit(known, now)
+            self._look_at(known)
+            for number in self._schedule.due(now):
+                # What becomes due through another one has its turn now, unless that is over already.
+                if number in seen or self._turn(number) < turn:
+                    later.append(number)
+                else:
+                    seen.add(number)
+                    heapq.heappush(waiting, self._turn(number))
+        for number in later:
+            if number in self.events:
+                self._look_at(self.events[number])
+        return reports
+
+    def _turn(self, number: int) -> tuple[int, int, int]:
+        """Events have their turns as they begin, and as they came."""
+        return self.events[number].begins, self._places[number], number
+
+    def _visit(self, known: ClientEvent, now: int) -> list[Report]:
+        reports: list[Report] = []
+        if known.cancel_at is not None and now >= known.cancel_at:
+            reports += self._cancel(known, known.cancel_classes, known.cancel_control, now)
+            if known.number not in self.events:
+                return reports
+        if known.state is State.SCHEDULED and now >= known.begins:
+            reports += self._begin(known, now)
+        is_over = known.state is State.RUNNING and now >= known.ends(self.policy.version)
+        if is_over and not self._is_held(known):
+            reports += self._end(known, now)
         return reports
 
     def _is_held(self, known: ClientEvent) -> bool:
@@ -313,9 +387,10 @@ class DrlcClient:
 
     def _begin(self, known: ClientEvent, now: int) -> list[Report]:
         reports: list[Report] = []
-        for other in list(self.events.values()):
+        for other in self._waiting():
             if known.number in other.successors:
                 other.successors.discard(known.number)
+                self._look_at(other)
                 reports += self._give_way(other, known.classes, now)
         known.state = State.RUNNING
         known.took_part = not known.is_out
@@ -332,21 +407,17 @@ class DrlcClient:
 
     def _finish(self, known: ClientEvent, status: EventStatus, now: int) -> list[Report]:
         known.state = State.OVER
-        self.events.pop(known.number, None)
-        for other in self.events.values():
+        self._drop(known)
+        for other in self._waiting():
             other.successors.discard(known.number)
             if other.extended_until is not None and other.end == known.start:
                 other.extended_until = None  # what it waited for does not come
+            self._look_at(other)
         return self._tell(known, status, now)
 
     def next_time(self) -> int | None:
         """When something is due next; None: never."""
-        times: list[int] = []
-        for known in self.events.values():
-            times.append(known.begins if known.state is State.SCHEDULED else known.ends(self.policy.version))
-            if known.cancel_at is not None:
-                times.append(known.cancel_at)
-        return min(times, default=None)
+        return self._schedule.next()
 
     def active(self) -> list[ClientEvent]:
         """Events that hold now, the most critical first; those that somebody has opted out of included."""
@@ -393,7 +464,11 @@ class DrlcClient:
 
     def load(self, events: Iterable[ClientEvent]) -> None:
         """Go on with what was kept before a restart."""
-        self.events = {known.number: known for known in events}
+        found = list(events)
+        for known in list(self.events.values()):
+            self._drop(known)
+        for known in found:
+            self._keep(known)
 
 
 def _same_group(one: int, other: int) -> bool:
