@@ -14,6 +14,7 @@ BENCHMARKS = (
     "emcb_parse",
     "emcb_poll",
     "fanout",
+    "se_events",
     "se_price",
     "startup",
     "xbee_at",

@@ -25,6 +25,7 @@ from hub.registry import Registry
 from hub.store import Store
 from hub.zigbee.household import Household
 from hub.zigbee.model import AttributeValue, InterviewStep
+from hub.zigbee.roles import role_of
 from protocols.aps import ApsFrame, Delivery
 from protocols.ids import Eui64
 from protocols.zcl.clusters import ELECTRICAL_MEASUREMENT
@@ -54,7 +55,17 @@ async def household(count: int) -> AsyncIterator[tuple[Household, Bus]]:
             devices = Devices(store, bus, clock)
             metering = Metering(store, bus, clock, devices, ())
             home = Household(
-                ["han"], store, registry, devices, metering, bus, clock, ZoneInfo("UTC"), _spawn, lambda network: None
+                {"han": role_of("esi_coordinator", joins=False)},
+                lambda radio: (),
+                store,
+                registry,
+                devices,
+                metering,
+                bus,
+                clock,
+                ZoneInfo("UTC"),
+                _spawn,
+                lambda network: None,
             )
             network = home.networks["han"]
             for number in range(count):
