@@ -129,6 +129,9 @@ async def test_an_event_of_rest_appears_is_followed_and_is_cancelled_from_the_pa
 
 async def test_a_message_of_the_page_is_shown_confirmed_and_taken_away(home: Home) -> None:
     page, display = home.page, home.display
+    await page.fill("[name=text]", "x" * 200)
+    await page.click("[data-messages] >> text=Send")
+    await home.sees("#message-text-note:has-text('so much the radio carries')")
     await page.fill("[name=text]", "Peak hours until eight")
     await page.check("[name=confirm]")
     await page.click("[data-messages] >> text=Send")
@@ -168,6 +171,11 @@ async def test_an_event_is_made_on_the_page_and_refusals_stand_at_their_fields(h
     await page.click("text=Send the event")
     await home.sees("#demand-start-note:has-text('past now')")
     await page.fill("[name=start]", "")
+    await page.click("text=More")
+    await page.fill("[name=utility_enrollment_group]", "300")
+    await page.click("text=Send the event")
+    await home.sees("#demand-utility_enrollment_group-note:has-text('255')")
+    await page.fill("[name=utility_enrollment_group]", "0")
     await page.fill("[name=duty_cycle_percent]", "50")
     await page.click("text=Send the event")
     await page.wait_for_selector("[data-drlc-form]", state="detached", timeout=PATIENCE_MS)

@@ -15,6 +15,9 @@ const FIELD: Record<string, string> = {
   duty_cycle: 'duty_cycle_percent',
 };
 
+/** Its value is the standard's seconds, which nobody has typed. */
+const SECONDS = 'start_time';
+
 export class Refusal {
   /** By field. */
   at = $state.raw<Readonly<Record<string, string>>>({});
@@ -37,7 +40,7 @@ export class Refusal {
     for (const one of error.errors) {
       const said = one.field.split(/[.[]/)[0] ?? '';
       const field = FIELD[said] ?? said;
-      if (fields.includes(field)) at[field] = `${one.value === undefined ? 'Wrong' : `Not ${one.value}`}: allowed is ${one.allowed}.`;
+      if (fields.includes(field)) at[field] = `${one.value === undefined || said === SECONDS ? 'Not that' : `Not ${one.value}`}: allowed is ${one.allowed}.`;
     }
     this.at = at;
     if (Object.keys(at).length === 0) this.whole = error.message;
