@@ -268,6 +268,7 @@ class Hub:
         """Leave the task group: commands under way are left unfinished on disk, which the next start resolves."""
         self.energy.persist()
         self.household.persist()
+        self.smart_energy.persist()
         for task in (*self._services, *self._commands, *self._chores):
             task.cancel()
 

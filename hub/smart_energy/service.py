@@ -65,6 +65,8 @@ class SmartEnergy:
         """`network(radio)` raises `NotFoundError`; `member(device id)`."""
         self.services, self._network, self._member = services, network, member
         self._store, self._bus, self._clock = store, bus, clock
+        self._stale: dict[tuple[str, str, int], Item] = {}
+        """What is not on disk as it is now."""
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -99,6 +101,7 @@ class SmartEnergy:
     async def _watch_prices(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
+            self.persist()
             for service in self.services.values():
                 service.begin()
 
@@ -265,8 +268,19 @@ class SmartEnergy:
     def changed(self, radio: str, item: Item, what: str) -> None:
         """An item is not what it was: keep it, and tell everybody."""
         if what not in ("created", "cancelled"):
-            self._store.append(_row(radio, item))
+            self._stale[radio, kind_of(item), item.number] = item
         self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kind_of(item), item.number, what))
+
+    def persist(self) -> None:
+        """Let what has changed join the next batch: each item once, however many clients have told something of it."""
+        stale = [
+            (radio, item)
+            for (radio, kind, number), item in self._stale.items()
+            if _table(self.services[radio], kind).get(number) is item
+        ]
+        self._stale.clear()
+        if stale:
+            self._store.append(*(_row(radio, item) for radio, item in stale))
 
     def unknown(self, radio: str, peer: Peer, report: ReportEventStatus) -> None:
         """A report of an event that is not ours."""
