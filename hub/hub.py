@@ -25,7 +25,7 @@ from hub.history import History
 from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
-from hub.registry import JOIN_INTERVAL, Registry
+from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
@@ -163,7 +163,8 @@ class Hub:
         self.network_setup = NetworkSetup(
             self.registry, self.networks.network, lambda: list(self.household.networks.values())
         )
-        self.registry.watch(JOIN_INTERVAL, self.network_setup.interval_changed)
+        for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT):
+            self.registry.watch(name, self.network_setup.settings_changed)
         self.at_commands = AtCommands(self.networks.network)
 
         def member(device_id: str) -> Member | None:

@@ -255,6 +255,8 @@ class NetworkSettings:
     """That it joins with, 16 bytes."""
     join_interval_s: float | None = None
     """Between attempts to join."""
+    tx_status_timeout_s: float | None = None
+    """For the radio to say whether it has sent something."""
 
     @property
     def changes_network(self) -> bool:
@@ -428,7 +430,8 @@ class ZigbeeRadio(Protocol):
     async def configure(self, settings: NetworkSettings) -> None:
         """Leave the network, and form or join the one that the settings describe. Needs `configurable`.
 
-        `join_interval_s` by itself changes nothing else. Who calls has asked a person twice about the rest.
+        `join_interval_s` and `tx_status_timeout_s` change nothing of that. Who calls has asked a person twice about the
+        rest.
         """
         ...
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from hub.errors import InvalidError, UnsupportedError
-from hub.registry import JOIN_INTERVAL, Registry
+from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.zigbee.link_keys import key_of
 from hub.zigbee.network import Network
 from hub.zigbee.service import CHANNELS, told
@@ -26,9 +26,14 @@ class NetworkSetup:
         self._registry, self._network, self._networks = registry, network, networks
 
     async def radio_up(self, radio: ZigbeeRadio) -> None:
-        """A router tries to join as often as the registry says."""
-        if radio.capabilities.router and radio.capabilities.configurable:
-            await radio.configure(NetworkSettings(join_interval_s=self._registry.seconds(JOIN_INTERVAL)))
+        """It waits for statuses, and a router tries to join, as the registry says."""
+        if radio.capabilities.configurable:
+            await radio.configure(
+                NetworkSettings(
+                    join_interval_s=self._registry.seconds(JOIN_INTERVAL),
+                    tx_status_timeout_s=self._registry.seconds(TX_STATUS_TIMEOUT),
+                )
+            )
 
     async def configure(
         self,
@@ -77,14 +82,14 @@ class NetworkSetup:
             await network.need_radio().leave()
         log.warning("%s: it has left its network", radio)
 
-    async def interval_changed(self) -> None:
-        """The registry's join interval is another one."""
+    async def settings_changed(self) -> None:
+        """The registry's join interval or time for a status is another one."""
         for network in self._networks():
             if network.radio is not None:
                 try:
                     await self.radio_up(network.radio)
                 except RadioError as error:
-                    log.warning("%s: the join interval could not be set: %s", network.name, error)
+                    log.warning("%s: what the registry says could not be set: %s", network.name, error)
 
 
 def _extended_pan_id(text: str | None) -> int | None:

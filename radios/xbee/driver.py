@@ -77,7 +77,7 @@ from radios.zigbee_stick import ZigbeeStick
 log = logging.getLogger(__name__)
 
 TRANSMIT_STATUS_S = 10.0
-"""For the status of a transmission (CPX2-SE, registry `Conversation.TX_status_timeout`)."""
+"""For the status of a transmission, unless told otherwise (CPX2-SE, registry `Conversation.TX_status_timeout`)."""
 IN_FLIGHT = 6
 """Transmissions at once; the module has few buffers, and refuses more."""
 BACK_OFFS_S = (0.05, 0.2, 0.8)
@@ -114,6 +114,7 @@ class XbeeRadio(ZigbeeStick):
         self._firmware = ""
         self._ieee = Eui64(0)
         self._max_payload = 0
+        self._status_s = TRANSMIT_STATUS_S
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[tuple[Eui64, int], tuple[asyncio.Lock, int]] = {}
         self._sleepers = Sleepers()
@@ -359,7 +360,7 @@ class XbeeRadio(ZigbeeStick):
         async with self._turn(address, is_urgent=is_answer):
             for pause in (*BACK_OFFS_S, None):
                 status = await self._link.transmit(
-                    lambda number: transmit_of(frame, number, sleeps=sleeps), TRANSMIT_STATUS_S
+                    lambda number: transmit_of(frame, number, sleeps=sleeps), self._status_s
                 )
                 if pause is None or status.delivery not in _OUT_OF_BUFFERS:
                     break
@@ -542,6 +543,7 @@ class XbeeRadio(ZigbeeStick):
 
     async def configure(self, settings: NetworkSettings) -> None:
         """See `ZigbeeRadio`. The registers count together, and are kept in flash."""
+        self._status_s = settings.tx_status_timeout_s or self._status_s
         if settings.join_interval_s is not None and self._joining is not None:
             self._joining.try_every(settings.join_interval_s)
         if settings.changes_network:

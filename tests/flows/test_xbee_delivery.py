@@ -10,7 +10,7 @@ import pytest
 
 from hub.hub import Hub
 from hub.model import Availability
-from hub.registry import MAX_SEQUENTIAL_TX_FAILURES
+from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, TX_STATUS_TIMEOUT
 from hub.zigbee.member import Member
 from protocols.xbee.status import DeliveryStatus
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
@@ -29,7 +29,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
     monkeypatch.setattr("radios.xbee.driver.BACK_OFFS_S", (0.01, 0.01, 0.01))
-    monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 0.3)
 
 
 @asynccontextmanager
@@ -62,8 +61,9 @@ async def test_silences_of_the_far_end_are_counted_and_make_it_inactive(tmp_path
             assert (caught.value.code, caught.value.is_silence) == (status, True)
             assert member.failures - before == number
         assert hub.devices.get(member.device_id).availability is Availability.AVAILABLE
+        await hub.registry.set(TX_STATUS_TIMEOUT, 1)
         module.outcomes = [None]
-        with pytest.raises(NoReplyError, match="did not answer a transmission"):
+        with pytest.raises(NoReplyError, match="did not answer a transmission.* within 1 s"):
             await ask(hub, member)
         assert member.failures - before == len(SILENCES) + 1
         assert hub.devices.get(member.device_id).availability is Availability.UNAVAILABLE
