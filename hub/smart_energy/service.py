@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 
 from hub.bus import Bus
@@ -157,9 +157,16 @@ class SmartEnergy:
         """Make a load control event and send it to every client."""
         self._need_time()
         service = self.service(radio)
-        async with self._made(service, DRLC):
-            made = service.drlc.create(event, self.now())
-            await self._keep(service, made)
+        taken: list[ServerEvent] = []
+        try:
+            async with self._made(service, DRLC) as before:
+                made = service.drlc.create(event, self.now())
+                taken = [one for one in service.drlc.events.values() if one.superseded_by == made.number]
+                await self._keep(service, made, *taken, before=before)
+        except BaseException:
+            for one in taken:
+                one.superseded_by = None
+            raise
         service.publish(made)
         self.changed(service.name, made, "created")
         return made
@@ -197,14 +204,15 @@ class SmartEnergy:
         self._need_time()
         service = self.service(radio)
         before = {number: one.end for number, one in service.prices.prices.items()}
-        async with self._made(service, PRICE):
-            made = service.prices.create(price, self.now())
-            after = service.prices.prices
-            rows = [_row(service.name, one) for number, one in after.items() if before.get(number, 0) != one.end]
-            gone = [(service.name, PRICE, number) for number in before if number not in after]
-            if gone:
-                rows.append(("DELETE FROM se_item WHERE radio = ? AND kind = ? AND id = ?", gone))
-            await self._store.write(*rows)
+        try:
+            async with self._made(service, PRICE) as known:
+                made = service.prices.create(price, self.now())
+                rows = [one for number, one in service.prices.prices.items() if before.get(number, 0) != one.end]
+                await self._keep(service, *rows, before=known)
+        except BaseException:
+            for number, one in service.prices.prices.items():
+                one.end = before[number]
+            raise
         service.publish(made)
         self.changed(service.name, made, "created")
         return made
@@ -229,9 +237,9 @@ class SmartEnergy:
         """Have a message shown at every client."""
         self._need_time()
         service = self.service(radio)
-        async with self._made(service, MESSAGE):
+        async with self._made(service, MESSAGE) as before:
             made = service.messages.create(message, self.now(), self.longest_message(radio))
-            await self._keep(service, made)
+            await self._keep(service, made, before=before)
         service.publish(made)
         self.changed(service.name, made, "created")
         return made
@@ -251,19 +259,23 @@ class SmartEnergy:
     # -- on disk -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _made(self, service: EnergyService, kind: str) -> AsyncIterator[None]:
-        """What cannot be kept is not made."""
+    async def _made(self, service: EnergyService, kind: str) -> AsyncIterator[Collection[int]]:
+        """What cannot be kept is not made. Gives the numbers that there were."""
         before = dict(_table(service, kind))
         try:
-            yield
+            yield before.keys()
         except BaseException:
             table = _table(service, kind)
             table.clear()
             table.update(before)
             raise
 
-    async def _keep(self, service: EnergyService, item: Item) -> None:
-        await self._store.write(_row(service.name, item))
+    async def _keep(self, service: EnergyService, *items: Item, before: Collection[int] = ()) -> None:
+        """Of one kind; those of `before` that are not there any more are forgotten."""
+        kind = kind_of(items[0])
+        dropped = [number for number in before if number not in _table(service, kind)]
+        rows = [_row(service.name, item) for item in items]
+        await self._store.write(*rows, *([kept.gone(service.name, kind, dropped)] if dropped else []))
 
     def changed(self, radio: str, item: Item, what: str) -> None:
         """An item is not what it was: keep it, and tell everybody."""

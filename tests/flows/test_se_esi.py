@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_xbee_home import hub_on, name_of
 
-from hub.errors import InvalidError, RefusedError, UnsupportedError
+from hub.errors import InvalidError, RefusedError, StorageError, UnsupportedError
 from hub.events import SmartEnergyChanged
 from hub.hub import Hub
 from hub.smart_energy.drlc_server import ServerEvent
@@ -77,6 +77,15 @@ def event(hub: Hub, number: int = 1, minutes: int = 60, **more: object) -> LoadC
     return LoadControlEvent(**fields)  # type: ignore[arg-type]
 
 
+def price(number: int) -> PublishPrice:
+    return PublishPrice(
+        provider_id=1, rate_label="peak", issuer_event_id=number, current_time=0, unit_of_measure=0, currency=978,
+        price_trailing_digit_and_tier=0x41, number_of_price_tiers_and_register_tier=0x10, duration_min=60,
+        price=2500, alternate_cost_delivered=0xFFFFFFFF, alternate_cost_unit=0xFF,
+        alternate_cost_trailing_digit=0xFF, number_of_block_thresholds=0xFF, price_control=PriceControl.ACKNOWLEDGE,
+    )  # fmt: skip
+
+
 def statuses(made: ServerEvent, peer: Peer) -> list[EventStatus]:
     return [told.status for told in made.told.get(peer, [])]
 
@@ -111,14 +120,8 @@ async def test_prices_and_messages_are_shown_acknowledged_and_confirmed(tmp_path
     async with home(tmp_path, "display") as (hub, module):
         [display] = module.devices
         assert isinstance(display, Display)
-        price = PublishPrice(
-            provider_id=1, rate_label="peak", issuer_event_id=5, current_time=0, unit_of_measure=0, currency=978,
-            price_trailing_digit_and_tier=0x41, number_of_price_tiers_and_register_tier=0x10, duration_min=60,
-            price=2500, alternate_cost_delivered=0xFFFFFFFF, alternate_cost_unit=0xFF,
-            alternate_cost_trailing_digit=0xFF, number_of_block_thresholds=0xFF, price_control=PriceControl.ACKNOWLEDGE,
-        )  # fmt: skip
         hub.smart_energy.services["han"].version = hub.smart_energy.services["han"].version.__class__.V1_1
-        made = await hub.smart_energy.publish_price(None, price)
+        made = await hub.smart_energy.publish_price(None, price(5))
         await eventually(lambda: bool(made.acknowledged), 20)
         assert display.price.current is not None
         assert display.price.current.price.amount == 0.25
@@ -160,6 +163,41 @@ async def test_what_was_made_goes_on_after_a_restart_and_reaches_those_who_were_
             found, _ = await hub.smart_energy.cancel_all_events("han", CancelControl(0))
             assert [one.number for one in found] == [1]
             assert name_of(box) in {device.id for device in hub.devices.all()}
+
+
+async def test_what_takes_the_place_of_another_one_still_does_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.smart_energy.messages.MAX_MESSAGES", 2)
+    async with home(tmp_path) as (hub, _):
+        await hub.smart_energy.create_event(None, event(hub, 1))
+        await hub.smart_energy.create_event(None, event(hub, 2))
+        for number in (1, 2, 3):
+            sent = DisplayMessage(message_id=number, control=0, duration_min=10, message="Hello")
+            await hub.smart_energy.send_message(None, sent)
+    async with home(tmp_path) as (hub, _):
+        service = hub.smart_energy.services["han"]
+        assert service.drlc.events[1].superseded_by == 2
+        assert list(service.messages.messages) == [2, 3]
+
+
+async def test_what_cannot_be_kept_takes_the_place_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with home(tmp_path) as (hub, _):
+        service = hub.smart_energy.services["han"]
+        await hub.smart_energy.create_event(None, event(hub, 1))
+        first = await hub.smart_energy.publish_price(None, price(1))
+
+        async def full(*_: object) -> None:
+            raise StorageError("no space is left")
+
+        monkeypatch.setattr(hub.store, "write", full)
+        with pytest.raises(StorageError):
+            await hub.smart_energy.create_event(None, event(hub, 2))
+        with pytest.raises(StorageError):
+            await hub.smart_energy.publish_price(None, price(2))
+        assert [(one.number, one.superseded_by) for one in service.drlc.events.values()] == [(1, None)]
+        assert [(one.number, one.end) for one in service.prices.prices.values()] == [(1, first.end)]
+        assert first.end == first.start + 3600
 
 
 async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_silences_of_the_far_end_are_counted_and_make_it_inactive(tmp_path
         assert hub.devices.get(member.device_id).availability is Availability.AVAILABLE
         await hub.registry.set(TX_STATUS_TIMEOUT, 1)
         module.outcomes = [None]
-        with pytest.raises(NoReplyError, match="did not answer a transmission.* within 1 s"):
+        with pytest.raises(NoReplyError, match=r"did not answer a transmission.* within 1 s"):
             await ask(hub, member)
         assert member.failures - before == len(SILENCES) + 1
         assert hub.devices.get(member.device_id).availability is Availability.UNAVAILABLE
