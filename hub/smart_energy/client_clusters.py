@@ -16,8 +16,10 @@ from protocols.se import drlc, messaging, price
 from protocols.se.base import Commands, SeCommand, SeVersion
 from protocols.se.drlc import EventStatus
 from protocols.zcl.header import Direction, ZclHeader, unsupported_command
+from protocols.zcl.status import Status
 
 Now = Callable[[], int]
+"""The standard's time; 0 while the clock is not set."""
 
 
 class Heard(Protocol):
@@ -55,7 +57,11 @@ class _Client(ClusterServer):
         peer, found = peer_of(frame), None
         if header.manufacturer is None and header.direction is Direction.TO_CLIENT:
             found = self.COMMANDS.read(header.command, payload, to_server=False)
-        answer = self._take(found, peer, header.tsn) if found is not None and peer is not None else None
+        if found is None or peer is None:
+            return Answer(unsupported_command(header))
+        if not self._now():
+            return Answer(Status.FAILURE)  # it is asked for again as soon as there is a time
+        answer = self._take(found, peer, header.tsn)
         return Answer(unsupported_command(header)) if answer is None else answer
 
     def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:

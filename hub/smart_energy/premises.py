@@ -27,6 +27,7 @@ from hub.smart_energy.messages import ClientMessage, MessageClient
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import PriceClient
 from hub.smart_energy.utc import to_utc
+from hub.startup import TIME_IS_SET
 from hub.store import Store
 from hub.zigbee.member import Member
 from hub.zigbee.network import Network
@@ -65,11 +66,15 @@ class EnergyClient:
         draw: Callable[[int], int],
         version: SeVersion = SeVersion.V1_0,
     ) -> None:
-        """`changed(radio, kind, number, what)`: keep it and tell it. `draw(most)`: 0 to `most`, for randomisation."""
+        """`now`: the standard's time, 0 while the clock is not set. `draw(most)`: 0 to `most`, for randomisation.
+
+        `changed(radio, kind, number, what)`: keep it and tell it.
+        """
         self.name, self._now, self._spawn, self._changed, self.version = name, now, spawn, changed, version
         self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
         self.prices, self.messages = PriceClient(), MessageClient()
         self.network: Network | None = None
+        self._waits_for_time = False
         self._lanes: defaultdict[Peer, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def hosted(self, clusters: Iterable[int]) -> list[ClusterServer]:
@@ -110,6 +115,12 @@ class EnergyClient:
     def due(self) -> None:
         """Begin and end what is due."""
         now = self._now()
+        if not now:
+            self._waits_for_time = True
+            return
+        if self._waits_for_time:
+            self._waits_for_time = False
+            self.ask()
         self._told(self.drlc.due(now))
         if self.prices.due(now):
             for active in self.prices.active(now).values():
@@ -167,6 +178,11 @@ class EnergyClient:
         return known
 
     # -- out ----------------------------------------------------------------------------------------------------------
+
+    def ask(self) -> None:
+        """Ask everybody what there is: what came before the clock was set was not taken."""
+        for member in self.network.members.values() if self.network is not None else ():
+            self.came(member)
 
     def came(self, member: Member) -> None:
         """A device is there: its servers are asked what there is."""
@@ -277,8 +293,9 @@ class Premises:
         return found
 
     def now(self) -> int:
-        """The standard's time."""
-        return to_utc(self._clock.now())
+        """The standard's time; 0 while the clock is not set."""
+        now = self._clock.now()
+        return to_utc(now) if now >= TIME_IS_SET else 0
 
     def changed(self, radio: str, kind: str, number: int, what: str) -> None:
         """Something is not what it was: keep it, and tell everybody."""
