@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hub.schedule import Schedule
@@ -210,6 +210,9 @@ class DrlcClient:
         if known is not None:
             if issuer in known.issuers:
                 return Taken(Status.DUPLICATE_EXISTS)
+            if replace(known.event, start_time=event.start_time) != event:
+                # Another one's, by chance with the same number: it cannot be told apart from the first.
+                return self._refused(event.issuer_event_id, issuer, EventStatus.REJECTED, now, event)
             known.issuers.append(issuer)
             return Taken(reports=(self._report(known, EventStatus.RECEIVED, now, to=issuer, answers=True),))
         if len(self.events) >= policy.capacity:
@@ -258,7 +261,7 @@ class DrlcClient:
         if not cancel.device_class & self.policy.device_class:
             return Taken()
         known = self.events.get(number)
-        if known is None:
+        if known is None or issuer not in known.issuers:
             return self._refused(number, issuer, EventStatus.REJECTED_UNDEFINED, now)
         if not cancel.device_class & known.classes or not _same_group(
             cancel.utility_enrollment_group, known.event.utility_enrollment_group

@@ -1,4 +1,4 @@
-"""What each field of a load control event may be (Smart Energy profile 1.1b, D.2.3.1.1), for both sides."""
+"""What each field of a load control event may be (Smart Energy profile 1.1b, D.2.2.3.1), for both sides."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The server of Demand Response and Load Control: events that were made here, who has them, what they report. Pure.
 
-Smart Energy profile 1.1b, D.2.3; the gateway manual, SE Server Clusters. Events are unicast to every client, and again
+Smart Energy profile 1.1b, D.2.2; the gateway manual, SE Server Clusters. Events are unicast to every client, and again
 to those that come back; a client may get one twice. Their reports make a matrix of events, clients and statuses.
 """
 

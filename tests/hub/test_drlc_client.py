@@ -108,6 +108,18 @@ def test_an_event_that_came_already_is_a_duplicate_and_one_of_another_esi_is_rep
     assert [report.issuer for report in at.due(T + HOUR)] == [ESI, OTHER]
 
 
+def test_an_event_is_its_issuers() -> None:
+    at = client()
+    at.receive(event(), ESI, T)
+    cancel = CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.WATER_HEATER)
+    refused = at.cancel(cancel, OTHER, T)
+    assert [(one.issuer, one.status.status) for one in refused.reports] == [(OTHER, S.REJECTED_UNDEFINED)]
+    another = at.receive(event(minutes=30, duty_cycle=0), OTHER, T)
+    assert [(one.issuer, one.status.status) for one in another.reports] == [(OTHER, S.REJECTED)]
+    assert at.events[1].issuers == [ESI]
+    assert said(at.cancel(cancel, ESI, T).reports) == [(1, S.CANCELLED)]
+
+
 def test_a_full_client_refuses() -> None:
     at = client(capacity=1)
     at.receive(event(1), ESI, T)
@@ -373,3 +385,40 @@ def test_a_week_of_random_events_ends_with_every_event_told_to_its_end() -> None
         assert heard[-1] in last
         assert sum(status in last for status in heard) == 1
         assert heard.count(S.STARTED) <= 1
+
+
+def test_an_event_that_came_late_keeps_its_end() -> None:
+    at = client()
+    taken = at.receive(event(start=T - HOUR // 2), ESI, T)
+    assert said(taken.reports) == [(1, S.RECEIVED), (1, S.STARTED)]
+    assert run(at, T, T + HOUR) == [(HOUR // 2, 1, S.COMPLETED)]
+
+
+@pytest.mark.parametrize("before_start", [True, False])
+def test_an_event_is_cancelled_although_somebody_has_opted_out(before_start: bool) -> None:
+    at = client()
+    at.receive(event(), ESI, T)
+    now = T if before_start else T + HOUR
+    at.due(now)
+    at.opt_out(1, now)
+    cancel = CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.WATER_HEATER)
+    assert said(at.cancel(cancel, ESI, now).reports) == [(1, S.CANCELLED)]
+
+
+@pytest.mark.parametrize("level", [Criticality(level) for level in range(1, 16)])
+def test_levels_7_to_9_are_mandatory_and_no_others(level: Criticality) -> None:
+    at = client()
+    at.receive(event(criticality=level), ESI, T)
+    if level in (7, 8, 9):
+        with pytest.raises(PermissionError):
+            at.opt_out(1, T)
+    else:
+        assert at.opt_out(1, T) == []
+        assert at.events[1].is_out
+
+
+def test_criticality_does_not_decide_between_events_that_overlap() -> None:
+    at = client()
+    at.receive(event(1, criticality=Criticality.EMERGENCY), ESI, T)
+    taken = at.receive(event(2, criticality=Criticality.GREEN), ESI, T)
+    assert said(taken.reports) == [(2, S.RECEIVED), (1, S.SUPERSEDED)]
