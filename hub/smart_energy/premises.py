@@ -46,6 +46,8 @@ LOOK_S = 1.0
 """How often it is looked at what begins and ends."""
 PAUSES_S: Final = (5.0, 30.0, 120.0)
 """Before a report is sent again that was not delivered."""
+STORM_S = 5.0
+"""A report that answers nothing waits for up to so long, drawn for each: events begin and end everywhere at once."""
 ALL = 0
 """In requests for scheduled events and prices: all there are."""
 _KEPT = "_client"
@@ -71,6 +73,7 @@ class EnergyClient:
         `changed(radio, kind, number, what)`: keep it and tell it.
         """
         self.name, self._now, self._spawn, self._changed, self.version = name, now, spawn, changed, version
+        self._draw = draw
         self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
         self.prices, self.messages = PriceClient(), MessageClient()
         self.network: Network | None = None
@@ -95,7 +98,8 @@ class EnergyClient:
 
     def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
         """Tell an issuer; again, and again, where it does not hear."""
-        work = self._tell(report, issuer, tsn, PAUSES_S)
+        wait_s = 0.0 if tsn is not None else self._draw(round(1000 * STORM_S)) / 1000
+        work = self._tell(report, issuer, tsn, PAUSES_S, wait_s)
         self._spawn(work, f"report of event {report.issuer_event_id} to {issuer}")
 
     def event_changed(self, number: int, status: EventStatus | None) -> None:
@@ -204,10 +208,16 @@ class EnergyClient:
                     self._spawn(self._tell(question, peer), f"{type(question).__name__} to {peer}")
 
     async def _tell(
-        self, command: SeCommand, server: Peer, tsn: int | None = None, pauses: Iterable[float] = ()
+        self,
+        command: SeCommand,
+        server: Peer,
+        tsn: int | None = None,
+        pauses: Iterable[float] = (),
+        wait_s: float = 0.0,
     ) -> None:
         """One after another, for each server; `tsn`: of the command that this answers."""
         async with self._lanes[server]:
+            await asyncio.sleep(wait_s)
             for pause in (*pauses, None):
                 try:
                     await self._send(command, server, tsn)

@@ -41,6 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
     monkeypatch.setattr("radios.xbee.router.LOOK_S", 0.1)
     monkeypatch.setattr("hub.smart_energy.premises.LOOK_S", 0.1)
+    monkeypatch.setattr("hub.smart_energy.premises.STORM_S", 0.2)
     monkeypatch.setattr("hub.smart_energy.premises.PAUSES_S", (0.3, 0.3, 0.3))
 
 

@@ -132,3 +132,19 @@ def test_an_event_that_is_over_is_nobodys() -> None:
     assert client.changes[-1] == ("drlc", 1, "completed")
     with pytest.raises(NotFoundError):
         client.ours.opt_out(1)
+
+
+async def test_reports_that_answer_nothing_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, waits = Client(), []
+    monkeypatch.setattr("hub.smart_energy.premises.PAUSES_S", ())
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("hub.smart_energy.premises.asyncio.sleep", sleep)
+    works: list[Coroutine[None, None, None]] = []
+    client.ours._spawn = lambda work, _label: works.append(work)
+    client.hear(event())
+    for work in works:
+        await work
+    assert waits == [0.0, 2.5]  # received, then started
