@@ -37,7 +37,6 @@ from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
 from hub.zigbee.link_keys import LinkKeys
-from hub.zigbee.member import Member
 from hub.zigbee.remote_attributes import RemoteAttributes
 from hub.zigbee.roles import role_of
 from hub.zigbee.servers.base import ClusterServer
@@ -166,12 +165,9 @@ class Hub:
         for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT):
             self.registry.watch(name, self.network_setup.settings_changed)
         self.at_commands = AtCommands(self.networks.network)
-
-        def member(device_id: str) -> Member | None:
-            return next((one for one in self.household.members.values() if one.device_id == device_id), None)
-
-        self.smart_energy = SmartEnergy(services, self.networks.network, member, self.store, self.bus, self.clock)
-        self.premises = Premises(clients, self.networks.network, member, self.store, self.bus, self.clock)
+        find = self.household.find
+        self.smart_energy = SmartEnergy(services, self.networks.network, find, self.store, self.bus, self.clock)
+        self.premises = Premises(clients, self.networks.network, find, self.store, self.bus, self.clock)
         self.certificates = Certificates(self.networks.network, self.networks.changed)
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
@@ -270,6 +266,7 @@ class Hub:
         self.energy.persist()
         self.household.persist()
         self.smart_energy.persist()
+        self.premises.persist()
         for task in (*self._services, *self._commands, *self._chores):
             task.cancel()
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.smart_energy import kept
-from hub.smart_energy.service import DRLC, MESSAGE, PRICE
+from hub.smart_energy.kept import DRLC, MESSAGE, PRICE
 from hub.smart_energy.utc import from_utc, to_utc
 from hub.zone import local_zone
 from protocols.se.drlc import PUNCTUAL, Criticality, DeviceClass, LoadControlEvent

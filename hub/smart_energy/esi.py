@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 
 from hub.errors import HubError
 from hub.smart_energy.drlc_server import DrlcServer, ServerEvent
@@ -27,8 +26,6 @@ from protocols.zcl.header import Direction, FrameType, ZclHeader
 from radios.api import RadioError
 
 log = logging.getLogger(__name__)
-
-CLUSTERS = (price.CLUSTER, drlc.CLUSTER, messaging.CLUSTER)
 
 
 class EnergyService:
@@ -124,14 +121,13 @@ class EnergyService:
             self._send_soon(member, peer, None, command)
         return len(found)
 
-    def begin(self) -> int | None:
-        """Prices that hold from now on are published again; when the next ones do, by the standard's time."""
+    def begin(self) -> None:
+        """Prices that hold from now on are published again."""
         now = self._now()
         for item in self.prices.begun(now):
             if item.start < now or item.price.start_time:
                 self.publish(item)
             self._changed(self.name, item, "active")
-        return self.prices.next_time(now)
 
     def _send_soon(self, member: Member, peer: Peer, item: Item | None, command: SeCommand) -> None:
         self._spawn(self._send(member, peer, item, command), f"{type(command).__name__} to {peer}")
@@ -144,7 +140,7 @@ class EnergyService:
         header = ZclHeader(FrameType.CLUSTER, Direction.TO_CLIENT, tsn, command.COMMAND, True)
         frame = network.frame(member, peer.endpoint, command.CLUSTER, header, command.cut(self.version).encode())
         try:
-            await network.send(member, replace(frame, profile=Profile.SMART_ENERGY))
+            await network.send(member, frame)
         except (RadioError, HubError) as error:
             log.info("%s: %s was not delivered to %s: %s", self.name, type(command).__name__, peer, error)
             return

@@ -16,6 +16,9 @@ from protocols.se.drlc import DeviceClass, EventStatus, LoadControlEvent
 from protocols.se.messaging import DisplayMessage
 from protocols.se.price import PublishPrice
 
+DRLC, PRICE, MESSAGE = "drlc", "price", "message"
+"""Kinds of items."""
+
 Item = ServerEvent | ServerPrice | ServerMessage
 T = TypeVar("T")
 _State = Mapping[str, Any]
@@ -110,6 +113,16 @@ def message_from(text: str) -> ServerMessage:
         )
 
     return _read(text, made)
+
+
+def kind_of(item: Item) -> str:
+    """Which kind an item is of."""
+    return DRLC if isinstance(item, ServerEvent) else PRICE if isinstance(item, ServerPrice) else MESSAGE
+
+
+def row(radio: str, kind: str, number: int, state: str) -> Statement:
+    """Keep a state in place of the one before."""
+    return "INSERT OR REPLACE INTO se_item (radio, kind, id, state) VALUES (?, ?, ?, ?)", [(radio, kind, number, state)]
 
 
 def gone(radio: str, kind: str, numbers: Iterable[int]) -> Statement:

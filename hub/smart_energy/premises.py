@@ -8,21 +8,21 @@ Clusters). Reports of an event go to their issuer in order, and are sent again w
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.errors import HubError, InvalidError, NotFoundError, RefusedError, UnsupportedError
+from hub.errors import HubError, NotFoundError, RefusedError
 from hub.events import SmartEnergyChanged
-from hub.smart_energy import kept_client
+from hub.smart_energy import kept, kept_client
 from hub.smart_energy.arrivals import arrivals
+from hub.smart_energy.chosen import chosen
 from hub.smart_energy.client_clusters import DrlcClientCluster, MessagingClientCluster, PriceClientCluster
 from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, DrlcPolicy, Report, State
+from hub.smart_energy.kept import DRLC, MESSAGE, PRICE
 from hub.smart_energy.messages import ClientMessage, MessageClient
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import PriceClient
@@ -41,7 +41,6 @@ from radios.api import RadioError
 
 log = logging.getLogger(__name__)
 
-DRLC, PRICE, MESSAGE = "drlc", "price", "message"
 LOOK_S = 1.0
 """How often it is looked at what begins and ends."""
 PAUSES_S: Final = (5.0, 30.0, 120.0)
@@ -235,8 +234,10 @@ class EnergyClient:
         number = self.network.conversations.next_tsn() if tsn is None else tsn
         header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, number, command.COMMAND, tsn is not None)
         payload = command.cut(self.version).encode()
-        frame = self.network.frame(member, server.endpoint, command.CLUSTER, header, payload)
-        await self.network.send(member, replace(frame, profile=Profile.SMART_ENERGY))
+        frame = self.network.frame(
+            member, server.endpoint, command.CLUSTER, header, payload, profile=Profile.SMART_ENERGY
+        )
+        await self.network.send(member, frame)
 
 
 class Premises:
@@ -246,14 +247,16 @@ class Premises:
         self,
         clients: Mapping[str, EnergyClient],
         network: Callable[[str], Network],
-        member: Callable[[str], Member | None],
+        find: Callable[[str], Member | None],
         store: Store,
         bus: Bus,
         clock: Clock,
     ) -> None:
-        """`network(radio)` raises `NotFoundError`; `member(device id)`."""
-        self.clients, self._network, self._member = clients, network, member
+        """`network(radio)` raises `NotFoundError`; `find(device id)`."""
+        self.clients, self._network, self._find = clients, network, find
         self._store, self._bus, self._clock = store, bus, clock
+        self._stale: set[tuple[str, str]] = set()
+        """Radio and kind of what is not on disk as it is now."""
 
     async def load(self) -> None:
         """Read back what had come before the last stop."""
@@ -281,26 +284,17 @@ class Premises:
             await asyncio.sleep(LOOK_S)
             for client in self.clients.values():
                 client.due()
+            self.persist()
 
     async def _watch_devices(self) -> None:
-        async for device_id in arrivals(self._bus):
-            member = self._member(device_id)
-            if member is not None and member.radio in self.clients:
+        async for member in arrivals(self._bus, self._find):
+            if member.radio in self.clients:
                 self.clients[member.radio].came(member)
 
     def client(self, radio: str | None) -> EnergyClient:
         """Our clients on a network; on the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
-        if radio is None:
-            if len(self.clients) == 1:
-                return next(iter(self.clients.values()))
-            if not self.clients:
-                raise UnsupportedError("no energy service interface sends us events: that takes hub.role aux_gateway")
-            raise InvalidError("radio", "missing", f"one of {', '.join(self.clients)}")
-        found = self.clients.get(radio)
-        if found is None:
-            near = tuple(difflib.get_close_matches(radio, self.clients, 3))
-            raise NotFoundError("network of an energy service interface", radio, near)
-        return found
+        none = "no energy service interface sends us events: that takes hub.role aux_gateway"
+        return chosen(radio, self.clients, list(self.clients), "network of an energy service interface", none)
 
     def now(self) -> int:
         """The standard's time; 0 while the clock is not set."""
@@ -309,11 +303,15 @@ class Premises:
 
     def changed(self, radio: str, kind: str, number: int, what: str) -> None:
         """Something is not what it was: keep it, and tell everybody."""
-        state = kept_client.to_text(self.clients[radio].kept[kind])
-        self._store.append(
-            (
-                "INSERT OR REPLACE INTO se_item (radio, kind, id, state) VALUES (?, ?, ?, ?)",
-                [(radio, kind + _KEPT, 0, state)],
-            )
-        )
+        self._stale.add((radio, kind))
         self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kind, number, what))
+
+    def persist(self) -> None:
+        """Let what has changed join the next batch: all that a client has, once, however much of it has changed."""
+        rows = [
+            kept.row(radio, kind + _KEPT, 0, kept_client.to_text(self.clients[radio].kept[kind]))
+            for radio, kind in sorted(self._stale)
+        ]
+        self._stale.clear()
+        if rows:
+            self._store.append(*rows)

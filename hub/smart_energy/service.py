@@ -7,20 +7,22 @@ goes on: valid items are sent to clients that have not got them.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from copy import copy
+from dataclasses import fields
+from typing import TypeVar
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.errors import InvalidError, NotFoundError, UnavailableError, UnsupportedError
+from hub.errors import NotFoundError, UnavailableError, UnsupportedError
 from hub.events import SmartEnergyChanged
 from hub.smart_energy import kept
 from hub.smart_energy.arrivals import arrivals
+from hub.smart_energy.chosen import chosen
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.esi import EnergyService
-from hub.smart_energy.kept import Item
+from hub.smart_energy.kept import DRLC, MESSAGE, PRICE, Item
 from hub.smart_energy.messages import OVERHEAD, ServerMessage
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_server import ServerPrice
@@ -41,12 +43,12 @@ from protocols.se.price import PublishPrice
 
 log = logging.getLogger(__name__)
 
-DRLC, PRICE, MESSAGE = "drlc", "price", "message"
 LOOK_S = 1.0
 """How often prices are looked at that begin."""
 SAFE_PAYLOAD = 76
 """Of a radio that is not there: what fits one packet anywhere."""
 
+Made = TypeVar("Made", ServerEvent, ServerPrice, ServerMessage)
 Spawn = Callable[[Coroutine[None, None, None], str], object]
 
 
@@ -57,13 +59,13 @@ class SmartEnergy:
         self,
         services: Mapping[str, EnergyService],
         network: Callable[[str], Network],
-        member: Callable[[str], Member | None],
+        find: Callable[[str], Member | None],
         store: Store,
         bus: Bus,
         clock: Clock,
     ) -> None:
-        """`network(radio)` raises `NotFoundError`; `member(device id)`."""
-        self.services, self._network, self._member = services, network, member
+        """`network(radio)` raises `NotFoundError`; `find(device id)`."""
+        self.services, self._network, self._find = services, network, find
         self._store, self._bus, self._clock = store, bus, clock
         self._stale: dict[tuple[str, str, int], Item] = {}
         """What is not on disk as it is now."""
@@ -106,9 +108,8 @@ class SmartEnergy:
                 service.begin()
 
     async def _watch_devices(self) -> None:
-        async for device_id in arrivals(self._bus):
-            member = self._member(device_id)
-            if member is not None and member.radio in self.services:
+        async for member in arrivals(self._bus, self._find):
+            if member.radio in self.services:
                 self.services[member.radio].came(member)
 
     # -- what is there -----------------------------------------------------------------------------------------------
@@ -120,17 +121,9 @@ class SmartEnergy:
     def service(self, radio: str | None) -> EnergyService:
         """The network that is meant; the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
         able = self.able()
-        if radio is None:
-            if len(able) == 1:
-                return self.services[able[0]]
-            if not able:
-                raise UnsupportedError("no radio of this hub serves Smart Energy devices: that takes APS encryption")
-            raise InvalidError("radio", "missing", f"one of {', '.join(able)}")
-        found = self.services.get(radio)
-        if found is None:
-            near = tuple(difflib.get_close_matches(radio, self.services, 3))
-            raise NotFoundError("Smart Energy network", radio, near)
-        if radio not in able:
+        none = "no radio of this hub serves Smart Energy devices: that takes APS encryption"
+        found = chosen(radio, self.services, able, "Smart Energy network", none)
+        if found.name not in able:
             raise UnsupportedError(f"{radio!r} cannot encrypt for single devices, which Smart Energy takes")
         return found
 
@@ -157,19 +150,7 @@ class SmartEnergy:
         """Make a load control event and send it to every client."""
         self._need_time()
         service = self.service(radio)
-        taken: list[ServerEvent] = []
-        try:
-            async with self._made(service, DRLC) as before:
-                made = service.drlc.create(event, self.now())
-                taken = [one for one in service.drlc.events.values() if one.superseded_by == made.number]
-                await self._keep(service, made, *taken, before=before)
-        except BaseException:
-            for one in taken:
-                one.superseded_by = None
-            raise
-        service.publish(made)
-        self.changed(service.name, made, "created")
-        return made
+        return await self._make(service, service.drlc.events, lambda: service.drlc.create(event, self.now()))
 
     def event(self, radio: str | None, number: int) -> ServerEvent:
         """One event. Raises `NotFoundError`."""
@@ -203,19 +184,7 @@ class SmartEnergy:
         """Publish a price to every client."""
         self._need_time()
         service = self.service(radio)
-        before = {number: one.end for number, one in service.prices.prices.items()}
-        try:
-            async with self._made(service, PRICE) as known:
-                made = service.prices.create(price, self.now())
-                rows = [one for number, one in service.prices.prices.items() if before.get(number, 0) != one.end]
-                await self._keep(service, *rows, before=known)
-        except BaseException:
-            for number, one in service.prices.prices.items():
-                one.end = before[number]
-            raise
-        service.publish(made)
-        self.changed(service.name, made, "created")
-        return made
+        return await self._make(service, service.prices.prices, lambda: service.prices.create(price, self.now()))
 
     async def cancel_all_prices(self, radio: str | None) -> int:
         """Forget all prices: here alone, since there is no command that takes a price back; how many those were."""
@@ -237,12 +206,10 @@ class SmartEnergy:
         """Have a message shown at every client."""
         self._need_time()
         service = self.service(radio)
-        async with self._made(service, MESSAGE) as before:
-            made = service.messages.create(message, self.now(), self.longest_message(radio))
-            await self._keep(service, made, before=before)
-        service.publish(made)
-        self.changed(service.name, made, "created")
-        return made
+        longest = self.longest_message(radio)
+        return await self._make(
+            service, service.messages.messages, lambda: service.messages.create(message, self.now(), longest)
+        )
 
     async def cancel_message(
         self, radio: str | None, number: int, *, confirm: bool
@@ -258,30 +225,42 @@ class SmartEnergy:
 
     # -- on disk -----------------------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _made(self, service: EnergyService, kind: str) -> AsyncIterator[Collection[int]]:
-        """What cannot be kept is not made. Gives the numbers that there were."""
-        before = dict(_table(service, kind))
-        try:
-            yield before.keys()
-        except BaseException:
-            table = _table(service, kind)
-            table.clear()
-            table.update(before)
-            raise
+    async def _make(self, service: EnergyService, table: dict[int, Made], create: Callable[[], Made]) -> Made:
+        """Make an item, send it to every client, and tell everybody. What cannot be kept is not made.
 
-    async def _keep(self, service: EnergyService, *items: Item, before: Collection[int] = ()) -> None:
-        """Of one kind; those of `before` that are not there any more are forgotten."""
-        kind = kind_of(items[0])
-        dropped = [number for number in before if number not in _table(service, kind)]
-        rows = [_row(service.name, item) for item in items]
-        await self._store.write(*rows, *([kept.gone(service.name, kind, dropped)] if dropped else []))
+        What that changes of others in the table is kept with it, and what gives way to it is forgotten with it.
+        """
+        before = {number: (one, copy(one)) for number, one in table.items()}
+        changed: dict[int, Made] = {}
+        try:
+            made = create()
+            changed = {n: one for n, one in table.items() if n not in before or one != before[n][1]}
+            dropped = sorted(before.keys() - table.keys())
+            rows = [_row(service.name, one) for one in changed.values()]
+            if dropped:
+                rows.append(kept.gone(service.name, kept.kind_of(made), dropped))
+            await self._store.write(*rows)
+        except BaseException:
+            meanwhile = {n: one for n, one in table.items() if n not in before and n not in changed}
+            table.clear()
+            table.update({number: one for number, (one, _) in before.items()} | meanwhile)
+            for number in changed.keys() & before.keys():
+                one, was = before[number]
+                for field in fields(was):
+                    setattr(one, field.name, getattr(was, field.name))
+            raise
+        service.publish(made)
+        self.changed(service.name, made, "created")
+        return made
+
+    async def _keep(self, service: EnergyService, item: Item) -> None:
+        await self._store.write(_row(service.name, item))
 
     def changed(self, radio: str, item: Item, what: str) -> None:
         """An item is not what it was: keep it, and tell everybody."""
         if what not in ("created", "cancelled"):
-            self._stale[radio, kind_of(item), item.number] = item
-        self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kind_of(item), item.number, what))
+            self._stale[radio, kept.kind_of(item), item.number] = item
+        self._bus.publish(SmartEnergyChanged(self._clock.now(), radio, kept.kind_of(item), item.number, what))
 
     def persist(self) -> None:
         """Let what has changed join the next batch: each item once, however many clients have told something of it."""
@@ -301,11 +280,6 @@ class SmartEnergy:
         )
 
 
-def kind_of(item: Item) -> str:
-    """Which kind an item is of."""
-    return DRLC if isinstance(item, ServerEvent) else PRICE if isinstance(item, ServerPrice) else MESSAGE
-
-
 def _table(service: EnergyService, kind: str) -> dict[int, Item]:
     tables: Mapping[str, object] = {
         DRLC: service.drlc.events,
@@ -316,7 +290,4 @@ def _table(service: EnergyService, kind: str) -> dict[int, Item]:
 
 
 def _row(radio: str, item: Item) -> Statement:
-    return (
-        "INSERT OR REPLACE INTO se_item (radio, kind, id, state) VALUES (?, ?, ?, ?)",
-        [(radio, kind_of(item), item.number, kept.to_text(item))],
-    )
+    return kept.row(radio, kept.kind_of(item), item.number, kept.to_text(item))

@@ -32,8 +32,8 @@ from hub.zigbee.interview import Interview
 from hub.zigbee.listener import Taken
 from hub.zigbee.local import OurSide, Recognised
 from hub.zigbee.meaning import Meaning
-from hub.zigbee.member import Member, attributes_from_rows, attributes_to_rows, device_id_of, from_row, to_row
-from hub.zigbee.model import AttributeValue, InterviewStep, ReportingRow, Side, StepState
+from hub.zigbee.member import Member, attributes_from_rows, attributes_to_rows, device_id_of, from_row, ieee_of, to_row
+from hub.zigbee.model import DEVICE_PREFIX, AttributeValue, InterviewStep, ReportingRow, Side, StepState
 from hub.zigbee.network import Network
 from hub.zigbee.presence import Presence, silence_allowed_s
 from hub.zigbee.reporting import ReportKeeper
@@ -287,6 +287,10 @@ class Household:
         self.start_interview(member, again=True)
 
     # -- members -------------------------------------------------------------------------------------------------
+
+    def find(self, device_id: str) -> Member | None:
+        """The Zigbee device with an id of the device list; None for other devices too."""
+        return self.members.get(ieee_of(device_id)) if device_id.startswith(DEVICE_PREFIX) else None
 
     def network_of(self, member: Member) -> Network | None:
         """The network of a member; None if its radio is not configured any more."""

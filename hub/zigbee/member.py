@@ -42,6 +42,11 @@ def device_id_of(ieee: Eui64) -> str:
     return f"{DEVICE_PREFIX}{ieee}"
 
 
+def ieee_of(device_id: str) -> Eui64:
+    """The extended address in a device id. Raises `RangeError`."""
+    return Eui64.parse(device_id.removeprefix(DEVICE_PREFIX))
+
+
 @dataclass(slots=True)
 class Member:
     """A device of a network."""
@@ -245,7 +250,7 @@ def to_row(member: Member) -> Statement:
 def from_row(device_id: str, radio: str, short: int | None, text: str) -> Member:
     """A member as it was kept. Raises `ValueError`, `KeyError` or `CodecError` for a state that is not ours."""
     state = json.loads(text)
-    member = Member(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)), radio, short)
+    member = Member(ieee_of(device_id), radio, short)
     member.added_by_hand = bool(state["added_by_hand"])
     if state["node"] is not None:
         member.node = zdo.NodeDescriptor.decode(bytes.fromhex(state["node"]))

@@ -410,11 +410,10 @@ class Network:
         header: ZclHeader,
         payload: bytes,
         security: Security | None = None,
+        profile: int | None = None,
     ) -> ApsFrame:
-        """A ZCL frame for an endpoint of a device; encrypted for it alone where its profile wants that."""
-        profile = member.profile(endpoint)
-        if profile is None:
-            profile = Profile.HOME_AUTOMATION
+        """A ZCL frame for a device's endpoint, of its own profile if none is said; encrypted where that wants it."""
+        profile = profile or member.profile(endpoint) or Profile.HOME_AUTOMATION
         return ApsFrame(
             profile=profile,
             cluster=cluster,

@@ -368,7 +368,7 @@ class Networks:
         device = self._devices.get(device_id)
         if not device_id.startswith(DEVICE_PREFIX):
             raise UnsupportedError(f"{device.name} is not a Zigbee device: it has no endpoints and clusters")
-        member = self._household.members.get(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)))
+        member = self._household.find(device_id)
         if member is None:
             raise UnavailableError(f"{device.name} is known by name only: join it again")
         return member
@@ -396,7 +396,7 @@ class Networks:
         On the network of another trust centre devices are only forgotten: it is not for us to send them away.
         """
         device = self._devices.get(device_id)
-        member = self._household.members.get(Eui64.parse(device_id.removeprefix(DEVICE_PREFIX)))
+        member = self._household.find(device_id)
         if member is not None:
             network = self._household.network_of(member)
             if network is not None and not network.is_coordinator:
