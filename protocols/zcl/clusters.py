@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - a table: one row, one line
 """The clusters that a home-energy hub meets, as rows (ZCL8; Smart Energy profile 1.1b for 0x0702, 0x0B01; Xiaomi's own).
 
+Those of Smart Energy beside Metering are in `se_rows`.
+
 `cluster(id)` reads a cluster's rows once; names of clusters that have no rows here are in `OTHER_NAMES`.
 """
 
@@ -12,6 +14,7 @@ from functools import cache
 
 from protocols.errors import RangeError
 from protocols.zcl.definition import AttributeDef, ClusterDef, read_rows
+from protocols.zcl.se_rows import SE_ROWS
 
 BASIC, POWER_CONFIGURATION, DEVICE_TEMPERATURE, IDENTIFY = 0x0000, 0x0001, 0x0002, 0x0003
 GROUPS, SCENES, ON_OFF, ON_OFF_SWITCH_CONFIGURATION, LEVEL, ALARMS, TIME = 0x0004, 0x0005, 0x0006, 0x0007, 8, 9, 0x000A
@@ -679,6 +682,7 @@ _ROWS: Mapping[int, tuple[str, str]] = {
         0xfffd cluster_revision uint16 r
         """,
     ),
+    **SE_ROWS,
 }
 
 OTHER_NAMES: Mapping[int, str] = {
@@ -691,10 +695,8 @@ OTHER_NAMES: Mapping[int, str] = {
     0x0203: "dehumidification", 0x0300: "colour", 0x0301: "ballast_configuration", 0x0401: "illuminance_level",
     0x0404: "flow", 0x0407: "leaf_wetness", 0x0408: "soil_moisture", 0x0409: "ph", 0x040A: "conductivity",
     0x040B: "wind_speed", 0x040C: "carbon_monoxide", 0x040D: "carbon_dioxide", 0x042A: "pm25", 0x0501: "ias_ace",
-    0x0502: "ias_warning", 0x0600: "generic_tunnel", PRICE: "price", DEMAND_RESPONSE: "demand_response",
-    MESSAGING: "messaging", 0x0704: "tunneling", 0x0705: "prepayment", 0x0706: "energy_management", 0x0707: "calendar",
-    0x0708: "device_management", 0x0709: "events", 0x070A: "mdu_pairing", KEY_ESTABLISHMENT: "key_establishment",
-    0x0900: "information", 0x0B00: "appliance_identification", 0x0B02: "appliance_events",
+    0x0502: "ias_warning", 0x0600: "generic_tunnel", 0x0706: "energy_management", 0x0707: "calendar",
+    0x0708: "device_management", 0x0709: "events", 0x070A: "mdu_pairing", 0x0900: "information", 0x0B00: "appliance_identification", 0x0B02: "appliance_events",
     0x0B03: "appliance_statistics", 0x1000: "touchlink",
 }  # fmt: skip
 """Clusters of ZCL8 and Smart Energy that have no rows here (yet)."""

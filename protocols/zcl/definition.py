@@ -6,13 +6,15 @@
 
 An attribute row is id, name, data type, access (r read, w write, p reportable, s scene) and then options: `unit=`,
 `values=` (an enumeration: 0:off,1:on) or `bits=` (a bitmap: 0:low_battery), `range=`, `scale=` (to multiply by),
-`mfr=` (manufacturer code). Rows behind `client:` are the client side's. Commands: `>` to the server, `<` to the
-client, then id, name and fields; `?` behind a field's name: an optional tail.
+`mfr=` (manufacturer code). A row with `n=1..15` stands for as many, ids `step=` (1) apart, with the number for `{n}` in
+the name; `t=1..15` for as many again, 16 apart, with `{t}`. Rows behind `client:` are the client side's.
+
+Commands: `>` to the server, `<` to the client, then id, name and fields; `?` behind a field's name: an optional tail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -98,8 +100,8 @@ def read_rows(cluster: int, name: str, rows: str) -> ClusterDef:
             described = tuple(_field(word) for word in words[3:])
             commands.append(CommandDef(int(words[1], 16), words[2], words[0] == ">", described))
         else:
-            row = _attribute(words)
-            table[row.id, row.manufacturer] = row
+            for row in _attributes(words):
+                table[row.id, row.manufacturer] = row
     return ClusterDef(cluster, name, server, client, tuple(commands))
 
 
@@ -110,8 +112,27 @@ def _field(word: str) -> tuple[str, str]:
     return name, kind
 
 
-def _attribute(words: list[str]) -> AttributeDef:
+TIER_STEP = 0x10
+"""From one tier to the next (SE 1.2, D.4.2.2)."""
+
+
+def _attributes(words: list[str]) -> Iterator[AttributeDef]:
+    """The attributes of a row: one, or as many as it stands for."""
     options = dict(word.partition("=")[::2] for word in words[4:])
+    row = _attribute(words, options)
+    step = int(options.get("step", 1))
+    for tier, tier_number in enumerate(_numbers(options.get("t", ""))):
+        for place, number in enumerate(_numbers(options.get("n", ""))):
+            name = row.name.replace("{t}", tier_number).replace("{n}", number)
+            yield row._replace(id=row.id + TIER_STEP * tier + step * place, name=name)
+
+
+def _numbers(span: str) -> list[str]:
+    first, _, last = span.partition("..")
+    return [str(number) for number in range(int(first), int(last) + 1)] if span else [""]
+
+
+def _attribute(words: list[str], options: Mapping[str, str]) -> AttributeDef:
     names = options.get("values") or options.get("bits") or ""
     values = {int(number, 0): text for number, _, text in (pair.partition(":") for pair in names.split(",") if pair)}
     low, _, high = options.get("range", "").partition("..")
