@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+NTP_LOOK_S = 60.0
+"""How often it is looked whether the machine's clock follows NTP."""
+TIME_ERROR = 5
+"""What adjtimex(2) answers while nothing keeps the clock right: 16 s of error or a daemon that says so."""
+_TIMEX_BYTES = 512
+"""More than struct timex has on any machine; all zero it changes nothing."""
+
+
+def kernel_follows_ntp() -> bool:
+    """Whether a daemon of the machine keeps its clock right, as adjtimex(2) tells; False where it cannot be told."""
+    import ctypes
+
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    except (OSError, AttributeError):
+        return False
+    return bool(0 <= state < TIME_ERROR)
 
 
 class Clock(Protocol):
@@ -18,9 +37,19 @@ class Clock(Protocol):
         """Seconds from an unknown start; never steps."""
         ...
 
+    def corrected_at(self) -> datetime | None:
+        """When the time of day was last known to follow NTP; None while it does not."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
+
+    def __init__(self, follows_ntp: Callable[[], bool] | None = None) -> None:
+        """`follows_ntp`: None: the kernel is asked."""
+        self._follows_ntp = follows_ntp or kernel_follows_ntp
+        self._looked: float | None = None
+        self._corrected_at: datetime | None = None
 
     def now(self) -> datetime:
         """The time of day, aware, UTC."""
@@ -29,6 +58,13 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds from an unknown start; never steps."""
         return time.monotonic()
+
+    def corrected_at(self) -> datetime | None:
+        """When the time of day was last known to follow NTP, at most `NTP_LOOK_S` ago; None while it does not."""
+        if self._looked is None or self.monotonic() - self._looked >= NTP_LOOK_S:
+            self._looked = self.monotonic()
+            self._corrected_at = self.now() if self._follows_ntp() else None
+        return self._corrected_at
 
 
 class ManualClock:
@@ -50,6 +86,10 @@ class ManualClock:
         """Let `seconds` pass on both clocks."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+    def corrected_at(self) -> datetime | None:
+        """Nothing corrects it."""
+        return None
 
     def step(self, seconds: float) -> None:
         """Set the time of day forward or back, as NTP or a person does; monotonic time stays."""

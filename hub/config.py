@@ -14,6 +14,7 @@ from pathlib import Path
 from platformdirs import user_config_dir, user_data_dir
 
 from hub.errors import ConfigError
+from protocols.se.base import SeVersion
 from radios.api import OptionError, RadioConfig
 from radios.loader import load_driver
 
@@ -22,6 +23,7 @@ CONFIG_NAME = "hub.toml"
 ENVIRONMENT_PREFIX = "HEH_"
 COORDINATOR = "esi_coordinator"
 ROLES = (COORDINATOR, "esi_router", "aux_gateway")
+SE_VERSIONS = {"1.0": SeVersion.V1_0, "1.1": SeVersion.V1_1, "1.2": SeVersion.V1_2}
 SIGNS = {"negative": -1, "positive": 1}
 DEFAULT_UNAVAILABLE_AFTER = 5
 """Polls unanswered in a row after which a breaker counts as unavailable."""
@@ -38,6 +40,8 @@ class HubSection:
 
     name: str = "home"
     role: str = COORDINATOR
+    se_version: SeVersion = SeVersion.V1_0
+    """Revision of the Smart Energy profile that is spoken, and whose rules are followed where they differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +142,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
     """Check a configuration that is already a table. Raises `ConfigError` for the first thing that is wrong."""
     _refuse_unknown("", table, ("hub", "web", "history", "home", "radio"))
     hub, web, history, home = (_table(table, name) for name in ("hub", "web", "history", "home"))
-    _refuse_unknown("hub.", hub, ("name", "role"))
+    _refuse_unknown("hub.", hub, ("name", "role", "se_version"))
     _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
     _refuse_unknown("history.", history, ("raw_h",))
     _refuse_unknown("home.", home, ("mains",))
@@ -162,6 +166,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
         hub=HubSection(
             name=_text("hub.name", hub.get("name", "home"), 64),
             role=role,
+            se_version=_se_version(hub.get("se_version", "1.0")),
         ),
         web=WebSection(
             listen=parse_listen("web.listen", web.get("listen", "127.0.0.1:8080")),
@@ -282,6 +287,14 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         raise ConfigError(key, f'{value!r} is not a list of texts, as ["one", "two"]')
     return tuple(value)
+
+
+def _se_version(value: object) -> SeVersion:
+    found = SE_VERSIONS.get(value) if isinstance(value, str) else None
+    if found is None:
+        allowed = ", ".join(f'"{name}"' for name in SE_VERSIONS)
+        raise ConfigError("hub.se_version", f"{value!r} is not allowed; allowed: {allowed}")
+    return found
 
 
 def _one_of(key: str, value: object, allowed: Sequence[str]) -> str:

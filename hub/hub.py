@@ -113,6 +113,7 @@ class Hub:
                 self._background,
                 lambda radio, item, what: self.smart_energy.changed(radio, item, what),
                 lambda radio, peer, report: self.smart_energy.unknown(radio, peer, report),
+                config.hub.se_version,
             )
             for name, role in roles.items()
             if DRLC_CLUSTER in role.servers
@@ -124,6 +125,7 @@ class Hub:
                 self._background,
                 lambda radio, kind, number, what: self.premises.changed(radio, kind, number, what),
                 lambda most: randint(0, most),
+                config.hub.se_version,
             )
             for name, role in roles.items()
             if DRLC_CLUSTER in role.clients

@@ -163,6 +163,16 @@ class Forgotten(Struct, frozen=True):
     note: str
 
 
+class LoadControl(Struct, frozen=True):
+    """For which loads we take demand response events."""
+
+    radio: str
+    device_classes: tuple[str, ...]
+    utility_enrollment_group: int
+    start_randomize_min: int
+    stop_randomize_min: int
+
+
 class _Events(Struct, frozen=True):
     events: tuple[DrlcEvent, ...]
 
@@ -253,3 +263,11 @@ class SmartEnergyCalls(ABC):
         return await self._call(
             "POST", f"/api/v1/events/message/{number}/confirm", ReceivedMessage, query={"radio": radio}
         )
+
+    async def load_control(self, radio: str | None = None) -> LoadControl:
+        """For which loads we take demand response events."""
+        return await self._call("GET", "/api/v1/events/received/load-control", LoadControl, query={"radio": radio})
+
+    async def change_load_control(self, body: Mapping[str, object]) -> LoadControl:
+        """Change for which loads we take demand response events."""
+        return await self._call("PATCH", "/api/v1/events/received/load-control", LoadControl, body=body)

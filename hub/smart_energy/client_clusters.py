@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol
 
 from hub.smart_energy.drlc_client import DrlcClient
@@ -10,16 +10,24 @@ from hub.smart_energy.messages import MessageClient
 from hub.smart_energy.peer import Peer, peer_of
 from hub.smart_energy.price_client import PriceClient
 from hub.zigbee.model import Side
-from hub.zigbee.servers.base import Answer, ClusterServer, Response
+from hub.zigbee.servers.base import Answer, ClusterServer, HostedAttribute, Response, bound
 from protocols.aps import ApsFrame
 from protocols.se import drlc, messaging, price
 from protocols.se.base import Commands, SeCommand, SeVersion
-from protocols.se.drlc import EventStatus
+from protocols.se.drlc import DeviceClass, EventStatus
+from protocols.zcl.datatypes import Value
 from protocols.zcl.header import Direction, ZclHeader, unsupported_command
 from protocols.zcl.status import Status
 
 Now = Callable[[], int]
 """The standard's time; 0 while the clock is not set."""
+POLICY_ATTRIBUTES = {
+    0x0000: "utility_enrollment_group",
+    0x0001: "start_randomize_min",
+    0x0002: "stop_randomize_min",
+    0x0003: "device_class",
+}
+"""Attributes of the load control client, by the fields of `DrlcPolicy`."""
 
 
 class Heard(Protocol):
@@ -41,6 +49,10 @@ class Heard(Protocol):
         """A message is not what it was."""
         ...
 
+    def policy_changed(self) -> None:
+        """Somebody has written an attribute of the load control client."""
+        ...
+
 
 class _Client(ClusterServer):
     """A base: commands of the server, as `version` has them."""
@@ -48,8 +60,10 @@ class _Client(ClusterServer):
     SIDE = Side.CLIENT
     COMMANDS: ClassVar[Commands]
 
-    def __init__(self, cluster: int, now: Now, heard: Heard, version: SeVersion) -> None:
-        super().__init__(cluster=cluster)
+    def __init__(
+        self, cluster: int, now: Now, heard: Heard, version: SeVersion, attributes: Iterable[HostedAttribute] = ()
+    ) -> None:
+        super().__init__(attributes, cluster=cluster)
         self._now, self._heard, self._version = now, heard, version
 
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
@@ -84,8 +98,23 @@ class DrlcClientCluster(_Client):
     GENERATES = (drlc.ReportEventStatus.COMMAND, drlc.GetScheduledEvents.COMMAND)
 
     def __init__(self, client: DrlcClient, now: Now, heard: Heard, version: SeVersion) -> None:
-        super().__init__(drlc.CLUSTER, now, heard, version)
+        super().__init__(drlc.CLUSTER, now, heard, version, self._bound())
         self._client = client
+
+    def _bound(self) -> Iterable[HostedAttribute]:
+        """The attributes of the client (SE 1.1b, D.2.3.2), which an energy service interface may write."""
+        for number, name in POLICY_ATTRIBUTES.items():
+
+            def get(_now: float, name: str = name) -> Value:
+                return int(getattr(self._client.policy, name))
+
+            def put(value: Value, _now: float, name: str = name) -> Status:
+                assert isinstance(value, int), "checked by its type"
+                setattr(self._client.policy, name, DeviceClass(value) if name == "device_class" else value)
+                self._heard.policy_changed()
+                return Status.SUCCESS
+
+            yield bound(drlc.CLUSTER, number, get, put, side=Side.CLIENT)
 
     def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
         match command:

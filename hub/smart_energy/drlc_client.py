@@ -45,6 +45,8 @@ from protocols.zcl.status import Status
 
 MAX_RANDOMIZE_MIN = 60
 """Attributes StartRandomizeMinutes and StopRandomizeMinutes."""
+DEFAULT_RANDOMIZE_MIN = 30
+"""Of both (SE 1.1b, D.2.3.2)."""
 ALL_CLASSES, NO_CLASS = DeviceClass(0x0FFF), DeviceClass(0)
 MANDATORY = frozenset((Criticality.EMERGENCY, Criticality.PLANNED_OUTAGE, Criticality.SERVICE_DISCONNECT))
 """Nobody opts out of these."""
@@ -57,8 +59,8 @@ class DrlcPolicy:
     version: SeVersion = SeVersion.V1_0
     device_class: DeviceClass = ALL_CLASSES
     utility_enrollment_group: int = 0
-    start_randomize_min: int = 30
-    stop_randomize_min: int = 30
+    start_randomize_min: int = DEFAULT_RANDOMIZE_MIN
+    stop_randomize_min: int = DEFAULT_RANDOMIZE_MIN
     capacity: int = 64
     """Events at once; a device has 3, a gateway more."""
 

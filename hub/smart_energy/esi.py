@@ -27,6 +27,9 @@ from radios.api import RadioError
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 30.0
+"""Between two tries to give a client what it has missed: one that is heard may sleep again already."""
+
 
 class EnergyService:
     """Servers of one network. `hub.smart_energy` is what interfaces call."""
@@ -45,6 +48,8 @@ class EnergyService:
         self._changed, self._unknown, self.version = changed, unknown, version
         self.drlc, self.prices, self.messages = DrlcServer(), PriceServer(), MessageServer()
         self.network: Network | None = None
+        self._missed: dict[Peer, tuple[int, float | None]] = {}
+        """Clients that something was not delivered to: when that was, and when they had been heard before."""
 
     def servers(self, clusters: Iterable[int]) -> list[ClusterServer]:
         """What an endpoint hosts of these clusters."""
@@ -88,6 +93,8 @@ class EnergyService:
     def came(self, member: Member) -> None:
         """A device is there: it gets what it has not."""
         now = self._now()
+        for peer in [one for one in self._missed if one.ieee == member.ieee]:
+            del self._missed[peer]
         for _, peer in clients_of(member, drlc.CLUSTER):
             for event in self.drlc.missing(peer, now):
                 self._send_soon(member, peer, event, event.command())
@@ -97,6 +104,17 @@ class EnergyService:
         for _, peer in clients_of(member, messaging.CLUSTER):
             for message in self.messages.missing(peer, now):
                 self._send_soon(member, peer, message, message.command())
+
+    def try_again(self) -> None:
+        """Clients that were asleep, or in a bad place, and were heard since: they get what they have missed."""
+        if self.network is None:
+            return
+        for peer, (failed, heard_at) in list(self._missed.items()):
+            member = self.network.members.get(peer.ieee)
+            if member is None:
+                del self._missed[peer]
+            elif member.heard_at != heard_at and abs(self._now() - failed) >= AGAIN_S:
+                self.came(member)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -143,6 +161,7 @@ class EnergyService:
             await network.send(member, frame)
         except (RadioError, HubError) as error:
             log.info("%s: %s was not delivered to %s: %s", self.name, type(command).__name__, peer, error)
+            self._missed[peer] = self._now(), member.heard_at
             return
         if item is not None:
             self._delivered(peer, item)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hub.smart_energy.client_clusters import POLICY_ATTRIBUTES
 from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, State
 from hub.smart_energy.messages import ClientMessage, MessageClient, Shown
 from hub.smart_energy.peer import Peer, peer_from
@@ -23,7 +24,10 @@ def to_text(client: Client) -> str:
     """All that a client has."""
     match client:
         case DrlcClient():
-            state: dict[str, object] = {"events": [_event(one) for one in client.events.values()]}
+            state: dict[str, object] = {
+                "events": [_event(one) for one in client.events.values()],
+                "policy": {name: int(getattr(client.policy, name)) for name in POLICY_ATTRIBUTES.values()},
+            }
         case PriceClient():
             state = {"prices": [_price(one) for one in client.prices.values()]}
         case MessageClient():
@@ -41,6 +45,9 @@ def restore(client: Client, text: str) -> None:
         match client:
             case DrlcClient():
                 client.load([_event_from(row) for row in state["events"]])
+                policy = state.get("policy", {})  # rows of before have none
+                for name in POLICY_ATTRIBUTES.values() & policy.keys():
+                    setattr(client.policy, name, (DeviceClass if name == "device_class" else int)(policy[name]))
             case PriceClient():
                 client.load([_price_from(row) for row in state["prices"]])
             case MessageClient():

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.peer import Peer
-from protocols.se.base import INVALID_UTC
+from protocols.se.base import INVALID_UTC, SeVersion
 from protocols.se.messaging import (
     UNTIL_CHANGED,
     CancelMessage,
@@ -20,6 +20,8 @@ from protocols.se.messaging import (
     ExtendedMessageControl,
     MessageConfirmation,
     MessageControl,
+    Transmission,
+    transmission_of,
     wants_confirmation,
 )
 from protocols.zcl.status import Status
@@ -169,7 +171,9 @@ class ClientMessage:
 class MessageClient:
     """All messages of one client endpoint."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: SeVersion = SeVersion.V1_0) -> None:
+        """`version`: from SE 1.2 on a message for inter-PAN transmission alone is refused."""
+        self._version = version
         self.messages: dict[int, ClientMessage] = {}
         """By message id, oldest first."""
         self.cancel_all_at: int | None = None
@@ -181,6 +185,8 @@ class MessageClient:
 
     def receive(self, message: DisplayMessage, server: Peer, now: int) -> Status:
         """Display Message."""
+        if self._version >= SeVersion.V1_2 and transmission_of(message.control) == Transmission.INTER_PAN:
+            return Status.INVALID_FIELD
         start = message.start_time or now
         end = _end_of(message, start)
         known = self.messages.get(message.message_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Final
 
 from hub.bus import Bus
@@ -47,8 +47,11 @@ PAUSES_S: Final = (5.0, 30.0, 120.0)
 """Before a report is sent again that was not delivered."""
 STORM_S = 5.0
 """A report that answers nothing waits for up to so long, drawn for each: events begin and end everywhere at once."""
+ASK_PRICE_S = 86_400
+"""A price is asked for when none has come for so long (SE 1.1b, D.4.3)."""
 ALL = 0
 """In requests for scheduled events and prices: all there are."""
+ALL_CLUSTERS: Final = (price.CLUSTER, drlc.CLUSTER, messaging.CLUSTER)
 _KEPT = "_client"
 """Behind the kind of a row: what a client has, in one row."""
 
@@ -74,9 +77,11 @@ class EnergyClient:
         self.name, self._now, self._spawn, self._changed, self.version = name, now, spawn, changed, version
         self._draw = draw
         self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
-        self.prices, self.messages = PriceClient(), MessageClient()
+        self.prices, self.messages = PriceClient(), MessageClient(version)
         self.network: Network | None = None
         self._waits_for_time = False
+        self._price_heard: int | None = None
+        """When the last price came, or was asked for."""
         self._lanes: defaultdict[Peer, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def hosted(self, clusters: Iterable[int]) -> list[ClusterServer]:
@@ -107,11 +112,16 @@ class EnergyClient:
 
     def prices_changed(self, number: int) -> None:
         """A price has come."""
+        self._price_heard = self._now()
         self._changed(self.name, PRICE, number, "received")
 
     def message_changed(self, number: int, what: str) -> None:
         """A message is not what it was."""
         self._changed(self.name, MESSAGE, number, what)
+
+    def policy_changed(self) -> None:
+        """For which loads and which group we take events, or how much of them is drawn."""
+        self._changed(self.name, DRLC, 0, "settings")
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -124,6 +134,10 @@ class EnergyClient:
         if self._waits_for_time:
             self._waits_for_time = False
             self.ask()
+        if self._price_heard is None or not 0 <= now - self._price_heard < ASK_PRICE_S:
+            if self._price_heard is not None:
+                self.ask((price.CLUSTER,))
+            self._price_heard = now
         self._told(self.drlc.due(now))
         if self.prices.due(now):
             for active in self.prices.active(now).values():
@@ -182,12 +196,12 @@ class EnergyClient:
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
-    def ask(self) -> None:
+    def ask(self, clusters: Container[int] = ALL_CLUSTERS) -> None:
         """Ask everybody what there is: what came before the clock was set was not taken."""
         for member in self.network.members.values() if self.network is not None else ():
-            self.came(member)
+            self.came(member, clusters)
 
-    def came(self, member: Member) -> None:
+    def came(self, member: Member, clusters: Container[int] = ALL_CLUSTERS) -> None:
         """A device is there: its servers are asked what there is."""
         now = self._now()
         questions: Mapping[int, tuple[SeCommand, ...]] = {
@@ -203,7 +217,7 @@ class EnergyClient:
                 continue
             peer = Peer(member.ieee, number)
             for cluster in found.input_clusters:
-                for question in questions.get(cluster, ()):
+                for question in questions.get(cluster, ()) if cluster in clusters else ():
                     self._spawn(self._tell(question, peer), f"{type(question).__name__} to {peer}")
 
     async def _tell(

@@ -44,7 +44,7 @@ from protocols.se.price import PublishPrice
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-"""How often prices are looked at that begin."""
+"""How often prices are looked at that begin, and clients that have missed something."""
 SAFE_PAYLOAD = 76
 """Of a radio that is not there: what fits one packet anywhere."""
 
@@ -97,15 +97,16 @@ class SmartEnergy:
     async def run(self) -> None:
         """Send to devices that come what they have not, and publish prices that begin; ends by cancellation."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_prices(), name="prices")
+            tasks.create_task(self._watch_time(), name="prices")
             tasks.create_task(self._watch_devices(), name="clients")
 
-    async def _watch_prices(self) -> None:
+    async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
             self.persist()
             for service in self.services.values():
                 service.begin()
+                service.try_again()
 
     async def _watch_devices(self) -> None:
         async for member in arrivals(self._bus, self._find):

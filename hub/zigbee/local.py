@@ -190,7 +190,7 @@ class OurSide:
             IdentifyServer(endpoint, self._on_identify),
         )
         if clusters.TIME in self.role.servers:
-            found += (TimeServer(self._clock, self._zone, lambda: None),)
+            found += (TimeServer(self._clock, self._zone, self._clock.corrected_at),)
         return found
 
     def _smart_energy_servers(self, can: Capabilities) -> Iterator[ClusterServer]:

@@ -53,6 +53,11 @@ def message_control(
     return transmission | importance << 2 | bits
 
 
+def transmission_of(control: int) -> int:
+    """The way in a control byte: a `Transmission`, or 3, which is reserved."""
+    return control & 3
+
+
 def importance_of(control: int) -> Importance:
     """The importance in a control byte."""
     return Importance(control >> 2 & 3)

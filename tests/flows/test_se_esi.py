@@ -165,6 +165,25 @@ async def test_what_was_made_goes_on_after_a_restart_and_reaches_those_who_were_
             assert name_of(box) in {device.id for device in hub.devices.all()}
 
 
+async def test_who_was_asleep_gets_what_it_has_missed_as_soon_as_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.smart_energy.esi.AGAIN_S", 0)
+    async with home(tmp_path, "load-control") as (hub, module):
+        [box] = module.devices
+        assert box.air is not None
+        peer, member = Peer(Eui64(box.ieee), BOX_ENDPOINT), hub.household.members[box.ieee]
+        before = await hub.smart_energy.create_event("han", event(hub))
+        await eventually(lambda: EventStatus.STARTED in statuses(before, peer), 30)
+        box.air.places[box.ieee].power = False
+        made = await hub.smart_energy.create_event("han", event(hub, 2))
+        await eventually(lambda: peer in hub.smart_energy.services["han"]._missed, 30)
+        box.air.places[box.ieee].power = True
+        assert (made.delivered, member.is_active) == (set(), True)
+        box.report_now(BOX_ENDPOINT, 0x0000, 0x0005)
+        await eventually(lambda: EventStatus.STARTED in statuses(made, peer), 30)
+
+
 async def test_what_takes_the_place_of_another_one_still_does_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

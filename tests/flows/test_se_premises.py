@@ -184,3 +184,22 @@ async def test_people_see_what_came_and_answer_by_hubctl_and_rest(tmp_path: Path
         for path, status in (("drlc/8/opt-out", 404), ("drlc/x/opt-in", 400), ("message/9/confirm", 409)):
             assert (await home.ask("POST", f"/events/{path}"))[0] == status
         assert (await home.ask("GET", "/events/received?radio=attic"))[0] == 404
+
+
+async def test_it_is_said_for_which_loads_events_are_taken(tmp_path: Path) -> None:
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        ours, shell = await known(home.hub, centre), Shell(home, tmp_path)
+        ran = await shell.run("event", "load-control", "--class", "ev,hvac", "--group", "3", "--randomize-start", "0")
+        assert (ran.code, ran.out.split()) == (
+            0, "classes hvac, ev group 3 randomize start up to 0 min, end up to 30 min".split()
+        )  # fmt: skip
+        status, found = await home.ask("GET", "/events/received/load-control")
+        assert (status, found["device_classes"], found["utility_enrollment_group"]) == (200, ["hvac", "ev"], 3)
+        status, problem = await home.ask("PATCH", "/events/received/load-control", {"start_randomize_min": 61})
+        assert (status, "60" in str(problem)) == (400, True)
+        centre.drlc.create(replace(EVENT, device_class=0x0008, issuer_event_id=8, utility_enrollment_group=3))
+        centre.drlc.create(replace(EVENT, device_class=0x0400, issuer_event_id=9, utility_enrollment_group=3))
+        await eventually(lambda: statuses(centre, 9)[:2] == ["received", "started"], 20)
+        assert (statuses(centre, 8), list(ours.drlc.events)) == ([], [9])
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        assert home.hub.premises.client("han").drlc.policy.utility_enrollment_group == 3

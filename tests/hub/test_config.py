@@ -9,12 +9,14 @@ import pytest
 
 from hub.config import Config, load
 from hub.errors import ConfigError
+from protocols.se.base import SeVersion
 
 KEY = "ab" * 32
 GOOD = f"""
 [hub]
 name = "home"
 role = "esi_router"
+se_version = "1.2"
 [web]
 listen = "0.0.0.0:8099"
 [home]
@@ -44,6 +46,7 @@ def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Co
 def test_a_full_configuration_is_read(tmp_path: Path) -> None:
     config = read(tmp_path, GOOD)
     assert (config.hub.name, config.hub.role, config.web.listen) == ("home", "esi_router", ("0.0.0.0", 8099))
+    assert config.hub.se_version is SeVersion.V1_2
     assert config.home.mains == ("emcb-30000c2a69113173",)
     [radio] = config.radios
     assert (radio.name, radio.radio.driver, radio.unavailable_after) == ("breakers", "emcb", 7)
@@ -57,6 +60,7 @@ def test_without_a_file_there_are_defaults_and_no_radio(tmp_path: Path, monkeypa
     config = load(environ={"HEH_DATA_DIR": str(tmp_path), "HEH_SIMULATE": "4711", "XDG_CONFIG_HOME": str(tmp_path)})
     assert config.web.listen == ("127.0.0.1", 8080)
     assert config.radios == ()
+    assert config.hub.se_version is SeVersion.V1_0
     assert config.data_dir == tmp_path
 
 
@@ -84,6 +88,7 @@ RADIO = '[[radio]]\nname = "b"\ndriver = "emcb"\npipe = "udp:10.0.0.255:32866"\n
     [
         ("[web]\nlistn = 1", "web.listn: is not a known key; did you mean web.listen? known: listen, allowed_hosts"),
         ("[wbe]\n", "wbe: is not a known key; did you mean web?"),
+        ("[hub]\nse_version = 1.2", 'hub.se_version: 1.2 is not allowed; allowed: "1.0", "1.1", "1.2"'),
         ("[hub]\nrole = 'king'", "hub.role: 'king' is not allowed; allowed: esi_coordinator, esi_router, aux_gateway"),
         ("[hub]\nname = ''", "hub.name: '' is not text of 1 to 64 characters"),
         ("[web]\nlisten = 8080", "web.listen: 8080 is not text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from hub.zigbee.servers.base import Answer
 from protocols.aps import ApsFrame
 from protocols.ids import Eui64
 from protocols.se import drlc, messaging, price
-from protocols.se.base import SeCommand
+from protocols.se.base import SeCommand, SeVersion
 from protocols.se.drlc import PUNCTUAL, Criticality, DeviceClass, EventControl, LoadControlEvent
 from protocols.se.messaging import DisplayMessage, MessageControl
 from protocols.se.price import PublishPrice
@@ -28,10 +29,10 @@ CLUSTERS = (price.CLUSTER, drlc.CLUSTER, messaging.CLUSTER)
 class Client:
     """A client whose reports are not sent, and whose clock stands."""
 
-    def __init__(self, now: int = NOW) -> None:
+    def __init__(self, now: int = NOW, version: SeVersion = SeVersion.V1_0) -> None:
         self.now = now
         self.changes: list[tuple[str, int, str]] = []
-        self.ours = EnergyClient("han", lambda: self.now, self._spawn, self._changed, lambda most: most // 2)
+        self.ours = EnergyClient("han", lambda: self.now, self._spawn, self._changed, lambda most: most // 2, version)
         self._hosted = {server.cluster: server for server in self.ours.hosted(CLUSTERS)}
         self.spawned: list[str] = []
 
@@ -42,6 +43,11 @@ class Client:
     def _changed(self, radio: str, kind: str, number: int, what: str) -> None:
         assert radio == "han"
         self.changes.append((kind, number, what))
+
+    def general(self, cluster: int, command: int, payload: bytes) -> bytes:
+        """A general command's answer, from its first byte."""
+        header = ZclHeader(FrameType.GENERAL, Direction.TO_CLIENT, 7, command)
+        return self._hosted[cluster].general(header, payload, 80, 0.0).responses[0].payload
 
     def hear(self, command: SeCommand, *, direction: Direction = Direction.TO_CLIENT) -> Answer:
         header = ZclHeader(FrameType.CLUSTER, direction, 7, command.COMMAND)
@@ -148,3 +154,61 @@ async def test_reports_that_answer_nothing_are_spread(monkeypatch: pytest.Monkey
     for work in works:
         await work
     assert waits == [0.0, 2.5]  # received, then started
+
+
+def test_an_interface_reads_and_writes_what_the_load_control_client_is() -> None:
+    client = Client()
+    read = b"\0\0\1\0\2\0\3\0"
+    before = bytes.fromhex("0000 00 20 00  0100 00 20 1e  0200 00 20 1e  0300 00 21 ff0f")
+    assert client.general(drlc.CLUSTER, 0x00, read) == before
+    written = bytes.fromhex("0000 20 05  0100 20 00  0300 21 0004")
+    assert client.general(drlc.CLUSTER, 0x02, written) == b"\0"
+    assert client.changes == [("drlc", 0, "settings")] * 3
+    after = bytes.fromhex("0000 00 20 05  0100 00 20 00  0200 00 20 1e  0300 00 21 0004")
+    assert client.general(drlc.CLUSTER, 0x00, read) == after
+    too_much = bytes.fromhex("0200 20 3d")
+    assert client.general(drlc.CLUSTER, 0x02, too_much) == bytes((Status.INVALID_VALUE, 2, 0))
+    # From now on only electric vehicles of group 5 are meant, and their starts are not drawn.
+    assert client.hear(event(1, device_class=DeviceClass.HVAC)) == Answer()
+    assert client.hear(event(2, utility_enrollment_group=6)) == Answer()
+    assert client.hear(event(3, utility_enrollment_group=5, event_control=EventControl.RANDOMIZE_START)).silent
+    assert (list(client.ours.drlc.events), client.ours.drlc.events[3].start_delay_s) == ([3], 0)
+    other = Client()
+    kept_client.restore(other.ours.drlc, kept_client.to_text(client.ours.drlc))
+    assert other.ours.drlc.policy == client.ours.drlc.policy
+
+
+def test_prices_are_asked_for_once_a_day_when_none_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, asked = Client(), []
+    monkeypatch.setattr(client.ours, "ask", lambda clusters: asked.append((client.now, clusters)))
+    client.ours.due()
+    client.now += 80_000
+    client.hear(replace(PRICE, start_time=client.now))
+    client.now += 86_399
+    client.ours.due()
+    assert asked == []
+    client.now += 1
+    client.ours.due()
+    client.ours.due()
+    assert asked == [(client.now, (price.CLUSTER,))]
+    client.now += 86_400
+    client.ours.due()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "transmission", "status"),
+    [
+        (SeVersion.V1_0, 2, Status.SUCCESS),
+        (SeVersion.V1_2, 0, Status.SUCCESS),
+        (SeVersion.V1_2, 1, Status.SUCCESS),
+        (SeVersion.V1_2, 2, Status.INVALID_FIELD),
+        (SeVersion.V1_2, 3, Status.SUCCESS),
+    ],
+)
+def test_a_message_for_inter_pan_alone_is_refused_from_se_1_2_on(
+    version: SeVersion, transmission: int, status: Status
+) -> None:
+    client = Client(version=version)
+    assert client.hear(replace(MESSAGE, control=transmission)).status is status
+    assert bool(client.ours.messages.messages) is (status is Status.SUCCESS)

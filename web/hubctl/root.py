@@ -87,6 +87,7 @@ TEST_CA_COMMANDS = {
 EVENT_COMMANDS = {
     "drlc": Entry("root:drlc", "Demand response and load control."),
     "received": Entry("received:received", "What an energy service interface has sent us."),
+    "load-control": Entry("load_control:load_control", "For which loads we take such events."),
 }
 DRLC_COMMANDS = {
     "create": Entry("smart_energy:create", "Ask devices to shed load."),

@@ -56,7 +56,7 @@ def _minutes(said: str, name: str = "--duration") -> int:
     return max(1, round(seconds / 60))
 
 
-def _classes(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[str] | None:
+def classes_of_words(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[str] | None:
     if said is None:
         return None
     found = [word for word in re.split(r"[,\s]+", said) if word]
@@ -70,7 +70,9 @@ def _classes(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[
 
 
 @click.command()
-@click.option("--class", "classes", metavar="CLASS,...", required=True, callback=_classes, help=", ".join(CLASSES))
+@click.option(
+    "--class", "classes", metavar="CLASS,...", required=True, callback=classes_of_words, help=", ".join(CLASSES)
+)
 @click.option("--duration", metavar="MINUTES|2h", required=True, help="At most a day.")
 @click.option("--criticality", type=click.IntRange(1, 15), default=1, show_default=True, help="7 to 9 are mandatory.")
 @click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
@@ -218,7 +220,7 @@ def _moved(set_point: float | None, offset: float | None, sign: str) -> str:
 
 @click.command()
 @click.argument("number", metavar="ID|all")
-@click.option("--class", "classes", metavar="CLASS,...", callback=_classes, help="For these classes only.")
+@click.option("--class", "classes", metavar="CLASS,...", callback=classes_of_words, help="For these classes only.")
 @click.option("--randomized", is_flag=True, help="Running devices end when they have drawn.")
 @radio_option
 @json_option
