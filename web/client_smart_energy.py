@@ -173,6 +173,28 @@ class LoadControl(Struct, frozen=True):
     stop_randomize_min: int
 
 
+class BlockPrices(Struct, frozen=True):
+    """What a unit costs in each block of a tier."""
+
+    prices: tuple[float, ...]
+    tier: int = 0
+
+
+class Tariff(Struct, frozen=True):
+    """Block and tier data of our Price server."""
+
+    radio: str
+    tier_labels: tuple[str, ...] = ()
+    block_thresholds: tuple[float, ...] = ()
+    threshold_divisor: int = 1000
+    block_prices: tuple[BlockPrices, ...] = ()
+    digits: int = 4
+    standing_charge: float | None = None
+    commodity: str | None = None
+    period_start: str | None = None
+    period_min: int | None = None
+
+
 class _Events(Struct, frozen=True):
     events: tuple[DrlcEvent, ...]
 
@@ -271,3 +293,11 @@ class SmartEnergyCalls(ABC):
     async def change_load_control(self, body: Mapping[str, object]) -> LoadControl:
         """Change for which loads we take demand response events."""
         return await self._call("PATCH", "/api/v1/events/received/load-control", LoadControl, body=body)
+
+    async def tariff(self, radio: str | None = None) -> Tariff:
+        """Block and tier data of our Price server."""
+        return await self._call("GET", "/api/v1/events/price/tariff", Tariff, query={"radio": radio})
+
+    async def set_tariff(self, body: Mapping[str, object]) -> Tariff:
+        """Set block and tier data of our Price server."""
+        return await self._call("PUT", "/api/v1/events/price/tariff", Tariff, body=body)

@@ -55,6 +55,7 @@ from web.rest import (
     received,
     smart_energy,
     system,
+    tariff,
     tokens,
 )
 from web.routes import Call, Response, Route, Router, Services
@@ -72,6 +73,7 @@ ROUTES: tuple[Route, ...] = (
     *network_setup.ROUTES,
     *smart_energy.ROUTES,
     *load_control.ROUTES,
+    *tariff.ROUTES,
     *received.ROUTES,
     *at_commands.ROUTES,
     *attributes.ROUTES,

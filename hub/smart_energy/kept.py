@@ -18,6 +18,8 @@ from protocols.se.price import PublishPrice
 
 DRLC, PRICE, MESSAGE = "drlc", "price", "message"
 """Kinds of items."""
+TARIFF = "tariff"
+"""Kind of the row with the tariff of a network."""
 
 Item = ServerEvent | ServerPrice | ServerMessage
 T = TypeVar("T")

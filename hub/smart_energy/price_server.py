@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.peer import Peer
+from hub.smart_energy.tariff import MAX_LABEL, TIER_LABEL, Tariff
 from protocols.se.base import INVALID_UTC
 from protocols.se.price import UNTIL_CHANGED, PublishPrice
+from protocols.zcl.datatypes import Value
 
 MAX_PRICES = 500
 """Kept at once; the profile asks for 5 at least."""
-MAX_LABEL = 12
 BCD = 0x80
 """Bit of a unit: its numbers are binary coded decimals."""
 
@@ -80,6 +81,16 @@ class PriceServer:
     def __init__(self) -> None:
         self.prices: dict[int, ServerPrice] = {}
         """By issuer event id."""
+        self.tariff = Tariff()
+
+    def attributes(self) -> dict[int, Value]:
+        """Values of the server's attributes by id: of the tariff, and labels of tiers that only the prices have."""
+        found: dict[int, Value] = {}
+        for one in self.prices.values():
+            if tier_of(one.price) and one.price.rate_label:
+                label = one.price.rate_label.encode("utf-8", "surrogateescape")
+                found[TIER_LABEL + tier_of(one.price) - 1] = label
+        return found | self.tariff.attributes()
 
     def load(self, prices: Iterable[ServerPrice]) -> None:
         """Go on with what was kept before a restart."""

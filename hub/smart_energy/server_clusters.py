@@ -12,7 +12,7 @@ from hub.smart_energy.drlc_server import DrlcServer, ServerEvent
 from hub.smart_energy.messages import MessageServer, ServerMessage
 from hub.smart_energy.peer import Peer, peer_of
 from hub.smart_energy.price_server import PriceServer, ServerPrice
-from hub.zigbee.servers.base import Answer, ClusterServer, Response
+from hub.zigbee.servers.base import Answer, ClusterServer, Get, Response, bound
 from protocols.aps import ApsFrame
 from protocols.se import drlc, messaging, price
 from protocols.se.base import SeCommand, SeVersion
@@ -101,6 +101,19 @@ class PriceServerCluster(_Server):
     def __init__(self, server: PriceServer, now: Now, heard: Heard, version: SeVersion) -> None:
         super().__init__(price.CLUSTER, now, heard, version)
         self._server = server
+        self._told: frozenset[int] = frozenset()
+        """Ids of the attributes that there are."""
+
+    def general(self, header: ZclHeader, payload: bytes, limit: int, now: float) -> Answer:
+        """See `ClusterServer`. There are as many attributes as the tariff and the prices of now give."""
+        values = self._server.attributes()
+        if values.keys() != self._told:
+            self._told = frozenset(values)
+            self.host(bound(price.CLUSTER, number, self._value(number)) for number in values)
+        return super().general(header, payload, limit, now)
+
+    def _value(self, number: int) -> Get:
+        return lambda _now: self._server.attributes().get(number)
 
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
         """See `ClusterServer`."""

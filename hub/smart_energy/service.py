@@ -26,6 +26,7 @@ from hub.smart_energy.kept import DRLC, MESSAGE, PRICE, Item
 from hub.smart_energy.messages import OVERHEAD, ServerMessage
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_server import ServerPrice
+from hub.smart_energy.tariff import Tariff, from_text, to_text
 from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
 from hub.store import Statement, Store
@@ -88,6 +89,12 @@ class SmartEnergy:
                 found.setdefault((str(radio), str(kind)), []).append(readers[str(kind)](str(state)))
             except (ValueError, KeyError) as error:
                 log.warning("%s: a %s cannot be read back: %s", radio, kind, error)
+        for radio, state in await self._store.read("SELECT radio, state FROM se_item WHERE kind = ?", (kept.TARIFF,)):
+            try:
+                if str(radio) in self.services:
+                    self.services[str(radio)].prices.tariff = from_text(str(state))
+            except ValueError as error:
+                log.warning("%s: the tariff cannot be read back: %s", radio, error)
         for radio, service in self.services.items():
             service.network = self._network(radio)
             service.drlc.load(one for one in found.get((radio, DRLC), ()) if isinstance(one, ServerEvent))
@@ -186,6 +193,14 @@ class SmartEnergy:
         self._need_time()
         service = self.service(radio)
         return await self._make(service, service.prices.prices, lambda: service.prices.create(price, self.now()))
+
+    async def set_tariff(self, radio: str | None, tariff: Tariff) -> str:
+        """Have the Price server tell block and tier data; on which network. Devices read them."""
+        service = self.service(radio)
+        await self._store.write(kept.row(service.name, kept.TARIFF, 0, to_text(tariff)))
+        service.prices.tariff = tariff
+        self._bus.publish(SmartEnergyChanged(self._clock.now(), service.name, PRICE, 0, "tariff"))
+        return service.name
 
     async def cancel_all_prices(self, radio: str | None) -> int:
         """Forget all prices: here alone, since there is no command that takes a price back; how many those were."""

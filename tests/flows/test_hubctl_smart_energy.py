@@ -12,6 +12,7 @@ from test_se_esi import known
 
 from protocols.se.drlc import EventStatus
 from radios.emulators.se_devices import Display, LoadControl
+from radios.emulators.se_endpoint import Peer as EmulatedPeer
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
 
@@ -107,3 +108,43 @@ async def test_what_is_wrong_is_said(tmp_path: Path, arguments: tuple[str, ...],
     async with XbeeEmulator(XbeeConfig(devices=())) as module, served(module, tmp_path) as home:
         ran = await Shell(home, tmp_path).run(*arguments)
         assert (ran.code, said in ran.err) == (code, True), ran.err
+
+
+TARIFF = """
+tier_labels = ["night", "day"]
+block_thresholds = [100, 500.5]
+standing_charge = 0.35
+block_prices = [{tier = 1, prices = [0.21, 0.24, 0.3]}, {tier = 2, prices = [0.28]}]
+period_start = 2026-11-01T00:00:00Z
+period_min = 43200
+commodity = "electric"
+"""
+
+
+async def test_a_tariff_of_blocks_and_tiers_is_set_from_a_file_and_read_over_the_air(tmp_path: Path) -> None:
+    async with (
+        XbeeEmulator(XbeeConfig(devices=("display",), joined=(0,))) as module,
+        served(module, tmp_path) as home,
+    ):
+        [display] = module.devices
+        await known(home.hub, module)
+        shell = Shell(home, tmp_path)
+        ran = await shell.run("price", "tariff")
+        assert (ran.code, "no blocks and tiers are told" in ran.out) == (0, True)
+        file = tmp_path / "tariff.toml"
+        file.write_text(TARIFF)
+        ran = await shell.run("price", "tariff", "--file", str(file))
+        assert ran.code == 0, ran.err
+        said = " ".join(ran.out.split())
+        assert "standing charge 0.35 a day block period 43200 min from" in said
+        assert "TIER LABEL TO 100 TO 500.5 ABOVE 500.5" in said
+        assert "1 night 0.21 0.24 0.3" in said
+        assert isinstance(display, Display)
+        display.price.read_from(EmulatedPeer(0, 0x5E), 0x0001, 0x0101, 0x0410, 0x0423)
+        answer = bytes.fromhex("0100 00 41 03 646179  0101 00 25 14a307000000  1004 00 23 34080000  2304 86")
+        await eventually(lambda: any(frame.payload[3:] == answer for frame in display.heard), 20)
+        file.write_text(TARIFF.replace("0.28", "500000"))
+        ran = await shell.run("price", "tariff", "--file", str(file))
+        assert (ran.code, "block_prices" in ran.err, "4294967294" in ran.err) == (2, True, True)
+        ran = await shell.run("price", "tariff", "--clear")
+        assert (ran.code, "no blocks and tiers are told" in ran.out) == (0, True)

@@ -102,6 +102,7 @@ PRICE_COMMANDS = {
     "list": Entry("smart_energy:list_prices", "All prices."),
     "current": Entry("smart_energy:current", "What it costs now."),
     "forget": Entry("smart_energy:forget", "Forget all prices, at the hub alone."),
+    "tariff": Entry("tariff:tariff", "Blocks and tiers, which devices read."),
 }
 MESSAGE_COMMANDS = {
     "send": Entry("smart_energy:send", "Have a text shown on every display."),

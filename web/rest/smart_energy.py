@@ -156,12 +156,13 @@ def radio_of(given: str | UnsetType) -> str | None:
     return None if given is UNSET else given
 
 
-def _start(given: datetime | UnsetType) -> int:
+def start_of(given: datetime | UnsetType, name: str = "start") -> int:
+    """A time in the standard's seconds; 0, now, where it is left out. Raises `InvalidError`."""
     if given is UNSET:
         return 0
     seconds = to_utc(given)
     if not 0 < seconds < 0xFFFFFFFF:
-        raise InvalidError("start", given.isoformat(), "2000 to 2136")
+        raise InvalidError(name, given.isoformat(), "2000 to 2136")
     return seconds
 
 
@@ -204,7 +205,7 @@ async def create_event(call: Call[None, NewEvent]) -> schema_se.DrlcEvent:
         else body.issuer_event_id,
         device_class=schema_se.mask_of(body.device_classes),
         utility_enrollment_group=body.utility_enrollment_group,
-        start_time=_start(body.start),
+        start_time=start_of(body.start),
         duration_min=body.duration_min,
         criticality=Criticality(body.criticality),
         cooling_offset=tenths(body.cooling_offset_c),
@@ -287,7 +288,7 @@ async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
         currency=body.currency,
         price_trailing_digit_and_tier=body.digits << 4 | body.tier,
         number_of_price_tiers_and_register_tier=body.tiers << 4 | body.tier,
-        start_time=_start(body.start),
+        start_time=start_of(body.start),
         duration_min=UNTIL_CHANGED if body.duration_min is None else body.duration_min,
         price=amount,
         alternate_cost_delivered=UNUSED_32,
@@ -326,7 +327,7 @@ async def send_message(call: Call[None, NewMessage]) -> schema_se.Message:
             if body.message_id is UNSET
             else body.message_id,
             control=message_control(schema_se.importance(body.importance), confirm=body.confirm),
-            start_time=_start(body.start),
+            start_time=start_of(body.start),
             duration_min=UNTIL_CHANGED if body.duration_min is None else body.duration_min,
             message=body.text,
         ),

@@ -164,6 +164,10 @@ class ClusterServer:
 
     def __init__(self, attributes: Iterable[HostedAttribute] = (), *, cluster: int | None = None) -> None:
         self.cluster = self.CLUSTER if cluster is None else cluster
+        self.host(attributes)
+
+    def host(self, attributes: Iterable[HostedAttribute]) -> None:
+        """Have these attributes, and the revision, in place of those of before."""
         revision = HostedAttribute(
             id=CLUSTER_REVISION, name="cluster_revision", type=UINT16, get=constant(self.REVISION)
         )
