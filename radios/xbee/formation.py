@@ -29,16 +29,9 @@ FOUND_NONE: Final = frozenset(
 
 async def configure(link: XbeeLink, options: XbeeOptions) -> None:
     """Say what hub.toml says, and keep that in flash where it was changed. Only for a module without a network."""
-    wishes: list[tuple[str, int]] = []
-    if options.extended_pan_id is not None:
-        wishes.append(("ID", options.extended_pan_id))
-    if options.channels is not None:
-        wishes.append(("SC", channel_mask(options.channels)))
-    changed = False
-    for name, wanted in wishes:
-        if to_number(await link.at(name)) != wanted:
-            await link.at(name, to_value(wanted))
-            changed = True
+    changed = await _changes(link, options)
+    for name, value in changed:
+        await link.at(name, value)
     if changed:
         await link.at("WR")
     if options.link_key is not None:
@@ -48,12 +41,7 @@ async def configure(link: XbeeLink, options: XbeeOptions) -> None:
 
 async def write(link: XbeeLink, settings: NetworkSettings) -> None:
     """Say what a person says, and keep it; the module leaves its network for that."""
-    wanted: list[tuple[str, bytes]] = []
-    if settings.extended_pan_id is not None:
-        wanted.append(("ID", to_value(settings.extended_pan_id)))
-    if settings.channels is not None:
-        wanted.append(("SC", to_value(channel_mask(settings.channels))))
-    changed = [(name, value) for name, value in wanted if to_number(await link.at(name)) != to_number(value)]
+    changed = await _changes(link, settings)
     if settings.link_key is not None:
         changed.append(("KY", settings.link_key))
     if not changed:
@@ -63,6 +51,16 @@ async def write(link: XbeeLink, settings: NetworkSettings) -> None:
         await link.at(name, value, attempts=ATTEMPTS, queued=True)
     await link.at("AC", attempts=ATTEMPTS)
     await link.at("WR", attempts=ATTEMPTS)
+
+
+async def _changes(link: XbeeLink, wishes: XbeeOptions | NetworkSettings) -> list[tuple[str, bytes]]:
+    """Registers of the network that are not what is wished, with what is."""
+    wanted: list[tuple[str, int]] = []
+    if wishes.extended_pan_id is not None:
+        wanted.append(("ID", wishes.extended_pan_id))
+    if wishes.channels is not None:
+        wanted.append(("SC", channel_mask(wishes.channels)))
+    return [(name, to_value(number)) for name, number in wanted if to_number(await link.at(name)) != number]
 
 
 async def renew(link: XbeeLink) -> None:

@@ -23,6 +23,7 @@ from typing import Final
 from protocols.xbee.status import AssociationStatus
 from radios.api import NoReplyError, RadioLostError
 from radios.xbee.bringup import NETWORK, Place, carry_out, place_of
+from radios.xbee.formation import renew
 from radios.xbee.link import AtError, XbeeLink
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class Joining:
         if not place.is_on_network:
             self._is_prepared = True
             await self._prepare()
-        await self._link.at("NR", b"\x00")
+        await renew(self._link)
 
     def _say(self, state: str) -> None:
         """Once for each state: attempts go on for days where nobody opens joining."""
