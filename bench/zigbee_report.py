@@ -57,6 +57,7 @@ async def household(count: int) -> AsyncIterator[tuple[Household, Bus]]:
             home = Household(
                 {"han": role_of("esi_coordinator", joins=False)},
                 lambda radio: (),
+                lambda radio: (),
                 store,
                 registry,
                 devices,

@@ -36,7 +36,9 @@ from hub.zigbee.at_commands import AtCommands
 from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.household import Household
+from hub.zigbee.key_establishment import KeyEstablishment
 from hub.zigbee.link_keys import LinkKeys
+from hub.zigbee.own_certificates import BestArithmetic, OwnCertificates
 from hub.zigbee.remote_attributes import RemoteAttributes
 from hub.zigbee.roles import role_of
 from hub.zigbee.servers.base import ClusterServer
@@ -140,6 +142,7 @@ class Hub:
         self.household = Household(
             roles,
             hosted,
+            lambda radio: self.key_establishments[radio].clusters(),
             self.store,
             self.registry,
             self.devices,
@@ -151,12 +154,21 @@ class Hub:
             lambda network: self.networks.moved(network),
         )
         self.link_keys = LinkKeys(config.data_dir)
+        arithmetic = BestArithmetic()
+        own_certificates = OwnCertificates(config.data_dir, arithmetic)
+        self.key_establishments = {
+            name: KeyEstablishment(
+                network, own_certificates, self.link_keys, arithmetic, self._background, self.household.keys_lost
+            )
+            for name, network in self.household.networks.items()
+        }
         self.networks = Networks(
             zigbee,
             self.household,
             self.registry,
             self.devices,
             self.link_keys,
+            self.key_establishments,
             self.bus,
             self.clock,
             self._background,
@@ -170,7 +182,9 @@ class Hub:
         find = self.household.find
         self.smart_energy = SmartEnergy(services, self.networks.network, find, self.store, self.bus, self.clock)
         self.premises = Premises(clients, self.networks.network, find, self.store, self.bus, self.clock)
-        self.certificates = Certificates(self.networks.network, self.networks.changed)
+        self.certificates = Certificates(
+            self.networks.network, own_certificates, self.key_establishments, self.networks.changed
+        )
         self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
         self.controls = Controls(
             self.devices,

@@ -9,6 +9,7 @@ bytes are the profile.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -84,7 +85,7 @@ class DeviceCertificate:
 
     def to_text(self) -> str:
         """The authority's text form, as `parse` reads it. Shows the private key."""
-        return "".join(f"{label}: {getattr(self, name).hex()}\n" for name, (label, _) in _LABELS.items())
+        return write_parts({name: getattr(self, name) for name in _LABELS})
 
     @classmethod
     def parse(cls, text: str) -> DeviceCertificate:
@@ -92,30 +93,41 @@ class DeviceCertificate:
 
         The digits may go on in the lines behind. Raises `RangeError`, which names the part and never shows its value.
         """
-        parts: dict[str, str] = {}
-        name: str | None = None
-        for line in text[:MAX_TEXT].splitlines():
-            label, colon, value = line.partition(":")
-            if colon:
-                name = _NAMES.get(re.sub("[^a-z]", "", label.lower()))
-                if name is not None and name in parts:
-                    raise RangeError(_LABELS[name][0], "there twice", "one of each")
-            else:
-                value = line
-                if not value.strip():
-                    name = None
-            if name is not None:
-                parts[name] = parts.get(name, "") + re.sub(r"[\s-]", "", value)
-        missing = [label for part, (label, _) in _LABELS.items() if part not in parts]
-        if missing:
-            wanted = ", ".join(f"{label}: <{2 * size} hex digits>" for label, size in _LABELS.values())
-            raise RangeError("certificate file", f"without {' and '.join(missing)}", f"lines as {wanted}")
-        found: dict[str, bytes] = {}
-        for part, digits in parts.items():
-            label, size = _LABELS[part]
-            if not re.fullmatch("(?:[0-9A-Fa-f]{2})*", digits):
-                raise RangeError(
-                    label, f"{len(digits)} characters that are not hex throughout", f"{2 * size} hex digits"
-                )
-            found[part] = bytes.fromhex(digits)
-        return cls(**found)
+        return cls(**read_parts(text))
+
+
+def read_parts(text: str) -> dict[str, bytes]:
+    """The three parts in the authority's text form, by the names of `DeviceCertificate`, of any length.
+
+    Raises `RangeError`, which names the part and never shows its value.
+    """
+    parts: dict[str, str] = {}
+    name: str | None = None
+    for line in text[:MAX_TEXT].splitlines():
+        label, colon, value = line.partition(":")
+        if colon:
+            name = _NAMES.get(re.sub("[^a-z]", "", label.lower()))
+            if name is not None and name in parts:
+                raise RangeError(_LABELS[name][0], "there twice", "one of each")
+        else:
+            value = line
+            if not value.strip():
+                name = None
+        if name is not None:
+            parts[name] = parts.get(name, "") + re.sub(r"[\s-]", "", value)
+    missing = [label for part, (label, _) in _LABELS.items() if part not in parts]
+    if missing:
+        wanted = ", ".join(f"{label}: <{2 * size} hex digits>" for label, size in _LABELS.values())
+        raise RangeError("certificate file", f"without {' and '.join(missing)}", f"lines as {wanted}")
+    found: dict[str, bytes] = {}
+    for part, digits in parts.items():
+        label, size = _LABELS[part]
+        if not re.fullmatch("(?:[0-9A-Fa-f]{2})*", digits):
+            raise RangeError(label, f"{len(digits)} characters that are not hex throughout", f"{2 * size} hex digits")
+        found[part] = bytes.fromhex(digits)
+    return found
+
+
+def write_parts(parts: Mapping[str, bytes]) -> str:
+    """The text form of the three parts, as `read_parts` reads it. Shows the private key."""
+    return "".join(f"{label}: {parts[name].hex()}\n" for name, (label, _) in _LABELS.items())

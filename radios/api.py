@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -40,6 +41,7 @@ __all__ = [
     "Driver",
     "FixedEndpoint",
     "FrameReceived",
+    "KeysBy",
     "NetworkChanged",
     "NetworkInfo",
     "NetworkSettings",
@@ -178,6 +180,17 @@ class FixedEndpoint:
     client_clusters: tuple[int, ...] = ()
 
 
+class KeysBy(Enum):
+    """Who establishes keys with devices of Smart Energy, with certificates (CBKE)."""
+
+    NOBODY = "nobody"
+    RADIO = "radio"
+    """The firmware, with a certificate of its own. It tells of each device with `DeviceAuthenticated`."""
+    HUB = "hub"
+    """The host: the radio carries the messages of cluster 0x0800 like any others, and is given what comes out
+    (`ZigbeeRadio.set_link_key`). It tells nobody of `DeviceAuthenticated`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a Zigbee radio can do. What it cannot do is refused with `NotSupportedError`, never done in part."""
@@ -211,6 +224,8 @@ class Capabilities:
     erase: bool
     certificates: bool = False
     """It has a Smart Energy certificate, which can be exchanged."""
+    keys_by: KeysBy = KeysBy.NOBODY
+    """Who establishes keys with devices."""
     configurable: bool = False
     """Extended PAN id, channels and link key of its network can be set (`ZigbeeRadio.configure`)."""
     at_commands: bool = False
@@ -374,6 +389,16 @@ class ZigbeeRadio(Protocol):
 
     async def remove_key(self, ieee: Eui64) -> None:
         """As trust centre: forget a device's link key. Needs `link_keys`."""
+        ...
+
+    async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
+        """Keys were established by the hub: from now on frames with a link key from and to this device use this one.
+
+        16 bytes. It takes the place of the one that the device has joined with (`register_key`), or, as a router, of
+        the one that we have joined with when the device is the trust centre. A later `register_key` takes its place
+        again, `remove_key` removes it. Frames that are protected with the network key alone are not touched by it.
+        Needs `keys_by` HUB. Raises `DeliveryError` when the radio has no room for it, or refuses it.
+        """
         ...
 
     async def has_certificate(self) -> bool:

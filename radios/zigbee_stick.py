@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from protocols.ids import Eui64
 from radios.api import Capabilities, NetworkInfo, NetworkSettings, NotSupportedError, RadioLostError, ZigbeeEvent
 from radios.events import EventQueue
 
@@ -42,6 +43,10 @@ class ZigbeeStick:
     async def at_command(self, name: str, value: bytes | None = None) -> bytes:
         """See `ZigbeeRadio`. Most sticks have no registers."""
         raise NotSupportedError("this stick has no AT commands")
+
+    async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
+        """See `ZigbeeRadio`. Most sticks have their keys from elsewhere."""
+        raise NotSupportedError("this stick takes no keys that the hub has established")
 
     def events(self) -> AsyncIterator[ZigbeeEvent]:
         """See `ZigbeeRadio`."""

@@ -73,6 +73,7 @@ class Household:
         self,
         roles: Mapping[str, SmartEnergyRole],
         event_servers: Callable[[str], Iterable[ClusterServer]],
+        key_clusters: Callable[[str], Iterable[ClusterServer]],
         store: Store,
         registry: Registry,
         devices: Devices,
@@ -85,6 +86,7 @@ class Household:
     ) -> None:
         """`roles`: what we are on each Zigbee radio's network; `event_servers(radio)`: event clusters hosted there.
 
+        `key_clusters(radio)`: both sides of Key Establishment, hosted where the radio leaves that to us.
         `network_moved` is told when a network is not what it was.
         """
         self._store, self._registry, self._devices, self._metering = store, registry, devices, metering
@@ -106,6 +108,7 @@ class Household:
                 zone,
                 role,
                 lambda name=name: event_servers(name),  # type: ignore[misc]
+                lambda name=name: key_clusters(name),  # type: ignore[misc]
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
             )
@@ -462,6 +465,11 @@ class Household:
             running[0].authenticated()
         if member.interview is not InterviewStep.DONE:
             self.start_interview(member)
+
+    def keys_lost(self, member: Member) -> None:
+        """A device has said that it does not have the keys that we took for established."""
+        member.is_authenticated = False
+        self.save(member)
 
     def left(self, network: Network, event: RadioDeviceLeft) -> None:
         """A device left."""

@@ -25,7 +25,7 @@ from protocols.errors import CodecError
 from protocols.ids import Eui64, Profile
 from protocols.zcl import clusters
 from protocols.zdo import Binding, NeighbourRow
-from radios.api import Capabilities, NetworkInfo, ZigbeeRadio
+from radios.api import Capabilities, KeysBy, NetworkInfo, ZigbeeRadio
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +99,12 @@ class OurSide:
         zone: tzinfo,
         role: SmartEnergyRole,
         event_servers: Callable[[], Iterable[ClusterServer]],
+        key_clusters: Callable[[], Iterable[ClusterServer]],
         next_tsn: Callable[[], int],
         on_identify: Callable[[int, int], None],
     ) -> None:
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
-        self._event_servers = event_servers
+        self._event_servers, self._key_clusters = event_servers, key_clusters
         self._next_tsn, self._on_identify = next_tsn, on_identify
         self.bindings = BindingTable(self._bindings_changed)
         self._location = ""
@@ -197,7 +198,10 @@ class OurSide:
         if not can.aps_encryption:
             return
         # Devices look for it, and do not authenticate where nobody says that it is there.
-        yield PlainServer(clusters.KEY_ESTABLISHMENT)
+        if can.keys_by is KeysBy.HUB:
+            yield from self._key_clusters()
+        else:
+            yield PlainServer(clusters.KEY_ESTABLISHMENT)
         yield from self._event_servers()
 
     # -- on disk -------------------------------------------------------------------------------------------------

@@ -31,13 +31,37 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFacts:
+    """What may be told of a certificate: nothing of its private key."""
+
+    suite: int
+    """1: over sect163k1, 2: over sect283k1."""
+    subject: Eui64
+    issuer: bytes | None
+    """8 bytes; None where the radio keeps it and does not tell."""
+    is_test: bool | None
+    """The public test authority's, or one that calls itself so."""
+    place: str
+    """Where it lives: a file of the hub's, or "radio"."""
+    valid_from: datetime | None = None
+    """Of suite 2. Told, and not looked at in key establishment."""
+    valid_until: datetime | None = None
+    """None: for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateStatus:
-    """Whether a radio has a Smart Energy certificate."""
+    """Whether there is a Smart Energy certificate for a radio."""
 
     radio: str
     ieee: Eui64
     """For whom it has to be."""
     installed: bool
+    keys_by: str
+    """Who establishes keys with it: "radio" or "hub"."""
+    certificates: tuple[CertificateFacts, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Of files that are there and are not used."""
 
 
 class InterviewStep(StrEnum):

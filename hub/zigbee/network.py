@@ -21,7 +21,7 @@ from hub.zigbee.endpoint import LocalEndpoints
 from hub.zigbee.listener import Listener, Taken
 from hub.zigbee.member import Member
 from hub.zigbee.repeats import Repeats
-from hub.zigbee.security import is_too_open, security_of
+from hub.zigbee.security import check_sendable, is_too_open, security_of
 from hub.zigbee.transactions import (
     EVERYBODY,
     Conversation,
@@ -100,6 +100,8 @@ class Network:
         self.conversations = Conversations()
         self.local: LocalEndpoints | None = None
         self.answer_zdo: Callable[[ApsFrame], list[ApsFrame]] | None = None
+        self.has_key: Callable[[int], bool] = lambda _ieee: True
+        """Whether keys are established with a device, where the hub does that; elsewhere the radio knows."""
         self.members: dict[int, Member] = {}
         """By extended address."""
         self._by_short: dict[int, Member] = {}
@@ -301,7 +303,8 @@ class Network:
             self._reply(self.answer_zdo(frame))
 
     def _zcl(self, member: Member, frame: ApsFrame) -> None:
-        if frame.security is Security.LINK_KEY and not member.is_authenticated and member.left_at is None:
+        is_secret = frame.security is Security.LINK_KEY and self.has_key(member.ieee)
+        if is_secret and not member.is_authenticated and member.left_at is None:
             # What nobody saw, as before a start of ours: who can encrypt for us has keys.
             self._listener.authenticated(self, DeviceAuthenticated(member.ieee, member.short or 0))
         try:
@@ -310,10 +313,11 @@ class Network:
             self.counters["unreadable"] += 1
             log.debug("%s: frame of %s: %s", self.name, member.ieee, error)
             return
-        if is_too_open(frame.profile, frame.cluster, frame.security) and self._encrypts:
+        if not is_secret and is_too_open(frame.profile, frame.cluster, Security.NETWORK) and self._encrypts:
             self.counters["too_open"] += 1
             log.debug("%s: cluster 0x%04x of %s without encryption", self.name, frame.cluster, member.ieee)
-            if self.local is not None:
+            # With the key that a device has joined with it is dropped without a word (SE 1.4a, table 5-12).
+            if self.local is not None and frame.security is not Security.LINK_KEY:
                 self._reply(self.local.confirm(self._known(frame, member), Status.FAILURE))
             return
         if self.conversations.deliver_zcl(
@@ -359,13 +363,8 @@ class Network:
 
     async def _transmit(self, frame: ApsFrame) -> None:
         """Give a frame to the radio once it is its turn; returns when it has been delivered."""
-        capabilities = self.capabilities
-        if len(frame.payload) > capabilities.max_payload:
-            raise NotSupportedError(
-                f"radio {self.name!r} carries {capabilities.max_payload} bytes, not {len(frame.payload)}"
-            )
-        if frame.security is Security.LINK_KEY and not capabilities.aps_encryption:
-            raise NotSupportedError(f"radio {self.name!r} cannot encrypt with link keys")
+        has_key = frame.destination_ieee is None or self.has_key(frame.destination_ieee)
+        check_sendable(frame, self.name, self.capabilities, has_key=has_key)
         limit = 2 * self._registry.seconds(TX_STATUS_TIMEOUT)  # its own time, and that of the frames before it
         if frame.destination is None and frame.destination_ieee in self.members:
             frame = replace(frame, destination=self.members[frame.destination_ieee].short)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.aps import Security
+from protocols.aps import ApsFrame, Security
 from protocols.ids import Profile
 from protocols.zcl.clusters import ALARMS, BASIC, IDENTIFY, KEY_ESTABLISHMENT, POWER_CONFIGURATION
+from radios.api import Capabilities, NoLinkKeyError, NotSupportedError
 
 KEEP_ALIVE: Final = 0x0025
 OPEN_CLUSTERS: Final = frozenset((BASIC, POWER_CONFIGURATION, IDENTIFY, KEEP_ALIVE, KEY_ESTABLISHMENT))
 """Of the Smart Energy profile: network security is enough, both ways."""
 ACCEPTED_OPEN: Final = OPEN_CLUSTERS | {ALARMS}
 """Taken without encryption, although we send them encrypted."""
+
+SECURITY_FAIL: Final = 0xAD
+"""What a stack says to a frame that it has no key for (Zigbee R21, 2.2.9)."""
 
 
 def security_of(profile: int, cluster: int) -> Security:
@@ -30,3 +34,15 @@ def security_of(profile: int, cluster: int) -> Security:
 def is_too_open(profile: int, cluster: int, security: Security) -> bool:
     """Whether a frame that arrived ought to have been encrypted."""
     return profile == Profile.SMART_ENERGY and cluster not in ACCEPTED_OPEN and security is not Security.LINK_KEY
+
+
+def check_sendable(frame: ApsFrame, radio: str, can: Capabilities, *, has_key: bool) -> None:
+    """Raise `NotSupportedError`, or `NoLinkKeyError` where keys are to be established first (`has_key`), or nothing."""
+    if len(frame.payload) > can.max_payload:
+        raise NotSupportedError(f"radio {radio!r} carries {can.max_payload} bytes, not {len(frame.payload)}")
+    if frame.security is not Security.LINK_KEY:
+        return
+    if not can.aps_encryption:
+        raise NotSupportedError(f"radio {radio!r} cannot encrypt with link keys")
+    if not has_key:
+        raise NoLinkKeyError("keys are not established with it yet", "SECURITY_FAIL", SECURITY_FAIL)

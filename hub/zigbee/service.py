@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
 from hub.zigbee.household import ZIGBEE_EPOCH, Household
 from hub.zigbee.joining import Joining
+from hub.zigbee.key_establishment import KeyEstablishment
 from hub.zigbee.link_keys import LinkKeys, key_of
 from hub.zigbee.member import Member
 from hub.zigbee.model import (
@@ -38,6 +39,7 @@ from protocols.zdo import MgmtLeaveRequest, MgmtLeaveResponse, ZdoStatus
 from radios.api import (
     Capabilities,
     DeliveryError,
+    KeysBy,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -66,12 +68,14 @@ class Networks:
         registry: Registry,
         devices: Devices,
         link_keys: LinkKeys,
+        key_establishments: Mapping[str, KeyEstablishment],
         bus: Bus,
         clock: Clock,
         spawn: Spawn,
     ) -> None:
         self._sections = {section.name: section for section in sections}
         self._household, self._registry, self._link_keys = household, registry, link_keys
+        self._key_establishments = key_establishments
         self._devices, self._bus, self._clock, self._spawn = devices, bus, clock, spawn
         self._joining = Joining(clock, spawn, self.changed)
         self._topologies: dict[str, Topology] = {}
@@ -90,6 +94,7 @@ class Networks:
         """A radio is gone."""
         self._state[name] = NetworkState.DOWN
         self._joining.radio_down(name)
+        self._key_establishments[name].down()
         self._household.radio_down(name, reason)
         self.changed(self._household.networks[name])
 
@@ -108,6 +113,7 @@ class Networks:
     async def _restore(self, network: Network) -> None:
         await self._remove_keys(network)
         await self._register_keys(network)
+        await self._key_establishments[network.name].restore()
         await self._joining.restore(network)
 
     async def _register_keys(self, network: Network) -> None:
@@ -118,6 +124,8 @@ class Networks:
                 return
             if self._link_keys.of(network.name).get(ieee) != key:
                 continue  # forgotten meanwhile, or another one by now
+            if ieee in self._link_keys.established(network.name):
+                continue  # another has its place
             try:
                 await network.radio.register_key(ieee, key)
             except RadioError as error:
@@ -360,7 +368,8 @@ class Networks:
         has_key = member.ieee in self._link_keys.of(member.radio)
         # While the radio is away nobody knows whether it has link keys; whoever has one shows that it has.
         known = has_key or member.is_authenticated
-        able = known if network is None or network.radio is None else network.radio.capabilities.link_keys
+        radio = network.radio if network is not None else None
+        able = known if radio is None else radio.capabilities.link_keys or radio.capabilities.keys_by is KeysBy.HUB
         return member.snapshot(has_key=has_key, authenticates=able)
 
     def member(self, device_id: str) -> Member:
@@ -453,7 +462,7 @@ def _can(found: Capabilities) -> RadioCan:
         tx_power=found.tx_power,
         certification=found.certification,
         erase=found.erase,
-        certificates=found.certificates,
+        certificates=found.certificates or found.keys_by is KeysBy.HUB,
         router=found.router,
         configurable=found.configurable,
         at_commands=found.at_commands,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Final
 
-from protocols.certificate import TEST_ISSUER, DeviceCertificate
+from protocols.certificate import TEST_ISSUER, DeviceCertificate, read_parts, write_parts
 from protocols.errors import RangeError
 from protocols.fields import U8, U32, U64, Octets, OpenEnum, u8
 from protocols.ids import Eui64, Profile
@@ -154,6 +154,27 @@ class Credentials:
     def of(cls, certificate: DeviceCertificate) -> Credentials:
         """Of a certificate of suite 1 in the authority's text form. Raises `RangeError`."""
         return cls.read(Suite.SECT163K1, certificate.authority_key, certificate.implicit, certificate.private_key)
+
+    @classmethod
+    def parse(cls, text: str) -> Credentials:
+        """Of the authority's text form; the certificate's length tells the suite. Raises `RangeError` as `read`."""
+        parts = read_parts(text)
+        size = len(parts["implicit"])
+        suite = next((suite for suite, wanted in CERTIFICATE_SIZES.items() if wanted == size), None)
+        if suite is None:
+            wanted = " or ".join(f"{size} bytes (suite {int(suite)})" for suite, size in CERTIFICATE_SIZES.items())
+            raise RangeError("Device Implicit Cert", f"{size} bytes", wanted)
+        return cls.read(suite, parts["authority_key"], parts["implicit"], parts["private_key"])
+
+    def to_text(self) -> str:
+        """The authority's text form, as `parse` reads it. Shows the private key."""
+        return write_parts(
+            {
+                "authority_key": self.authority_key.encode(),
+                "implicit": self.certificate.encode(),
+                "private_key": self.private_key.to_bytes(self.curve.scalar_size, "big"),
+            }
+        )
 
     def check(self, arithmetic: Arithmetic = PURE_PYTHON) -> None:
         """Raise `RangeError` when the private key is another's than the certificate's, or the authority another."""

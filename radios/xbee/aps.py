@@ -18,7 +18,7 @@ from protocols.xbee.frames import (
 )
 from protocols.xbee.status import DeliveryStatus, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MacCapability, ZdoRequest, encode_zdo
-from radios.api import Capabilities, DeliveryError, NoLinkKeyError, NotSupportedError
+from radios.api import Capabilities, DeliveryError, KeysBy, NoLinkKeyError, NotSupportedError
 
 APS_ENCRYPTION_BYTES = 9
 """What encryption takes of a payload (90033931_A, p. 54)."""
@@ -51,6 +51,7 @@ def capabilities_of(max_payload: int, *, is_router: bool = False) -> Capabilitie
         certification=False,
         erase=True,
         certificates=True,
+        keys_by=KeysBy.RADIO,
         configurable=True,
         at_commands=True,
     )
