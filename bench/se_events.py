@@ -95,7 +95,8 @@ async def served(count: int) -> AsyncIterator[tuple[SmartEnergy, FakeRadio]]:
             devices = Devices(store, bus, clock)
             home = Household(
                 {"han": role_of("esi_coordinator", joins=False)}, lambda radio: (), lambda radio: (), store, registry,
-                devices, Metering(store, bus, clock, devices, ()), bus, clock, ZoneInfo("UTC"), spawn, lambda network: None,
+                devices, Metering(store, bus, clock, devices, ()), bus, clock, ZoneInfo("UTC"), spawn,
+                lambda network: None,
             )  # fmt: skip
             network = home.networks["han"]
             network.up(cast("ZigbeeRadio", radio))

@@ -53,7 +53,7 @@ from protocols.se.key_exchange import (
 )
 from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
-from radios.api import DeviceAuthenticated, KeysBy, RadioError
+from radios.api import DeviceAuthenticated, KeysBy, RadioError, ZigbeeRadio
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,9 @@ class KeyEstablishment:
         self._barred = NO_SUITE
         """Suites that the trust centre has refused."""
         self.counters = {"established": 0, "failed": 0, "refused": 0}
-        network.has_key = self._has_key
+        self._restored = asyncio.Event()
+        self._restored.set()
+        network.keys = self
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
@@ -154,23 +156,43 @@ class KeyEstablishment:
             return None
         return Own(credentials=found, random=secrets.token_bytes, arithmetic=self._arithmetic, version=self._version)
 
-    def _has_key(self, ieee: int) -> bool:
+    # -- what the network asks (security.LinkKeyHolder) --------------------------------------------------------------
+
+    def has_key(self, ieee: int) -> bool:
+        """Whether we have established keys with a device; True where the radio does that, which knows best."""
         return not self.is_ours or ieee in self._link_keys.established(self._network.name)
+
+    async def ready(self) -> None:
+        """What is secret waits for the keys of before the radio's start; not for a network that is not there."""
+        radio = self._network.radio
+        if radio is not None and radio.network.is_operational:
+            await self._restored.wait()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
+    def up(self, radio: ZigbeeRadio) -> None:
+        """A radio is there; `restore` follows once it is on its network."""
+        if radio.capabilities.keys_by is KeysBy.HUB:
+            self._restored.clear()
+
     async def restore(self) -> None:
         """The radio is on its network: give it the keys that it had, and as a router see to those with the centre."""
+        try:
+            await self._give_keys()
+        finally:
+            self._restored.set()
+        await self.load()
+        self._begin_joining()
+
+    async def _give_keys(self) -> None:
         radio = self._network.radio
         if radio is None or not self.is_ours:
             return
-        await self.load()
         for ieee, kept in dict(self._link_keys.established(self._network.name)).items():
             try:
                 await radio.set_link_key(ieee, kept.key)
             except RadioError as error:
                 log.error("%s: the key of %s could not be given to the radio: %s", self._network.name, ieee, error)
-        self._begin_joining()
 
     async def load(self) -> None:
         """Look for our certificates again."""
@@ -192,6 +214,7 @@ class KeyEstablishment:
             task.cancel()
         self._joiner = None
         self._exchanges.clear()
+        self._restored.set()
 
     def _start(self, work: Coroutine[None, None, None], label: str) -> asyncio.Task[None]:
         task = self._spawn(work, label)
@@ -372,7 +395,7 @@ class KeyEstablishment:
         centre = self._network.at(COORDINATOR)
         if centre is None:
             return LOOK_S
-        if centre.is_authenticated and self._has_key(centre.ieee):
+        if centre.is_authenticated and self.has_key(centre.ieee):
             return None
         own = self._own()
         if own is None:

@@ -21,7 +21,7 @@ from hub.zigbee.endpoint import LocalEndpoints
 from hub.zigbee.listener import Listener, Taken
 from hub.zigbee.member import Member
 from hub.zigbee.repeats import Repeats
-from hub.zigbee.security import check_sendable, is_too_open, security_of
+from hub.zigbee.security import LinkKeyHolder, RadioHolds, check_sendable, is_too_open, security_of
 from hub.zigbee.transactions import (
     EVERYBODY,
     Conversation,
@@ -100,8 +100,7 @@ class Network:
         self.conversations = Conversations()
         self.local: LocalEndpoints | None = None
         self.answer_zdo: Callable[[ApsFrame], list[ApsFrame]] | None = None
-        self.has_key: Callable[[int], bool] = lambda _ieee: True
-        """Whether keys are established with a device, where the hub does that; elsewhere the radio knows."""
+        self.keys: LinkKeyHolder = RadioHolds()
         self.members: dict[int, Member] = {}
         """By extended address."""
         self._by_short: dict[int, Member] = {}
@@ -303,7 +302,7 @@ class Network:
             self._reply(self.answer_zdo(frame))
 
     def _zcl(self, member: Member, frame: ApsFrame) -> None:
-        is_secret = frame.security is Security.LINK_KEY and self.has_key(member.ieee)
+        is_secret = frame.security is Security.LINK_KEY and self.keys.has_key(member.ieee)
         if is_secret and not member.is_authenticated and member.left_at is None:
             # What nobody saw, as before a start of ours: who can encrypt for us has keys.
             self._listener.authenticated(self, DeviceAuthenticated(member.ieee, member.short or 0))
@@ -363,8 +362,7 @@ class Network:
 
     async def _transmit(self, frame: ApsFrame) -> None:
         """Give a frame to the radio once it is its turn; returns when it has been delivered."""
-        has_key = frame.destination_ieee is None or self.has_key(frame.destination_ieee)
-        check_sendable(frame, self.name, self.capabilities, has_key=has_key)
+        await check_sendable(frame, self.name, self.capabilities, self.keys)
         limit = 2 * self._registry.seconds(TX_STATUS_TIMEOUT)  # its own time, and that of the frames before it
         if frame.destination is None and frame.destination_ieee in self.members:
             frame = replace(frame, destination=self.members[frame.destination_ieee].short)

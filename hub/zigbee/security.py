@@ -7,7 +7,7 @@ the rule off, and a radio that cannot encrypt single frames does not have it.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from protocols.aps import ApsFrame, Security
 from protocols.ids import Profile
@@ -36,13 +36,37 @@ def is_too_open(profile: int, cluster: int, security: Security) -> bool:
     return profile == Profile.SMART_ENERGY and cluster not in ACCEPTED_OPEN and security is not Security.LINK_KEY
 
 
-def check_sendable(frame: ApsFrame, radio: str, can: Capabilities, *, has_key: bool) -> None:
-    """Raise `NotSupportedError`, or `NoLinkKeyError` where keys are to be established first (`has_key`), or nothing."""
+class LinkKeyHolder(Protocol):
+    """Who knows which devices have a key with us."""
+
+    def has_key(self, ieee: int) -> bool:
+        """Whether keys are established with a device."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait until the radio has the keys that it had before its start."""
+        ...
+
+
+class RadioHolds:
+    """The radio's firmware knows: it says so when it is asked for what it cannot encrypt."""
+
+    def has_key(self, ieee: int) -> bool:
+        """See `LinkKeyHolder`."""
+        return True
+
+    async def ready(self) -> None:
+        """See `LinkKeyHolder`."""
+
+
+async def check_sendable(frame: ApsFrame, radio: str, can: Capabilities, keys: LinkKeyHolder) -> None:
+    """Raise `NotSupportedError`, or `NoLinkKeyError` where keys are to be established first, or nothing."""
     if len(frame.payload) > can.max_payload:
         raise NotSupportedError(f"radio {radio!r} carries {can.max_payload} bytes, not {len(frame.payload)}")
     if frame.security is not Security.LINK_KEY:
         return
     if not can.aps_encryption:
         raise NotSupportedError(f"radio {radio!r} cannot encrypt with link keys")
-    if not has_key:
+    await keys.ready()
+    if frame.destination_ieee is not None and not keys.has_key(frame.destination_ieee):
         raise NoLinkKeyError("keys are not established with it yet", "SECURITY_FAIL", SECURITY_FAIL)

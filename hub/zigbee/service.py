@@ -87,6 +87,7 @@ class Networks:
     def radio_up(self, name: str, radio: ZigbeeRadio) -> None:
         """A radio is there; its events follow."""
         self._state[name] = NetworkState.UP
+        self._key_establishments[name].up(radio)
         self._household.radio_up(name, radio)
         self.moved(self._household.networks[name])
 
@@ -111,9 +112,9 @@ class Networks:
         self.changed(network)
 
     async def _restore(self, network: Network) -> None:
+        await self._key_establishments[network.name].restore()
         await self._remove_keys(network)
         await self._register_keys(network)
-        await self._key_establishments[network.name].restore()
         await self._joining.restore(network)
 
     async def _register_keys(self, network: Network) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,13 +22,13 @@ from hub.zigbee.own_certificates import FOLDER
 from protocols.aps import ApsFrame, Security
 from protocols.ids import FIRST_BROADCAST, Eui64
 from protocols.se.ecqv import CURVES, Authority, Credentials
-from protocols.se.key_establishment import CLUSTER, Suite
-from protocols.zcl.header import FrameType, parse_header
+from protocols.se.key_establishment import CLUSTER, Suite, TerminateStatus
+from protocols.zcl.header import Direction, FrameType, parse_header
 from radios.api import DeliveryError, DeviceJoined, FrameReceived, KeysBy, RadioConfig
 from tests.hub.waiting import eventually
 
 CENTRE, GUEST, STRANGER = HUB, Eui64(0x0013A20040000002), Eui64(0x0013A20040000009)
-GUEST_SHORT = 0x4D21
+GUEST_SHORT, OTHER_SHORT = 0x4D21, 0x5E32
 PRECONFIGURED = bytes(range(16))
 RNG = random.Random(16)
 BOTH = (Suite.SECT163K1, Suite.SECT283K1)
@@ -48,9 +47,9 @@ class Air:
 
     def __init__(self) -> None:
         self.ends: dict[int, PairRadio] = {}
-        self.lost: Callable[[int, bytes], bool] = lambda command, payload: False
+        self.lost: Callable[[bool, int], bool] = lambda to_server, command: False
         """Whether a message of key establishment is lost."""
-        self.change: Callable[[int, bytes], bytes] = lambda command, payload: payload
+        self.change: Callable[[bool, int, bytes], bytes] = lambda to_server, command, payload: payload
         self.messages: list[tuple[bool, int, bytes]] = []
         """Of key establishment: whether to the server, command, payload."""
         self.frames: list[ApsFrame] = []
@@ -67,10 +66,12 @@ class Air:
             header, payload = parse_header(frame.payload)
             if header.frame_type is FrameType.CLUSTER:
                 assert frame.security is Security.NETWORK
-                self.messages.append((not header.direction, header.command, payload))
-                if self.lost(header.command, payload):
+                to_server = header.direction is Direction.TO_SERVER
+                self.messages.append((to_server, header.command, payload))
+                if self.lost(to_server, header.command):
                     return
-                frame = replace(frame, payload=header.encode() + self.change(header.command, payload))
+                changed = self.change(to_server, header.command, payload)
+                frame = replace(frame, payload=header.encode() + changed)
         for end in others:
             if frame.security is Security.LINK_KEY:
                 ours, theirs = source.keys.get(end.network.ieee), end.keys.get(source.network.ieee)
@@ -149,7 +150,9 @@ class Pair:
         self.folder, self.air = folder, Air()
         self.centre, self.guest = PairRadio(self.air, CENTRE, 0), PairRadio(self.air, GUEST, GUEST_SHORT)
         self.guest.keys[CENTRE] = PRECONFIGURED
-        DRIVER.radios = {"centre": self.centre, "guest": self.guest}
+        self.other = PairRadio(self.air, STRANGER, OTHER_SHORT)
+        self.other.keys[CENTRE] = PRECONFIGURED
+        DRIVER.radios = {"centre": self.centre, "guest": self.guest, "other": self.other}
 
     def certify(self, radio: str, *credentials: Credentials) -> None:
         """Put certificates where a hub looks for them."""
@@ -182,10 +185,10 @@ class Pair:
             yield hub
 
     @asynccontextmanager
-    async def router(self, role: str = "aux_gateway") -> AsyncIterator[Hub]:
-        async with self.hub("guest", role) as hub:
+    async def router(self, role: str = "aux_gateway", name: str = "guest") -> AsyncIterator[Hub]:
+        async with self.hub(name, role) as hub:
             await eventually(lambda: all(status.state == "up" for status in hub.networks.all()))
-            self.guest.announce()
+            DRIVER.radios[name].announce()
             yield hub
 
     def has(self, radio: str) -> bool:
@@ -197,8 +200,13 @@ class Pair:
         async with self.trust_centre() as centre, self.router(role) as guest:
             yield centre, guest
 
-    def sent(self, *commands: int) -> list[bytes]:
-        return [payload for _, command, payload in self.air.messages if command in commands]
+    def sent(self, command: int, *, to_server: bool) -> list[bytes]:
+        """Payloads of the messages of key establishment that were sent, lost ones too."""
+        return [payload for way, number, payload in self.air.messages if (way, number) == (to_server, command)]
+
+    def terminates(self) -> list[tuple[bool, TerminateStatus]]:
+        """Who has ended an exchange: whether the initiator, and why."""
+        return [(way, TerminateStatus(payload[0])) for way, number, payload in self.air.messages if number == 3]
 
 
 def has_keys(hub: Hub, ieee: Eui64) -> bool:
