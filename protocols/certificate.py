@@ -121,9 +121,9 @@ def read_parts(text: str) -> dict[str, bytes]:
         raise RangeError("certificate file", f"without {' and '.join(missing)}", f"lines as {wanted}")
     found: dict[str, bytes] = {}
     for part, digits in parts.items():
-        label, size = _LABELS[part]
         if not re.fullmatch("(?:[0-9A-Fa-f]{2})*", digits):
-            raise RangeError(label, f"{len(digits)} characters that are not hex throughout", f"{2 * size} hex digits")
+            shown = f"{len(digits)} characters that are not hex throughout"
+            raise RangeError(_LABELS[part][0], shown, "an even number of hex digits")
         found[part] = bytes.fromhex(digits)
     return found
 

@@ -216,12 +216,27 @@ class Topology(Struct, frozen=True):
     devices: tuple[TopologyDevice, ...] = ()
 
 
+class CertificateKnown(Struct, frozen=True):
+    """A certificate, without its private key."""
+
+    suite: int
+    subject: str
+    place: str
+    issuer: str | None = None
+    is_test: bool | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+
+
 class Certificate(Struct, frozen=True):
-    """Whether a Smart Energy radio has a certificate, and for whom it has to be."""
+    """Whether there is a certificate for a Smart Energy radio, and for whom it has to be."""
 
     radio: str
     ieee: str
     installed: bool
+    keys_by: str = "radio"
+    certificates: tuple[CertificateKnown, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class AtRegister(Struct, frozen=True):

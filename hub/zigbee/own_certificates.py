@@ -150,14 +150,17 @@ class OwnCertificates:
 
 def _read(path: Path) -> str:
     """A file of the folder; one that others may read is not used. Raises `RangeError`, `OSError`."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        found = os.fstat(file.fileno())
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise RangeError("certificate file", "no regular file", "a file")
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             raise RangeError("mode of the file", f"{mode:03o}", f"600, since it holds a private key: chmod 600 {path}")
-        return file.read(MAX_TEXT).decode("ascii", "replace")
+        return os.read(descriptor, MAX_TEXT).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)
 
 
 def _facts(one: Credentials, path: Path) -> CertificateFacts:

@@ -271,7 +271,14 @@ async def test_a_certificate_is_looked_at_installed_and_reverted(tmp_path: Path)
         ran = await shell.run("certificate", "install", str(file))
         assert (ran.code, ran.out.strip()) == (0, f"han: there is a certificate for {module.ieee:016x}")
         ran = await shell.run("certificate", "revert", "--json")
-        assert json.loads(ran.out) == {"radio": "han", "ieee": f"{module.ieee:016x}", "installed": False}
+        nothing = {"installed": False, "keys_by": "radio", "certificates": [], "problems": []}
+        assert json.loads(ran.out) == {"radio": "han", "ieee": f"{module.ieee:016x}", **nothing}
+        await shell.run("certificate", "install", str(file))
+        status, found = await home.ask("GET", "/networks/han/certificate")
+        assert found["certificates"] == [
+            {"suite": 1, "subject": f"{module.ieee:016x}", "issuer": None, "is_test": None, "place": "radio",
+             "valid_from": None, "valid_until": None}
+        ]  # fmt: skip
         status, problem = await home.ask("PUT", "/networks/han/certificate", {"text": "nothing"})
         assert (status, "without CA Public Key" in problem["detail"]) == (400, True)
 

@@ -10,7 +10,8 @@ import pytest
 
 from protocols.certificate import DeviceCertificate
 from protocols.ids import Eui64
-from protocols.se.ecqv import Credentials
+from protocols.se.ecqv import Certificate2, Credentials
+from protocols.se.key_establishment import Suite
 from protocols.se.key_exchange import Established, Initiator, Own, Responder, Send
 from tests.web.hubctl_runs import Hubctl
 from tests.web.hubctl_runs import alone as alone
@@ -75,6 +76,26 @@ def test_a_certificate_is_issued_in_the_form_that_is_installed(alone: Hubctl, la
     assert again.code == 1
     assert "is there already" in again.err
     assert DeviceCertificate.parse(path.read_text()) == found
+
+
+def test_an_authority_of_suite_2_beside_the_other(alone: Hubctl, lab: Path) -> None:
+    ran = alone(*TEST_CA, "issue", "lab", IEEE, "--suite", "2")
+    assert (ran.code, ran.err) == (
+        3,
+        "hubctl: no test authority in lab: `hubctl certificate test-ca new lab --suite 2` makes one\n",
+    )
+    assert alone(*TEST_CA, "new", "lab", "--suite", "2").code == 0
+    assert mode(lab / "test-ca-2.key") == 0o600
+    ran = alone(*TEST_CA, "issue", "lab", IEEE, "--suite", "2")
+    path = lab / f"{IEEE}-2.txt"
+    assert (ran.code, ran.out, mode(path)) == (0, f"lab/{IEEE}-2.txt: a test certificate for {IEEE}\n", 0o600)
+    found = Credentials.parse(path.read_text())
+    assert (found.suite, found.certificate.subject) == (Suite.SECT283K1, Eui64.parse(IEEE))
+    assert isinstance(found.certificate, Certificate2)
+    assert found.certificate.valid_from > 1_700_000_000
+    found.check()
+    assert alone(*TEST_CA, "issue", "lab", IEEE).code == 0
+    assert Credentials.parse((lab / f"{IEEE}.txt").read_text()).suite == Suite.SECT163K1
 
 
 def test_a_certificate_goes_where_it_is_said(alone: Hubctl, lab: Path, tmp_path: Path) -> None:

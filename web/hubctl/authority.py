@@ -20,30 +20,36 @@ if TYPE_CHECKING:
     from protocols.ids import Eui64
     from protocols.se.ecqv import Authority
 
-KEY_FILE = "test-ca.key"
+KEY_FILES = {1: "test-ca.key", 2: "test-ca-2.key"}
+"""By suite: each has an authority of its own."""
 _PRIVATE, _PUBLIC = "CA Private Key", "CA Public Key"
 LONGEST_KEY_FILE = 4096
 """Characters; ours has some three hundred."""
 
+_suite = click.option(
+    "--suite", type=click.Choice(("1", "2")), default="1", show_default=True, help="2: over sect283k1, from SE 1.2 on."
+)
 _directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
 @click.command()
 @_directory
-def new(directory: Path) -> None:
+@_suite
+def new(directory: Path, suite: str) -> None:
     """Make a test authority: its private key in DIR, which is made when it is not there."""
     import secrets
 
     from protocols.se.ecqv import CURVES, Authority
     from protocols.se.key_establishment import Suite
 
-    curve = CURVES[Suite.SECT163K1]
-    authority = Authority(Suite.SECT163K1, curve.scalar(secrets.token_bytes(curve.seed_size)))
+    kind = Suite(int(suite))
+    curve = CURVES[kind]
+    authority = Authority(kind, curve.scalar(secrets.token_bytes(curve.seed_size)))
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HubctlError(f"{directory} cannot be made: {error.strerror}", Exit.USAGE) from None
-    path, public = directory / KEY_FILE, authority.public_key.encode().hex()
+    path, public = directory / KEY_FILES[int(suite)], authority.public_key.encode().hex()
     _write_new(
         path,
         "The private key of a test authority: whoever has it makes devices that this authority's devices trust.\n\n"
@@ -56,8 +62,9 @@ def new(directory: Path) -> None:
 @click.command()
 @_directory
 @click.argument("eui64", metavar="EUI64")
-@click.option("--out", metavar="FILE|-", help="Where to.  [default: DIR/EUI64.txt]")
-def issue(directory: Path, eui64: str, out: str | None) -> None:
+@_suite
+@click.option("--out", metavar="FILE|-", help="Where to.  [default: DIR/EUI64.txt, of suite 2 DIR/EUI64-2.txt]")
+def issue(directory: Path, eui64: str, suite: str, out: str | None) -> None:
     """Issue a certificate for the device with the address EUI64, as `hubctl certificate install` takes it.
 
     `hubctl certificate status` tells which address a radio's has to be for. The file holds the device's private
@@ -65,14 +72,23 @@ def issue(directory: Path, eui64: str, out: str | None) -> None:
     """
     import secrets
 
-    subject, authority = _subject(eui64), _read(directory / KEY_FILE)
+    from hub.clock import SystemClock
+    from protocols.se.ecqv import SERIAL_SIZE
+
+    subject, authority = _subject(eui64), _read(directory, int(suite))
     size = authority.public_key.curve.seed_size
-    made = authority.equip(subject, secrets.token_bytes(size), secrets.token_bytes(size))
-    text = made.to_device_certificate().to_text()
+    made = authority.equip(
+        subject,
+        secrets.token_bytes(size),
+        secrets.token_bytes(size),
+        serial=secrets.token_bytes(SERIAL_SIZE),
+        valid_from=int(SystemClock().now().timestamp()),
+    )
+    text = made.to_text()
     if out == "-":
         click.echo(text, nl=False)
         return
-    path = directory / f"{subject}.txt" if out is None else Path(out)
+    path = directory / f"{subject}{'' if suite == '1' else '-2'}.txt" if out is None else Path(out)
     _write_new(path, text)
     line(f"{path}: a test certificate for {subject}")
 
@@ -108,12 +124,13 @@ def _write_new(path: Path, text: str) -> None:
         raise HubctlError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _read(path: Path) -> Authority:
-    """The authority of a key file. Its key is in no error."""
+def _read(directory: Path, suite: int) -> Authority:
+    """The authority of a suite. Its key is in no error."""
     from protocols.errors import RangeError
     from protocols.se.ecqv import CURVES, Authority
     from protocols.se.key_establishment import Suite
 
+    path, curve = directory / KEY_FILES[suite], CURVES[Suite(suite)]
     try:
         with path.open(encoding="ascii") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
@@ -121,7 +138,8 @@ def _read(path: Path) -> Authority:
             text = file.read(LONGEST_KEY_FILE)
     except FileNotFoundError:
         raise HubctlError(
-            f"no test authority in {path.parent}: `hubctl certificate test-ca new {path.parent}` makes one",
+            f"no test authority in {directory}: `hubctl certificate test-ca new {directory}"
+            f"{'' if suite == 1 else ' --suite 2'}` makes one",
             Exit.NOT_FOUND,
         ) from None
     except OSError as error:
@@ -130,11 +148,11 @@ def _read(path: Path) -> Authority:
         text = ""
     parts = dict(row.split(": ", 1) for row in text.splitlines() if row.startswith((_PRIVATE, _PUBLIC)) and ": " in row)
     try:
-        private = CURVES[Suite.SECT163K1].read_scalar(bytes.fromhex(parts[_PRIVATE]))
-        authority = Authority(Suite.SECT163K1, private)
+        authority = Authority(Suite(suite), curve.read_scalar(bytes.fromhex(parts[_PRIVATE])))
         if bytes.fromhex(parts[_PUBLIC]) != authority.public_key.encode():
             raise HubctlError(f"{path} is damaged: its two keys do not belong together", Exit.USAGE)
     except (KeyError, ValueError, RangeError):
-        wanted = f"lines `{_PRIVATE}: <42 hex digits>` and `{_PUBLIC}: <44 hex digits>`"
+        digits = 2 * curve.scalar_size, 2 * curve.point_size
+        wanted = f"lines `{_PRIVATE}: <{digits[0]} hex digits>` and `{_PUBLIC}: <{digits[1]} hex digits>`"
         raise HubctlError(f"{path} is not the key of a test authority: {wanted} are wanted", Exit.USAGE) from None
     return authority

@@ -10,18 +10,41 @@ from hub.zigbee.model import CertificateStatus
 from protocols.certificate import MAX_TEXT
 from web.auth import Role
 from web.routes import API, Call, Route
+from web.schema_base import Time, time_or_none
 
 FAILS = (409, 503)
 """The radio cannot, or is down."""
 
 
+class CertificateKnown(Struct, frozen=True):
+    """A certificate, without its private key. `suite` 1 is over sect163k1, 2 over sect283k1.
+
+    `issuer` and `is_test` (issued by a test authority) are null where the radio keeps it and does not tell. `place`:
+    "radio", or the hub's file. `valid_from` and `valid_until` are of suite 2; null: for ever.
+    """
+
+    suite: int
+    subject: str
+    issuer: str | None
+    is_test: bool | None
+    place: str
+    valid_from: Time | None
+    valid_until: Time | None
+
+
 class Certificate(Struct, frozen=True):
-    """Whether a radio has a certificate; without one no device can establish keys with it."""
+    """Whether a radio has a certificate; without one no device can establish keys with it.
+
+    `keys_by`: who establishes them, "radio" (its firmware, with a certificate inside) or "hub" (with files of the
+    hub's). `ieee`: for whom a certificate has to be. `problems`: of files that are there and are not used.
+    """
 
     radio: str
     ieee: str
-    """For whom a certificate has to be."""
     installed: bool
+    keys_by: str
+    certificates: list[CertificateKnown]
+    problems: list[str]
 
 
 class NewCertificate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,16 +57,39 @@ class NewCertificate(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _told(found: CertificateStatus) -> Certificate:
-    return Certificate(found.radio, str(found.ieee), found.installed)
+    return Certificate(
+        found.radio,
+        str(found.ieee),
+        found.installed,
+        found.keys_by,
+        [
+            CertificateKnown(
+                one.suite,
+                str(one.subject),
+                None if one.issuer is None else _issuer(one.issuer),
+                one.is_test,
+                one.place,
+                time_or_none(one.valid_from),
+                time_or_none(one.valid_until),
+            )
+            for one in found.certificates
+        ],
+        list(found.problems),
+    )
+
+
+def _issuer(raw: bytes) -> str:
+    """As text where it is text, else in hex."""
+    return raw.decode("ascii") if raw.isascii() and raw.decode("ascii").isprintable() else raw.hex()
 
 
 async def show(call: Call[None, None]) -> Certificate:
-    """Show whether a radio has a certificate."""
+    """Show which certificates a radio has, whether it keeps them itself or the hub does."""
     return _told(await call.hub.certificates.status(call.path["radio"]))
 
 
 async def install(call: Call[None, NewCertificate]) -> Certificate:
-    """Install a certificate; the radio restarts, and its network stays.
+    """Install a certificate: in the radio, which restarts and keeps its network, or at the hub, one of each suite.
 
     The three parts, their lengths and the address that it was made for are checked before anything reaches the radio.
     """
@@ -51,7 +97,7 @@ async def install(call: Call[None, NewCertificate]) -> Certificate:
 
 
 async def revert(call: Call[None, None]) -> Certificate:
-    """Remove the certificate; the radio goes back to the one that it was made with, if it has one."""
+    """Remove the certificate; the radio goes back to the one that it was made with, if any. Of the hub's: all."""
     return _told(await call.hub.certificates.revert(call.path["radio"]))
 
 
