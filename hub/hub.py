@@ -29,6 +29,7 @@ from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
+from hub.smart_energy.signatures import Signatures
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
@@ -45,7 +46,9 @@ from hub.zigbee.servers.base import ClusterServer
 from hub.zigbee.service import Networks
 from hub.zigbee.setup import NetworkSetup
 from hub.zone import local_zone
+from protocols.se.binary_curve import Arithmetic
 from protocols.se.drlc import CLUSTER as DRLC_CLUSTER
+from protocols.se.key_establishment import Suite
 from radios.api import (
     BreakerEvent,
     BreakerRadio,
@@ -108,6 +111,8 @@ class Hub:
         )
         self.registry = Registry(self.store)
         roles = {section.name: role_of(config.hub.role, joins=section.radio.joins) for section in zigbee}
+        arithmetic = BestArithmetic()
+        signatures = {name: self._signatures(name, arithmetic) for name in roles}
         services = {
             name: EnergyService(
                 name,
@@ -116,6 +121,7 @@ class Hub:
                 lambda radio, item, what: self.smart_energy.changed(radio, item, what),
                 lambda radio, peer, report: self.smart_energy.unknown(radio, peer, report),
                 config.hub.se_version,
+                signatures=signatures[name],
             )
             for name, role in roles.items()
             if DRLC_CLUSTER in role.servers
@@ -128,6 +134,7 @@ class Hub:
                 lambda radio, kind, number, what: self.premises.changed(radio, kind, number, what),
                 lambda most: randint(0, most),
                 config.hub.se_version,
+                signatures=signatures[name],
             )
             for name, role in roles.items()
             if DRLC_CLUSTER in role.clients
@@ -154,9 +161,8 @@ class Hub:
             lambda network: self.networks.moved(network),
         )
         self.link_keys = LinkKeys(config.data_dir)
-        arithmetic = BestArithmetic()
         own_certificates = OwnCertificates(config.data_dir, arithmetic)
-        self.key_establishments = {
+        self.key_establishments: dict[str, KeyEstablishment] = {
             name: KeyEstablishment(
                 network, own_certificates, self.link_keys, arithmetic, self._background, self.household.keys_lost
             )
@@ -210,6 +216,14 @@ class Hub:
         self._services: list[asyncio.Task[None]] = []
         self._commands: set[asyncio.Task[Ended | Exception]] = set()
         self._chores: set[asyncio.Task[None]] = set()
+
+    def _signatures(self, radio: str, arithmetic: Arithmetic) -> Signatures:
+        """Who signs and verifies reports on a network: with what key establishment by the hub has and leaves."""
+        return Signatures(
+            lambda: self.key_establishments[radio].held.of(Suite.SECT163K1),
+            lambda ieee: self.key_establishments[radio].signing_key(ieee),
+            arithmetic,
+        )
 
     async def __aenter__(self) -> Self:
         """Start everything. Raises `ConfigError` when a radio's pipe cannot be opened at all."""

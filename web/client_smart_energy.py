@@ -20,6 +20,7 @@ class Status(Struct, frozen=True):
     code: int
     received: str
     time: str | None = None
+    signature: str = "none"
 
 
 class EventClient(Struct, frozen=True):

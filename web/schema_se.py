@@ -77,12 +77,17 @@ def state_of(start: int, end: int | None, now: int, *, cancelled: bool = False) 
 
 
 class EventStatusTold(Struct, frozen=True):
-    """A status that a device has reported: `time` by its clock, null where that is not set; `received` by ours."""
+    """A status that a device has reported: `time` by its clock, null where that is not set; `received` by ours.
+
+    `signature` (SE 1.0): an invalid one is another's, or the report was changed; unverified: no certificate of the
+    device is known.
+    """
 
     status: str
     code: int
     time: Time | None
     received: Time
+    signature: Literal["none", "valid", "invalid", "unverified"]
 
 
 class EventClient(Struct, frozen=True):
@@ -170,6 +175,7 @@ def _client(item: ServerEvent, peer: Peer) -> EventClient:
                 int(one.status),
                 time_or_none(None if one.time == INVALID_UTC else from_utc(one.time)),
                 time(from_utc(one.received)),
+                one.signature.value,
             )
             for one in told
         ],

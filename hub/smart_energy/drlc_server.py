@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.drlc_limits import broken_limit
 from hub.smart_energy.peer import Peer
+from hub.smart_energy.signatures import Signature, at_first
 from protocols.se.drlc import (
     ALL_EVENTS,
     ANY_EVENT,
@@ -39,6 +40,7 @@ class Told:
     """By the client's clock."""
     received: int
     """By ours."""
+    signature: Signature = Signature.NONE
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +173,16 @@ class DrlcServer:
         if known is None:
             return None
         told = known.told.setdefault(client, [])
-        told.append(Told(report.status, report.status_time, now))
+        told.append(Told(report.status, report.status_time, now, at_first(report)))
         del told[:-MAX_STATUSES]
         known.delivered.add(client)
         return known
+
+    def verified(self, event: ServerEvent, client: Peer, told: Told, signature: Signature) -> bool:
+        """What the signature of a report is worth; False when that has given way to others meanwhile."""
+        rows = event.told.get(client, [])
+        for place, one in enumerate(rows):
+            if one is told:
+                rows[place] = replace(told, signature=signature)
+                return True
+        return False

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 
 from hub.errors import HubError
-from hub.smart_energy.drlc_server import DrlcServer, ServerEvent
+from hub.smart_energy.drlc_server import DrlcServer, ServerEvent, Told
 from hub.smart_energy.kept import Item
 from hub.smart_energy.messages import MessageServer, ServerMessage
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_server import PriceServer, ServerPrice
 from hub.smart_energy.server_clusters import DrlcServerCluster, MessagingServerCluster, PriceServerCluster
+from hub.smart_energy.signatures import Signature, Signatures
 from hub.zigbee.member import Member
 from hub.zigbee.network import Network
 from hub.zigbee.servers.base import ClusterServer
@@ -42,10 +43,12 @@ class EnergyService:
         changed: Callable[[str, Item, str], None],
         unknown: Callable[[str, Peer, drlc.ReportEventStatus], None],
         version: SeVersion = SeVersion.V1_0,
+        signatures: Signatures | None = None,
     ) -> None:
         """`changed(radio, item, what)`: an item is to be kept and told. `unknown`: a report of no event of ours."""
         self.name, self._now, self._spawn = name, now, spawn
         self._changed, self._unknown, self.version = changed, unknown, version
+        self._signatures = signatures or Signatures()
         self.drlc, self.prices, self.messages = DrlcServer(), PriceServer(), MessageServer()
         self.network: Network | None = None
         self._missed: dict[Peer, tuple[int, float | None]] = {}
@@ -66,8 +69,20 @@ class EnergyService:
         """A client has reported a status."""
         if event is None:
             self._unknown(self.name, peer, report)
-        else:
-            self._changed(self.name, event, "reported")
+            return
+        self._changed(self.name, event, "reported")
+        told = event.told[peer][-1]
+        if told.signature is Signature.UNVERIFIED and self._signatures.can_verify(peer.ieee):
+            self._spawn(self._verify(peer, report, event, told), f"signature of {peer}")
+
+    async def _verify(self, peer: Peer, report: drlc.ReportEventStatus, event: ServerEvent, told: Told) -> None:
+        """A report is kept whatever its signature is worth, which is told beside it."""
+        found = await self._signatures.verified(peer.ieee, report)
+        if found is Signature.INVALID:
+            what = f"{report.status.name} of event {report.issuer_event_id}"
+            log.warning("%s: %s of %s: its signature is another's or another report's", self.name, what, peer)
+        if self.drlc.verified(event, peer, told, found):
+            self._changed(self.name, event, f"signature_{found}")
 
     def acknowledged(self, peer: Peer, item: ServerPrice) -> None:
         """A client has a price."""

@@ -10,6 +10,7 @@ from hub.smart_energy.drlc_server import ServerEvent, Told
 from hub.smart_energy.messages import ServerMessage
 from hub.smart_energy.peer import Peer, peer_from
 from hub.smart_energy.price_server import ServerPrice
+from hub.smart_energy.signatures import Signature
 from hub.store import Statement
 from protocols.errors import CodecError
 from protocols.se.drlc import DeviceClass, EventStatus, LoadControlEvent
@@ -37,7 +38,7 @@ def to_text(item: Item) -> str:
                 "cancelled": item.cancelled,
                 "superseded_by": item.superseded_by,
                 "told": {
-                    str(peer): [[told.status, told.time, told.received] for told in rows]
+                    str(peer): [[told.status, told.time, told.received, told.signature] for told in rows]
                     for peer, rows in item.told.items()
                 },
             }
@@ -75,7 +76,8 @@ def event_from(text: str) -> ServerEvent:
             delivered=_peers(state),
             told={
                 peer_from(peer): [
-                    Told(EventStatus(status), int(time), int(received)) for status, time, received in rows
+                    Told(EventStatus(status), int(time), int(received), *map(Signature, signature))
+                    for status, time, received, *signature in rows  # before 0.2 without the last
                 ]
                 for peer, rows in state["told"].items()
             },

@@ -26,6 +26,7 @@ from hub.smart_energy.kept import DRLC, MESSAGE, PRICE
 from hub.smart_energy.messages import ClientMessage, MessageClient
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import PriceClient
+from hub.smart_energy.signatures import Signatures
 from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
 from hub.store import Store
@@ -69,13 +70,14 @@ class EnergyClient:
         changed: Callable[[str, str, int, str], None],
         draw: Callable[[int], int],
         version: SeVersion = SeVersion.V1_0,
+        signatures: Signatures | None = None,
     ) -> None:
         """`now`: the standard's time, 0 while the clock is not set. `draw(most)`: 0 to `most`, for randomisation.
 
         `changed(radio, kind, number, what)`: keep it and tell it.
         """
         self.name, self._now, self._spawn, self._changed, self.version = name, now, spawn, changed, version
-        self._draw = draw
+        self._draw, self._signatures = draw, signatures or Signatures()
         self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
         self.prices, self.messages = PriceClient(), MessageClient(version)
         self.network: Network | None = None
@@ -231,6 +233,8 @@ class EnergyClient:
         """One after another, for each server; `tsn`: of the command that this answers."""
         async with self._lanes[server]:
             await asyncio.sleep(wait_s)
+            if isinstance(command, drlc.ReportEventStatus):
+                command = await self._signatures.finished(command, self.version)
             for pause in (*pauses, None):
                 try:
                     await self._send(command, server, tsn)

@@ -156,6 +156,11 @@ class KeyEstablishment:
             return None
         return Own(credentials=found, random=secrets.token_bytes, arithmetic=self._arithmetic, version=self._version)
 
+    def signing_key(self, ieee: Eui64) -> bytes | None:
+        """What a device's signatures verify with, compressed: of suite 1; None: no such certificate of it is known."""
+        known = self._link_keys.established(self._network.name).get(ieee)
+        return known.public_key if known is not None and known.suite == Suite.SECT163K1 else None
+
     # -- what the network asks (security.LinkKeyHolder) --------------------------------------------------------------
 
     def has_key(self, ieee: int) -> bool:

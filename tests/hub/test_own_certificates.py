@@ -80,7 +80,7 @@ async def test_what_is_wrong_is_told_and_the_others_are_used(
         ("3.txt", f"for {GUEST}', allowed: one for {CENTRE}"),
         ("4.txt", "chmod 600"),
         ("5.txt", "without CA Public Key"),
-        ("6.txt", "private key is another one's"),
+        ("6.txt", "private key is"),
         ("7.txt", "not hex"),
         ("8.txt", "no regular file"),
     )

@@ -194,18 +194,29 @@ def show_(app: App, number: int, radio: str | None, as_json: bool) -> None:
         for title, told in facts:
             if told:
                 pieces((f"  {title:<12}", "dim"), (told, ""))
-        columns = (Column("Device"), Column("Status"), Column("Device's time"), Column("Received"))
+        columns = (
+            Column("Device"),
+            Column("Status"),
+            Column("Device's time"),
+            Column("Received"),
+            Column("Signature", rank=1),
+        )
         rows: list[tuple[str | Cell, ...]] = []
         for client in event.clients:
             name = names.get(client.device_id, client.device_id)
             if not client.statuses:
-                rows.append((Cell(name, "bold"), "has it, says nothing yet", UNKNOWN, UNKNOWN))
+                rows.append((Cell(name, "bold"), "has it, says nothing yet", UNKNOWN, UNKNOWN, ""))
             for place, one in enumerate(client.statuses):
                 title_cell = Cell(name if place == 0 else "", "bold")
-                rows.append((title_cell, words(one.status), local(one.time, now()), local(one.received, now())))
+                times = local(one.time, now()), local(one.received, now())
+                rows.append((title_cell, words(one.status), *times, _signature(one.signature)))
         show(Table(columns, rows, "no device has it yet"))
 
     app.run(work)
+
+
+def _signature(told: str) -> Cell:
+    return Cell("" if told == "none" else told, "red" if told == "invalid" else "")
 
 
 def _with(value: int | None, unit: str) -> str:
