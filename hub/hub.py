@@ -27,6 +27,7 @@ from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.metering_client import MeteringClient
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures
@@ -188,6 +189,9 @@ class Hub:
         find = self.household.find
         self.smart_energy = SmartEnergy(services, self.networks.network, find, self.store, self.bus, self.clock)
         self.premises = Premises(clients, self.networks.network, find, self.store, self.bus, self.clock)
+        self.meters = MeteringClient(
+            self.networks.find, self.household.learn, self.premises.utc, self._background, self.bus, self.clock
+        )
         self.certificates = Certificates(
             self.networks.network, own_certificates, self.key_establishments, self.networks.changed
         )
@@ -255,6 +259,7 @@ class Hub:
                 self._serve(self.household.run_persist(), "attributes")
                 self._serve(self.smart_energy.run(), "Smart Energy")
                 self._serve(self.premises.run(), "premises")
+                self._serve(self.meters.run(), "meters")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()

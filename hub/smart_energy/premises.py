@@ -319,6 +319,10 @@ class Premises:
         now = self._clock.now()
         return to_utc(now) if now >= TIME_IS_SET else 0
 
+    def utc(self, radio: str) -> int:
+        """The standard's time on a radio's network; 0 while nobody knows it."""
+        return self.now()
+
     def changed(self, radio: str, kind: str, number: int, what: str) -> None:
         """Something is not what it was: keep it, and tell everybody."""
         self._stale.add((radio, kind))

@@ -6,7 +6,7 @@ from math import floor
 from typing import ClassVar
 
 from radios.emulators.air import BROADCAST_AWAKE, COORDINATOR, Air, AirFrame
-from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, Endpoint
+from radios.emulators.device import SMART_ENERGY
 from radios.emulators.home import FIRST_UTC_S, Demand, Load, drift
 from radios.emulators.se_clients import MessagingClient, MeteringClient, PriceClient, TimeClient
 from radios.emulators.se_drlc import Applied, DrlcClient
@@ -31,7 +31,7 @@ from radios.emulators.se_payloads import (
     LoadControlEvent,
 )
 from radios.emulators.se_servers import DrlcServer, MessagingServer, PriceServer, Server, time_server
-from radios.emulators.servers import Meter, WholeHome, basic, identify
+from radios.emulators.servers import Meter, WholeHome
 
 ENERGY_SERVICE_INTERFACE, METERING_DEVICE, IN_PREMISE_DISPLAY = 0x0500, 0x0501, 0x0502
 PROGRAMMABLE_COMMUNICATING_THERMOSTAT, LOAD_CONTROL_DEVICE = 0x0503, 0x0504
@@ -43,33 +43,35 @@ MAX_ASKED = 64
 """Questions for clients that may still be answered."""
 
 
-class SmartMeter(WholeHome):
-    """The utility's electricity meter."""
+class SmartMeter(SmartEnergyDevice, WholeHome):
+    """The utility's electricity meter. It takes the time from whoever holds its network."""
 
     kind = "smart-meter"
     manufacturer, model = "Example", "utility-meter"
+    device_type = METERING_DEVICE
     start_wh = 8_120_000
     meter: UtilityMeter
 
     def build(self) -> None:
         """One endpoint of the Smart Energy profile."""
-        super().build()
-        self.endpoints = {
-            ENDPOINT: Endpoint(
-                METERING_DEVICE,
-                {
-                    0x0000: basic(self),
-                    0x0003: identify(self),
-                    KEY_ESTABLISHMENT: Cluster(),
-                    METERING: self.meter.cluster(both_ways=True),
-                },
-                (TIME, KEY_ESTABLISHMENT),
-                profile=SMART_ENERGY,
-            )
-        }
+        SmartEnergyDevice.build(self)
+        WholeHome.build(self)
+        self.endpoints[ENDPOINT].servers[METERING] = self.meter.cluster(both_ways=True)
+
+    def make_clients(self) -> tuple[Client, ...]:
+        """Time."""
+        return (TimeClient(self),)
 
     def _meter(self, start_wh: int) -> UtilityMeter:
-        return UtilityMeter(self, self._watts, start_wh)
+        def past(utc: float) -> float:
+            return self._watts_at(self.model_time() + utc - self.clock.now)
+
+        return UtilityMeter(self, self._watts, start_wh, self.clock, past)
+
+    def tick(self) -> None:
+        """The clock, then energy."""
+        SmartEnergyDevice.tick(self)
+        self.meter.tick()
 
     def shown(self) -> dict[str, object]:
         """What it has counted, for those who look on."""

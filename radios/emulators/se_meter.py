@@ -9,6 +9,8 @@ from radios.emulators import zcl
 from radios.emulators.attributes import Attribute
 from radios.emulators.device import Cluster, EmulatedDevice
 from radios.emulators.errors import EmulatorError
+from radios.emulators.se_endpoint import Clock
+from radios.emulators.se_profile import Profile
 from radios.emulators.servers import JOULES_PER_WH, Meter
 
 A = Attribute
@@ -23,8 +25,15 @@ MAX_WH = float((1 << 48) - 2)
 class UtilityMeter(Meter):
     """Counts what flows in and out each by itself, the first also in the tier that is active."""
 
-    def __init__(self, device: EmulatedDevice, watts: Callable[[], float], start_wh: int) -> None:
-        """`watts()`: of the home, negative while it generates more than it needs."""
+    def __init__(
+        self,
+        device: EmulatedDevice,
+        watts: Callable[[], float],
+        start_wh: int,
+        clock: Clock,
+        past: Callable[[float], float],
+    ) -> None:
+        """`watts()`: of the home, negative while it generates more than it needs; `past(utc)`: at another time."""
         self._home = watts
         self.usage = "home"
         """home, fixed, or rising."""
@@ -37,7 +46,13 @@ class UtilityMeter(Meter):
         self.tiers_delivered = [start_wh * share for share in TIER_SHARES]
         self.tiers_received = [0.0] * TIERS
         self._delivers = self._receives = 0.0
+        self.profile = Profile(clock, lambda: (self.delivered_wh, self.received_wh), past)
         super().__init__(device, self._both, start_wh)
+
+    def tick(self) -> None:
+        """Count, and close the intervals that are over."""
+        super().tick()
+        self.profile.tick()
 
     def _both(self) -> float:
         """What flows, in less out."""
@@ -95,8 +110,9 @@ class UtilityMeter(Meter):
         self.tier = tier
 
     def cluster(self, *, both_ways: bool = True, kind: int = 0x00) -> Cluster:
-        """The Metering server, with a register for each tier."""
+        """The Metering server, with a register for each tier, the profile and the days."""
         made = super().cluster(both_ways=both_ways, kind=kind)
+        self.profile.add_to(made)
         for number in range(TIERS):
             first = 0x0100 + 2 * number
             made.attributes[first] = _register(self, "tiers_delivered", number)

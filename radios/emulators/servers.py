@@ -195,8 +195,10 @@ class WholeHome(EmulatedDevice):
         return Meter(self, self._watts, start_wh)
 
     def _watts(self) -> float:
-        now = self.model_time()
-        return sum(load.demand(now).watts for load in self._loads)
+        return self._watts_at(self.model_time())
+
+    def _watts_at(self, model_time: float) -> float:
+        return sum(load.demand(model_time).watts for load in self._loads)
 
     def tick(self) -> None:
         """Count energy."""

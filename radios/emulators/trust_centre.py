@@ -7,6 +7,7 @@ from random import Random
 
 from radios.emulators.air import COORDINATOR, Air, AirFrame, Station
 from radios.emulators.device import EmulatedDevice
+from radios.emulators.home import FIRST_UTC_S
 from radios.emulators.se_devices import EnergyServiceInterface, SmartMeter
 
 FORMED_CAPABILITY = 0x8F
@@ -96,6 +97,14 @@ class TrustCentre(EmulatedDevice):
 
 class MeterTrustCentre(TrustCentre, SmartMeter):
     """The meter that the utility has put into the home, with its network."""
+
+    def build(self) -> None:
+        """Its clock always goes: nobody there could set it."""
+        super().build()
+        self.clock.set(FIRST_UTC_S + self.model_time())
+
+    def authenticated(self) -> None:
+        """It looks for nobody's time."""
 
 
 class InterfaceTrustCentre(TrustCentre, EnergyServiceInterface):

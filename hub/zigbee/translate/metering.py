@@ -9,7 +9,7 @@ Positive demand is delivered to the home, negative demand received from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hub.counters import CounterSample
@@ -78,6 +78,39 @@ UNITS: Mapping[int, _Unit] = {
 """Unit of Measure without its BCD bit (D.3.2.2.4.1). Pressures (8, 9) and 11, unitless, are none of our quantities."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What counts of a meter mean."""
+
+    unit: _Unit
+    ratio: float
+    """Units in one count."""
+    is_bcd: bool
+
+    def quantity(self, *, received: bool) -> Quantity | None:
+        """What is counted; None: that direction is none of ours."""
+        return self.unit.received if received else self.unit.delivered
+
+    def value(self, raw: int) -> float | None:
+        """Counts in the quantity's unit; None where they show no number."""
+        counts = from_bcd(raw) if self.is_bcd else raw
+        return None if counts is None else counts * self.ratio * self.unit.factor
+
+
+def scaling_of(told: Callable[[int], AttributeValue | None]) -> Scaling | None:
+    """A meter's scaling by what it has told of its attributes; None while it is not known, or is none of ours.
+
+    `told(attribute)`: None where it was not asked yet.
+    """
+    meter = _Meter()
+    for attribute in _SCALING:
+        value = told(attribute)
+        if value is not None and (value.time is not None or value.status):
+            meter.note(value)
+    unit = meter.unit if meter.is_known else None
+    return Scaling(unit, meter.ratio, meter.is_bcd) if unit is not None else None
+
+
 @dataclass(slots=True)
 class _Meter:
     """What is known of one endpoint's scaling, and what waits for it."""
@@ -103,6 +136,15 @@ class _Meter:
     def ratio(self) -> float:
         return self.scaling[MULTIPLIER] / self.scaling[DIVISOR]
 
+    def note(self, value: AttributeValue) -> bool:
+        """Note a scaling attribute; whether all are known now."""
+        raw = _DEFAULTS[value.attribute] if value.status else whole(value)
+        if raw is None or (value.attribute != UNIT and raw == 0):
+            # Invalid, or a division by nothing: the device is not ready, and what it counts means nothing yet.
+            return False
+        self.scaling[value.attribute] = raw
+        return self.is_known
+
 
 _DEFAULTS = {UNIT: 0, MULTIPLIER: 1, DIVISOR: 1}
 _VALUES = (DELIVERED, RECEIVED, DEMAND)
@@ -123,7 +165,7 @@ class Metering:
         if value.manufacturer is not None:
             return
         if value.attribute in _SCALING:
-            if self._scale(meter, value):
+            if meter.note(value):
                 for waiting in list(meter.waiting.values()):
                     self._value(meter, waiting, found)
                 meter.waiting.clear()
@@ -140,15 +182,6 @@ class Metering:
             if channel is not None:
                 factor = raw / PERCENT if raw is not None and -100 <= raw <= 100 else None
                 found.gauge(Quantity.POWER_FACTOR, channel, factor)
-
-    def _scale(self, meter: _Meter, value: AttributeValue) -> bool:
-        """Note a scaling attribute; whether all are known now."""
-        raw = _DEFAULTS[value.attribute] if value.status else whole(value)
-        if raw is None or (value.attribute != UNIT and raw == 0):
-            # Invalid, or a division by nothing: the device is not ready, and what it counts means nothing yet.
-            return False
-        meter.scaling[value.attribute] = raw
-        return meter.is_known
 
     def _value(self, meter: _Meter, value: AttributeValue, found: Findings) -> None:
         channel, unit = self._places.channel(METERING, value.endpoint), meter.unit
