@@ -26,6 +26,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from web.client_metering import MeteringCalls
 from web.client_model import (
     Command,
     Device,
@@ -164,7 +165,7 @@ class ProblemError(ClientError):
 T = TypeVar("T")
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

@@ -21,6 +21,7 @@ TAGS = {
     "breakers": "Smart breakers: control with an honest outcome",
     "networks": "Zigbee networks: joining, scans, the stick",
     "zigbee devices": "Endpoints, clusters, attributes and reports of Zigbee devices",
+    "metering": "What meters keep: profiles, days, tiers; and asking them often for a while",
     "smart energy": "Demand response events, prices and messages that we make",
     "keys": "Keys of the breakers, which live for seven days",
     "readings": "Readings now and over time",

@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 MAX_SPAN = timedelta(days=400)
 """Of one profile: a year and some; meters keep far less."""
+PROFILE_S = 60.0
+"""For all pages of one profile: nobody waits longer."""
 ANSWER_HEAD = 3 + 4 + 1 + 1 + 1
 """Bytes of Get Profile Response before its intervals: ZCL header, end time, status, period, count."""
 INTERVAL_BYTES = 3
@@ -279,7 +281,10 @@ class MeteringClient:
 
     async def _pages(self, network: Network, member: Member, endpoint: int, reader: ProfileReader) -> str:
         """Ask page by page; what has stopped it, once there is something to tell."""
+        started = self._clock.monotonic()
         while (question := reader.question()) is not None:
+            if self._clock.monotonic() - started > PROFILE_S:
+                return f"stopped after {PROFILE_S:g} s: ask for a shorter span"
             try:
                 answer = await self._ask(
                     network, member, endpoint, question, GetProfileResponse, "keep a profile of what it has counted"

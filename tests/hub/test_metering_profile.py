@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -178,7 +179,7 @@ def test_nothing_is_counted_twice_when_the_length_of_intervals_changes() -> None
     reader.take(page(NEWEST - HALF_HOUR, 10, 20, 30, interval=ProfileInterval.MINUTES_60))
     edges = [(one.start, one.end) for one in reader.intervals]
     assert edges[-2:] == [(NEWEST - 2 * HALF_HOUR, NEWEST - HALF_HOUR), (NEWEST - HALF_HOUR, NEWEST)]
-    assert all(before[1] <= after[0] for before, after in zip(edges, edges[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(edges))
 
 
 def test_a_meter_without_end_is_left_alone_after_a_while() -> None:

@@ -31,6 +31,8 @@ COUNTS = 1 << 48
 BCD_COUNTS = 10**12
 """Where a summation wraps: 48 bits, or twelve decimal digits."""
 PERCENT = 100.0
+MILLIONTHS = 6
+"""Digits behind the point: finer than any meter counts, and without the noise of binary fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,9 @@ class Scaling:
         return self.unit.received if received else self.unit.delivered
 
     def value(self, raw: int) -> float | None:
-        """Counts in the quantity's unit; None where they show no number."""
+        """Counts in the quantity's unit, to its millionth; None where they show no number."""
         counts = from_bcd(raw) if self.is_bcd else raw
-        return None if counts is None else counts * self.ratio * self.unit.factor
+        return None if counts is None else round(counts * self.ratio * self.unit.factor, MILLIONTHS)
 
 
 def scaling_of(told: Callable[[int], AttributeValue | None]) -> Scaling | None:
