@@ -28,6 +28,7 @@ from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.metering_client import MeteringClient
+from hub.smart_energy.network_time import NetworkTime
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures
@@ -130,7 +131,7 @@ class Hub:
         clients = {
             name: EnergyClient(
                 name,
-                lambda: self.premises.now(),
+                lambda name=name: self.premises.utc(name),  # type: ignore[misc]
                 self._background,
                 lambda radio, kind, number, what: self.premises.changed(radio, kind, number, what),
                 lambda most: randint(0, most),
@@ -165,11 +166,17 @@ class Hub:
         own_certificates = OwnCertificates(config.data_dir, arithmetic)
         self.key_establishments: dict[str, KeyEstablishment] = {
             name: KeyEstablishment(
-                network, own_certificates, self.link_keys, arithmetic, self._background, self.household.keys_lost
+                network,
+                own_certificates,
+                self.link_keys,
+                arithmetic,
+                self._background,
+                self.household.keys_lost,
+                config.hub.se_version,
             )
             for name, network in self.household.networks.items()
         }
-        self.networks = Networks(
+        self.networks: Networks = Networks(
             zigbee,
             self.household,
             self.registry,
@@ -179,6 +186,7 @@ class Hub:
             self.bus,
             self.clock,
             self._background,
+            lambda radio: self.premises.clock_of(radio),
         )
         self.network_setup = NetworkSetup(
             self.registry, self.networks.network, lambda: list(self.household.networks.values())
@@ -187,8 +195,21 @@ class Hub:
             self.registry.watch(name, self.network_setup.settings_changed)
         self.at_commands = AtCommands(self.networks.network)
         find = self.household.find
-        self.smart_energy = SmartEnergy(services, self.networks.network, find, self.store, self.bus, self.clock)
-        self.premises = Premises(clients, self.networks.network, find, self.store, self.bus, self.clock)
+        self.smart_energy: SmartEnergy = SmartEnergy(
+            services, self.networks.network, find, self.store, self.bus, self.clock
+        )
+        times = {
+            name: NetworkTime(
+                name,
+                self.clock,
+                self._background,
+                lambda radio: self.networks.changed(self.networks.network(radio)),
+            )
+            for name in clients
+        }
+        self.premises: Premises = Premises(
+            clients, times, self.networks.network, find, self.store, self.bus, self.clock
+        )
         self.meters = MeteringClient(
             self.networks.find, self.household.learn, self.premises.utc, self._background, self.bus, self.clock
         )

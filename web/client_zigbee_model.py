@@ -46,6 +46,19 @@ class NetworkAbilities(Struct, frozen=True):
     at_commands: bool = False
 
 
+class NetworkClock(Struct, frozen=True):
+    """The time of a network on which the hub is a client."""
+
+    server: str
+    endpoint: int = 0
+    master: bool = False
+    synchronized: bool = False
+    superseding: bool = False
+    offset_s: float = 0.0
+    read_at: str | None = None
+    followed: bool = False
+
+
 class Network(Struct, frozen=True):
     """One Zigbee network, by the name of its radio."""
 
@@ -69,6 +82,7 @@ class Network(Struct, frozen=True):
     devices: int = 0
     explicit_add: bool = False
     pending: int = 0
+    clock: NetworkClock | None = None
 
 
 class Attribute(Struct, frozen=True):

@@ -85,6 +85,37 @@ class NetworkAbilities(Struct, frozen=True):
     at_commands: bool
 
 
+class NetworkClock(Struct, frozen=True):
+    """The time of a network on which the hub is a client: whose it is, and how far it is from the machine's.
+
+    `followed`: events, prices and messages go by it; people's times and the history never do.
+    """
+
+    server: str
+    endpoint: int
+    master: bool
+    synchronized: bool
+    superseding: bool
+    offset_s: float
+    read_at: Time
+    followed: bool
+
+
+def _clock(value: model.NetworkClock | None) -> NetworkClock | UnsetType:
+    if value is None:
+        return UNSET
+    return NetworkClock(
+        server=value.server,
+        endpoint=value.endpoint,
+        master=value.master,
+        synchronized=value.synchronized,
+        superseding=value.superseding,
+        offset_s=value.offset_s,
+        read_at=time(value.read_at),
+        followed=value.followed,
+    )
+
+
 class Network(Struct, frozen=True):
     """A Zigbee network, by the name of its radio.
 
@@ -112,6 +143,7 @@ class Network(Struct, frozen=True):
     trust_centre: str | UnsetType = UNSET
     joining_until: Time | UnsetType = UNSET
     joining_s: Count | UnsetType = UNSET
+    clock: NetworkClock | UnsetType = UNSET
 
 
 def network(value: model.NetworkStatus, now: datetime) -> Network:
@@ -139,6 +171,7 @@ def network(value: model.NetworkStatus, now: datetime) -> Network:
         trust_centre=UNSET if value.trust_centre is None else str(value.trust_centre),
         joining_until=UNSET if until is None else time(until),
         joining_s=UNSET if until is None else round((until - now).total_seconds()),
+        clock=_clock(value.clock),
     )
 
 

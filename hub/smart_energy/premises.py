@@ -24,6 +24,7 @@ from hub.smart_energy.client_clusters import DrlcClientCluster, MessagingClientC
 from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, DrlcPolicy, Report, State
 from hub.smart_energy.kept import DRLC, MESSAGE, PRICE
 from hub.smart_energy.messages import ClientMessage, MessageClient
+from hub.smart_energy.network_time import NetworkTime
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import PriceClient
 from hub.smart_energy.signatures import Signatures
@@ -31,6 +32,7 @@ from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
 from hub.store import Store
 from hub.zigbee.member import Member
+from hub.zigbee.model import NetworkClock
 from hub.zigbee.network import Network
 from hub.zigbee.servers.base import ClusterServer
 from protocols.ids import Profile
@@ -264,6 +266,7 @@ class Premises:
     def __init__(
         self,
         clients: Mapping[str, EnergyClient],
+        times: Mapping[str, NetworkTime],
         network: Callable[[str], Network],
         find: Callable[[str], Member | None],
         store: Store,
@@ -271,7 +274,7 @@ class Premises:
         clock: Clock,
     ) -> None:
         """`network(radio)` raises `NotFoundError`; `find(device id)`."""
-        self.clients, self._network, self._find = clients, network, find
+        self.clients, self.times, self._network, self._find = clients, times, network, find
         self._store, self._bus, self._clock = store, bus, clock
         self._stale: set[tuple[str, str]] = set()
         """Radio and kind of what is not on disk as it is now."""
@@ -289,7 +292,7 @@ class Premises:
             except ValueError as error:
                 log.warning("%s: %s cannot be read back: %s", radio, kind, error)
         for radio, client in self.clients.items():
-            client.network = self._network(radio)
+            client.network = self.times[radio].network = self._network(radio)
 
     async def run(self) -> None:
         """Begin and end what is due, and ask servers that come; ends by cancellation."""
@@ -300,6 +303,8 @@ class Premises:
     async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
+            for time in self.times.values():
+                time.look()
             for client in self.clients.values():
                 client.due()
             self.persist()
@@ -307,6 +312,7 @@ class Premises:
     async def _watch_devices(self) -> None:
         async for member in arrivals(self._bus, self._find):
             if member.radio in self.clients:
+                self.times[member.radio].came(member)
                 self.clients[member.radio].came(member)
 
     def client(self, radio: str | None) -> EnergyClient:
@@ -321,7 +327,11 @@ class Premises:
 
     def utc(self, radio: str) -> int:
         """The standard's time on a radio's network; 0 while nobody knows it."""
-        return self.now()
+        return self.times[radio].now() if radio in self.times else self.now()
+
+    def clock_of(self, radio: str) -> NetworkClock | None:
+        """The time of a network on which we are a client; None while nobody tells it."""
+        return self.times[radio].shown() if radio in self.times else None
 
     def changed(self, radio: str, kind: str, number: int, what: str) -> None:
         """Something is not what it was: keep it, and tell everybody."""

@@ -244,6 +244,23 @@ class RadioCan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkClock:
+    """The time of a network on which we are a client, and whose it is."""
+
+    server: str
+    """Device id."""
+    endpoint: int
+    master: bool
+    synchronized: bool
+    superseding: bool
+    offset_s: float
+    """The network's time less the machine's."""
+    read_at: datetime
+    followed: bool
+    """Smart Energy goes by it, since the machine's clock is more than a minute away from it, or was never set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkStatus:
     """One Zigbee network, by the name of its radio."""
 
@@ -271,6 +288,8 @@ class NetworkStatus:
     """Only devices that were added by hand become part of the home (`require_explicit_device_add`)."""
     pending: int = 0
     """Requests that wait for an answer or for their turn."""
+    clock: NetworkClock | None = None
+    """Its time, where we are a client of that; None: nobody tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from hub.zigbee.member import Member
 from hub.zigbee.model import (
     DEVICE_PREFIX,
     EnergyScan,
+    NetworkClock,
     NetworkState,
     NetworkStatus,
     RadioCan,
@@ -72,7 +73,10 @@ class Networks:
         bus: Bus,
         clock: Clock,
         spawn: Spawn,
+        clock_of: Callable[[str], NetworkClock | None] = lambda _: None,
     ) -> None:
+        """`clock_of(radio)`: the network's time, where we are a client of that."""
+        self._clock_of = clock_of
         self._sections = {section.name: section for section in sections}
         self._household, self._registry, self._link_keys = household, registry, link_keys
         self._key_establishments = key_establishments
@@ -167,6 +171,7 @@ class Networks:
             devices=len(network.members),
             explicit_add=self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD),
             pending=len(network.conversations),
+            clock=self._clock_of(radio),
         )
         if network.radio is None:
             return status

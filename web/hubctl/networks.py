@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web.hubctl.context import App, json_option, pass_app
+from web.hubctl.context import App, json_option, now, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.find import asked_quietly, complete_device, find_device
 from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show, words
 from web.hubctl.progress import waiting
-from web.hubctl.units import UNKNOWN, bar, span
+from web.hubctl.units import UNKNOWN, bar, local, span
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from web.client import HubClient
     from web.client_model import Device
-    from web.client_zigbee_model import Network, Topology
+    from web.client_zigbee_model import Network, NetworkClock, Topology
 
 STATE_STYLES = {"up": "green", "down": "red", "starting": "yellow", "joining": "yellow"}
 ENERGY_WIDTH = 24
@@ -135,6 +135,15 @@ def show_(app: App, radio: str | None, as_json: bool) -> None:
     app.run(work)
 
 
+def _time(clock: NetworkClock) -> str:
+    """Whose time the network has, and how far it is from the machine's."""
+    kinds = [name for name in ("master", "synchronized", "superseding") if getattr(clock, name)]
+    apart = f"{abs(clock.offset_s):g} s {'ahead' if clock.offset_s >= 0 else 'behind'}"
+    read = local(clock.read_at, now())
+    follows = "; events, prices and messages go by it" if clock.followed else ""
+    return f"of {clock.server}/{clock.endpoint} ({', '.join(kinds)}), {apart}, read {read}{follows}"
+
+
 def _show(network: Network) -> None:
     pieces((network.radio, "bold"), (f"  {network.driver}", "dim"))
     can = [name.replace("_", " ") for name in network.can.__struct_fields__ if getattr(network.can, name)]
@@ -148,6 +157,7 @@ def _show(network: Network) -> None:
         ("PAN id", f"{network.pan_id or UNKNOWN}  extended {network.extended_pan_id or UNKNOWN}"),
         ("address", f"{network.short or UNKNOWN}  {network.ieee or UNKNOWN}"),
         ("joining", joining(network)),
+        *((("time", _time(network.clock)),) if network.clock is not None else ()),
         ("devices", str(network.devices)),
         ("pending", str(network.pending)),
         ("can", ", ".join(can)),
