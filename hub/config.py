@@ -30,6 +30,8 @@ DEFAULT_UNAVAILABLE_AFTER = 5
 DEFAULT_COMMAND_LOCKOUT_S = 10.0
 """A breaker refuses a command within 10 s of the one before (EMCB-LIB)."""
 DEFAULT_RAW_HISTORY_H = 48
+DEFAULT_MIRRORS, MAX_MIRRORS = 16, 32
+"""Sleepy meters that are mirrored: more than a house has, and half of the endpoints that there are for them."""
 _SETTINGS_OF_THE_ENVIRONMENT = ("CONFIG", "DATA_DIR", "URL", "TOKEN", "SIMULATE")
 """HEH_* names that are not keys of hub.toml."""
 
@@ -42,6 +44,8 @@ class HubSection:
     role: str = COORDINATOR
     se_version: SeVersion = SeVersion.V1_0
     """Revision of the Smart Energy profile that is spoken, and whose rules are followed where they differ."""
+    mirrors: int = DEFAULT_MIRRORS
+    """Sleepy meters that each network mirrors at most; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +146,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
     """Check a configuration that is already a table. Raises `ConfigError` for the first thing that is wrong."""
     _refuse_unknown("", table, ("hub", "web", "history", "home", "radio"))
     hub, web, history, home = (_table(table, name) for name in ("hub", "web", "history", "home"))
-    _refuse_unknown("hub.", hub, ("name", "role", "se_version"))
+    _refuse_unknown("hub.", hub, ("name", "role", "se_version", "mirrors"))
     _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
     _refuse_unknown("history.", history, ("raw_h",))
     _refuse_unknown("home.", home, ("mains",))
@@ -167,6 +171,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
             name=_text("hub.name", hub.get("name", "home"), 64),
             role=role,
             se_version=_se_version(hub.get("se_version", "1.0")),
+            mirrors=_integer("hub.mirrors", hub.get("mirrors", DEFAULT_MIRRORS), 0, MAX_MIRRORS),
         ),
         web=WebSection(
             listen=parse_listen("web.listen", web.get("listen", "127.0.0.1:8080")),

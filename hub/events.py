@@ -154,6 +154,18 @@ class SmartEnergyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorChanged:
+    """A meter is mirrored at an endpoint of ours, or is no more."""
+
+    time: datetime
+    radio: str
+    endpoint: int
+    device_id: str
+    what: str
+    """made or removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class InterviewProgress:
     """A step of a Zigbee device's interview."""
 
@@ -233,6 +245,7 @@ HubEvent = (
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged
+    | MirrorChanged
     | InterviewProgress
     | AttributesReported
     | GestureMade

@@ -29,6 +29,7 @@ from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.metering_client import MeteringClient
 from hub.smart_energy.network_time import NetworkTime
+from hub.smart_energy.mirror import Mirrors
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures
@@ -142,6 +143,19 @@ class Hub:
             if DRLC_CLUSTER in role.clients
         }
 
+        self.mirrors = Mirrors(
+            tuple(services),
+            config.hub.mirrors,
+            lambda radio: self.networks.network(radio),
+            lambda device_id: self.household.find(device_id),
+            lambda member, values: self.household.learn(member, values),
+            lambda radio, endpoint: self.household.unhost(radio, endpoint),
+            self.store,
+            self.bus,
+            self.clock,
+            self._background,
+        )
+
         def hosted(radio: str) -> Iterator[ClusterServer]:
             if radio in services:
                 yield from services[radio].servers(roles[radio].servers)
@@ -161,6 +175,7 @@ class Hub:
             local_zone(),
             self._background,
             lambda network: self.networks.moved(network),
+            self.mirrors,
         )
         self.link_keys = LinkKeys(config.data_dir)
         own_certificates = OwnCertificates(config.data_dir, arithmetic)
@@ -261,6 +276,7 @@ class Hub:
             await self.registry.load()
             await self.household.load()
             await self.smart_energy.load()
+            await self.mirrors.load()
             await self.premises.load()
             self.link_keys.load()
             await self.breakers.resume()
@@ -281,6 +297,7 @@ class Hub:
                 self._serve(self.smart_energy.run(), "Smart Energy")
                 self._serve(self.premises.run(), "premises")
                 self._serve(self.meters.run(), "meters")
+                self._serve(self.mirrors.run(), "mirrors")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()

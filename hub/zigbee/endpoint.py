@@ -172,6 +172,11 @@ class LocalEndpoints:
             raise ValueError(f"there is an endpoint {endpoint.endpoint} already")
         self._endpoints[endpoint.endpoint] = endpoint
 
+    def remove(self, endpoint: int) -> None:
+        """Host an endpoint no more, and report nothing of it. One that is not here is no fault."""
+        if self._endpoints.pop(endpoint, None) is not None:
+            self.reporting.forget_endpoint(endpoint)
+
     def get(self, endpoint: int) -> LocalEndpoint | None:
         """The endpoint with this number."""
         return self._endpoints.get(endpoint)
@@ -236,6 +241,7 @@ class LocalEndpoints:
             server = endpoint.hosted(frame.cluster, side)
             if server is None:
                 return Answer(UNKNOWN_CLUSTER)
+            server = server.facing(frame)
             if not is_general:
                 return server.command(header, payload, frame, now)
             limit = self._max_payload - len(header.encode())

@@ -30,7 +30,7 @@ from hub.zigbee import client_clusters, start
 from hub.zigbee.attributes import values_of
 from hub.zigbee.interview import Interview
 from hub.zigbee.listener import Taken
-from hub.zigbee.local import OurSide, Recognised
+from hub.zigbee.local import Mirroring, OurSide, Recognised
 from hub.zigbee.meaning import Meaning
 from hub.zigbee.member import Member, attributes_from_rows, attributes_to_rows, device_id_of, from_row, ieee_of, to_row
 from hub.zigbee.model import DEVICE_PREFIX, AttributeValue, InterviewStep, ReportingRow, Side, StepState
@@ -83,6 +83,7 @@ class Household:
         zone: tzinfo,
         spawn: Spawn,
         network_moved: Callable[[Network], None],
+        mirroring: Mirroring | None = None,
     ) -> None:
         """`roles`: what we are on each Zigbee radio's network; `event_servers(radio)`: event clusters hosted there.
 
@@ -111,6 +112,7 @@ class Household:
                 lambda name=name: key_clusters(name),  # type: ignore[misc]
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
+                mirroring,
             )
         self.keeper = ReportKeeper(clock, self.network_of, self.learn, self.save)
         self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)
@@ -269,6 +271,10 @@ class Household:
                 if running is not None:
                     running[0].radio_restarted()
         self._spawn(start.find(network, self), f"addresses of {network.name}")
+
+    def unhost(self, radio: str, endpoint: int) -> None:
+        """An endpoint of ours is gone."""
+        self._ours[radio].remove(endpoint)
 
     def role_of(self, radio: str) -> SmartEnergyRole:
         """What we are on a radio's network."""

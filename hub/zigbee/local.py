@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from enum import Enum
+from typing import Protocol
 
 from hub import VERSION
 from hub.clock import Clock
@@ -50,6 +51,22 @@ CLIENT_CLUSTERS = (
     clusters.ELECTRICAL_MEASUREMENT,
 )
 """What we ask others for."""
+
+
+class Mirroring(Protocol):
+    """Who keeps mirrors of meters."""
+
+    def client(self, radio: str) -> ClusterServer:
+        """The Metering client, which every endpoint of ours has that asks meters."""
+        ...
+
+    def environment(self, radio: str) -> int:
+        """PhysicalEnvironment of our Smart Energy endpoint: whether one more meter can be mirrored."""
+        ...
+
+    def endpoints(self, radio: str) -> Iterable[LocalEndpoint]:
+        """An endpoint for each meter that is mirrored."""
+        ...
 
 
 class Recognised(Enum):
@@ -102,10 +119,11 @@ class OurSide:
         key_clusters: Callable[[], Iterable[ClusterServer]],
         next_tsn: Callable[[], int],
         on_identify: Callable[[int, int], None],
+        mirroring: Mirroring | None = None,
     ) -> None:
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
         self._event_servers, self._key_clusters = event_servers, key_clusters
-        self._next_tsn, self._on_identify = next_tsn, on_identify
+        self._next_tsn, self._on_identify, self._mirroring = next_tsn, on_identify, mirroring
         self.bindings = BindingTable(self._bindings_changed)
         self._location = ""
         self._network: tuple[int, int] | None = None
@@ -145,7 +163,7 @@ class OurSide:
         """The radio is there: host what it lets us host."""
         can = radio.capabilities
         self.endpoints = LocalEndpoints(
-            self._endpoints(can),
+            (*self._endpoints(can), *self._mirrors(can)),
             max_payload=can.max_payload,
             next_tsn=self._next_tsn,
             bound=self.bindings.targets,
@@ -184,14 +202,29 @@ class OurSide:
             ),
         ]
 
+    def _mirrors(self, can: Capabilities) -> Iterable[LocalEndpoint]:
+        if self._mirroring is None or can.endpoints or not can.aps_encryption:
+            return ()
+        return self._mirroring.endpoints(self._name)
+
+    def remove(self, endpoint: int) -> None:
+        """An endpoint is gone, with what others bound and configured there."""
+        if self.endpoints is not None:
+            self.endpoints.remove(endpoint)
+        self.bindings.forget_endpoint(endpoint)
+
     def _servers(self, endpoint: int) -> tuple[ClusterServer, ...]:
         facts = BasicFacts(software_build=VERSION[:16])
+        mirroring = self._mirroring if endpoint == SE_ENDPOINT else None
+        environment = (lambda: mirroring.environment(self._name)) if mirroring is not None else None
         found: tuple[ClusterServer, ...] = (
-            BasicServer(facts, location=self._location, on_location=self._location_changed),
+            BasicServer(facts, location=self._location, on_location=self._location_changed, environment=environment),
             IdentifyServer(endpoint, self._on_identify),
         )
         if clusters.TIME in self.role.servers:
             found += (TimeServer(self._clock, self._zone, self._clock.corrected_at),)
+        if self._mirroring is not None:
+            found += (self._mirroring.client(self._name),)
         return found
 
     def _smart_energy_servers(self, can: Capabilities) -> Iterator[ClusterServer]:

@@ -166,6 +166,14 @@ class OwnReporting:
         if changed:
             self._changed()
 
+    def forget_endpoint(self, endpoint: int) -> None:
+        """An endpoint of ours is gone: nothing of it is reported any more."""
+        gone = [key for key, found in self._running.items() if found.row.endpoint == endpoint]
+        for key in gone:
+            del self._running[key]
+        if gone:
+            self._changed()
+
     def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change()

@@ -174,6 +174,14 @@ class BindingTable:
         if gone:
             self._changed()
 
+    def forget_endpoint(self, endpoint: int) -> None:
+        """An endpoint of ours is gone: undo what starts at it."""
+        gone = [key for key, row in self._rows.items() if row.endpoint == endpoint]
+        for key in gone:
+            del self._rows[key]
+        if gone:
+            self._changed()
+
     def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change()

@@ -13,6 +13,7 @@ from radios.emulators.attributes import Attribute
 from radios.emulators.device import Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Load, Refrigerator, drift, noise
 from radios.emulators.se_devices import Display, EnergyServiceInterface, LoadControl, SeThermostat, SmartMeter
+from radios.emulators.se_sleepy_meters import GasMeter, WaterMeter
 from radios.emulators.servers import Meter, WholeHome, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
@@ -451,6 +452,8 @@ DEVICES: Mapping[str, type[EmulatedDevice]] = {
         Display,
         SeThermostat,
         LoadControl,
+        GasMeter,
+        WaterMeter,
         EnergyServiceInterface,
     )
 }

@@ -11,6 +11,7 @@ from radios.emulators.errors import EmulatorError
 from radios.emulators.se_devices import Display, DrlcDevice, EnergyServiceInterface, SmartMeter
 from radios.emulators.se_payloads import MAX_LABEL_BYTES, UNTIL_CHANGED, DisplayMessage, LoadControlEvent, PublishPrice
 from radios.emulators.se_servers import ALL_CLASSES
+from radios.emulators.se_sleepy_meters import SleepyMeter
 
 Run = Callable[[Sequence[str]], str]
 Found = TypeVar("Found", bound=EmulatedDevice)
@@ -109,6 +110,7 @@ class SmartEnergyCommands:
             "usage": ("N|KIND home|fixed|rising [WH|WATTS]", self._usage),
             "export": ("N|KIND WATTS", self._export),
             "tier": ("N|KIND TIER", self._tier),
+            "mirror": ("N|KIND request|report|remove|forget", self._mirror),
             "confirm": ("N|KIND [auto|by-hand]", self._confirm),
             "opt-out": ("N|KIND [EVENT]", self._opt_out),
             "opt-in": ("N|KIND [EVENT]", self._opt_in),
@@ -150,6 +152,21 @@ class SmartEnergyCommands:
         meter = self._of(arguments[0], SmartMeter, "smart meter").meter
         meter.use_tier(whole("tier", arguments[1], 0, len(meter.tiers_delivered)))
         return f"tier {meter.tier}"
+
+    def _mirror(self, arguments: Sequence[str]) -> str:
+        meter = self._of(arguments[0], SleepyMeter, "meter that sleeps")
+        match arguments[1]:
+            case "request":
+                meter.request_mirror()
+            case "report":
+                meter.report_to_mirror()
+            case "remove":
+                return f"removes mirror {meter.remove_mirror()}"
+            case "forget":
+                meter.forget_mirror()
+            case what:
+                raise EmulatorError(f"mirror {what!r}: must be request, report, remove or forget")
+        return f"mirror {arguments[1]}"
 
     def _confirm(self, arguments: Sequence[str]) -> str:
         messaging = self._of(arguments[0], Display, "display").messaging

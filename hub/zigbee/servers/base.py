@@ -186,6 +186,15 @@ class ClusterServer:
         """The attribute with this id."""
         return self._attributes.get((manufacturer, attribute))
 
+    @property
+    def manufacturers(self) -> frozenset[int | None]:
+        """Whose attributes these are; None: the standard's."""
+        return self._manufacturers
+
+    def facing(self, frame: ApsFrame) -> ClusterServer:
+        """The cluster as the sender of a frame sees it: to most clusters all are alike."""
+        return self
+
     def command(self, header: ZclHeader, payload: bytes, frame: ApsFrame, now: float) -> Answer:
         """Carry out a command of the cluster. May raise `CodecError`, which means that the payload is malformed."""
         return Answer(unsupported_command(header))
@@ -233,7 +242,7 @@ class ClusterServer:
         May raise `CodecError`, which means that the payload is malformed.
         """
         code = header.manufacturer
-        if header.command not in _GENERAL or code not in self._manufacturers:
+        if header.command not in _GENERAL or code not in self.manufacturers:
             # A manufacturer's code that we have nothing of makes the whole command unknown (ZCL8, 2.6.3).
             return Answer(unsupported_command(header))
         match header.command:
@@ -307,7 +316,8 @@ class ClusterServer:
             return _write_response(failed, limit)
         before: list[tuple[HostedAttribute, Value]] = []
         for row in records:
-            attribute = self._attributes[code, row.attribute]
+            attribute = self.attribute(row.attribute, code)
+            assert attribute is not None, "checked above"
             assert attribute.set is not None, "checked above"
             old = attribute.get(now)
             status = attribute.set(row.value, now)
@@ -336,7 +346,7 @@ class ClusterServer:
         return Answer(responses=(Response(g.General.WRITE_STRUCTURED_RESPONSE, payload),))
 
     def _discover(self, command: g.DiscoverAttributes, code: int | None, limit: int, *, extended: bool) -> Answer:
-        rows = [row for row in self._attributes.values() if row.manufacturer == code and row.id >= command.first]
+        rows = [row for row in self.attributes if row.manufacturer == code and row.id >= command.first]
         room = (limit - 1) // (4 if extended else 3)
         shown = list(islice(rows, min(command.maximum, max(room, 0))))
         complete = len(shown) == len(rows)

@@ -65,7 +65,9 @@ class BasicServer(ClusterServer):
         *,
         location: str = "",
         on_location: Callable[[str], None] | None = None,
+        environment: Callable[[], int] | None = None,
     ) -> None:
+        """`environment()`: PhysicalEnvironment, by which an energy service interface says whether it can mirror."""
         self.location = location
         self._on_location = on_location
         fixed: dict[int, Value] = {
@@ -84,6 +86,7 @@ class BasicServer(ClusterServer):
             (
                 *(bound(BASIC, number, constant(value)) for number, value in fixed.items()),
                 bound(BASIC, 0x0010, lambda _now: self.location, self._locate, max_bytes=MAX_SHORT_TEXT_BYTES),
+                *((bound(BASIC, 0x0011, lambda _now: environment()),) if environment is not None else ()),
             )
         )
 
