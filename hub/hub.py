@@ -28,8 +28,8 @@ from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.metering_client import MeteringClient
-from hub.smart_energy.network_time import NetworkTime
 from hub.smart_energy.mirror import Mirrors
+from hub.smart_energy.network_time import NetworkTime
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Self, TypeVar
+from typing import Self, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from web.client_metering import MeteringCalls
+from web.client_mirrors import MirrorCalls
 from web.client_model import (
     Command,
     Device,
@@ -64,30 +65,8 @@ class _Envelope(Struct, frozen=True):
     seq: int | None = None
 
 
-_EVENT_NAMES = frozenset(
-    (
-        "snapshot",
-        "readings_taken",
-        "house_changed",
-        "device_added",
-        "device_changed",
-        "device_removed",
-        "breaker_changed",
-        "command_changed",
-        "key_changed",
-        "radio_changed",
-        "storage_changed",
-        "network_changed",
-        "device_announced",
-        "device_authenticated",
-        "interview_progress",
-        "attributes_reported",
-        "gesture_made",
-        "device_left",
-        "topology_scanned",
-        "identify_requested",
-    )
-)
+_EVENT_NAMES = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
+"""Of all that this client knows."""
 _envelope = msgspec.json.Decoder(_Envelope)
 _event = msgspec.json.Decoder(Event)
 
@@ -165,7 +144,7 @@ class ProblemError(ClientError):
 T = TypeVar("T")
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

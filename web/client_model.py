@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from web.client_mirrors import MirrorChanged
 from web.client_zigbee_model import (
     AttributesReported,
     DeviceAnnounced,
@@ -398,6 +399,7 @@ Event = (
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged
+    | MirrorChanged
     | InterviewProgress
     | AttributesReported
     | GestureMade

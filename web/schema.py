@@ -26,7 +26,7 @@ from hub.events import (
     ReadingsTaken,
     StorageChanged,
 )
-from web import schema_zigbee
+from web import schema_mirrors, schema_zigbee
 from web.schema_base import Count as Count
 from web.schema_base import EventMessage as _Message
 from web.schema_base import Time as Time
@@ -439,6 +439,7 @@ Message = (
     | RadioChangedMessage
     | StorageChangedMessage
     | schema_zigbee.ZigbeeMessage
+    | schema_mirrors.MirrorChangedMessage
 )
 """Whatever the server says on the websocket by itself."""
 
@@ -505,7 +506,7 @@ def _storage_changed(event: StorageChanged, seq: int, _: Devices) -> Message:
     return StorageChangedMessage(seq=seq, time=time(event.time), storage=storage(event.storage))
 
 
-def _zigbee(make: Callable[..., schema_zigbee.ZigbeeMessage]) -> Callable[..., Message]:
+def _zigbee(make: Callable[..., Message]) -> Callable[..., Message]:
     def made(event: HubEvent, seq: int, _: Devices) -> Message:
         return make(event, seq)
 
@@ -523,7 +524,7 @@ _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     KeyChanged: _key_changed,
     RadioChanged: _radio_changed,
     StorageChanged: _storage_changed,
-    **{kind: _zigbee(make) for kind, make in schema_zigbee.MAKERS.items()},
+    **{kind: _zigbee(make) for kind, make in (*schema_zigbee.MAKERS.items(), *schema_mirrors.MAKERS.items())},
 }
 
 EVENT_TYPES: tuple[type[HubEvent], ...] = tuple(_MAKERS)

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from test_hubctl_xbee import served
+from test_hubctl_zigbee import Shell
+from test_rest_zigbee import service
 from test_xbee_home import hub_on, name_of
 from test_xbee_roles import asked
 
@@ -24,8 +27,11 @@ from radios.emulators import zcl
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.se_devices import Display
 from radios.emulators.se_sleepy_meters import GasMeter, SleepyMeter, WaterMeter
+from radios.emulators.stick_command import Console
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
+from web.client import HubClient
+from web.client_mirrors import MirrorChanged as Told
 
 METERING, ENDPOINT = 0x0702, 0x0A
 VOLUME = (Channel.TOTAL, Quantity.VOLUME_DELIVERED)
@@ -244,3 +250,50 @@ async def test_there_is_room_for_so_many_and_none_where_it_is_off(tmp_path: Path
             refusals = has_not.refusals
             await eventually(lambda: has_not.refusals > refusals, 40)
             assert [one.device_id for one in hub.mirrors.all("han")] == [name_of(has)]
+
+
+async def test_people_see_and_remove_mirrors_by_hubctl_and_rest(tmp_path: Path) -> None:
+    async with XbeeEmulator(config("gas-meter")) as module, served(module, tmp_path) as home:
+        shell, [gas] = Shell(home, tmp_path), module.devices
+        assert isinstance(gas, GasMeter)
+        ran = await shell.run("network", "mirrors")
+        assert (ran.code, ran.out.strip()) == (0, "no meter is mirrored")
+        await interviewed(home.hub, gas)
+        endpoint = await mirrored(gas)
+        code, found = await home.ask("GET", "/networks/han/mirrors")
+        [row] = found["mirrors"]
+        assert (code, found["room"], row["endpoint"], row["device_id"]) == (200, 15, endpoint, name_of(gas))
+        await eventually(lambda: [one.meter for one in home.hub.mirrors.all("han")] == ["gas"], 20)
+        ran = await shell.run("network", "mirrors")
+        assert (ran.code, str(endpoint) in ran.out, "gas" in ran.out) == (0, True, True)
+        assert (await home.ask("DELETE", "/networks/han/mirrors/1"))[0] == 404
+        assert (await home.ask("DELETE", "/networks/han/mirrors/x"))[0] == 400
+        assert (await home.ask("GET", "/networks/attic/mirrors"))[0] == 404
+        async with HubClient(home.url, home.token) as client:
+            events = client.events()
+            await anext(events)
+            ran = await shell.run("network", "mirrors", "--remove", str(endpoint))
+            assert (ran.code, "no more" in ran.out) == (0, True)
+            told = await anext(event async for event in events if isinstance(event, Told))
+            await events.aclose()
+        assert (told.endpoint, told.device_id, told.what) == (endpoint, name_of(gas), "removed")
+        assert (await shell.run("network", "mirrors", "--remove", str(endpoint))).code == 3
+        await eventually(lambda: gas.mirror is None, 20)
+        console = Console(module, lambda: None)
+        assert console.answer("mirror gas-meter report") == "error: it has no mirror"
+        assert console.answer("mirror gas-meter request") == "ok mirror request"
+        again = await mirrored(gas)
+        assert console.answer("mirror gas-meter report") == "ok mirror report"
+        assert console.answer("mirror gas-meter remove") == f"ok removes mirror {again}"
+        assert console.answer("mirror gas-meter forget") == "ok mirror forget"
+        assert console.answer("mirror gas-meter x").startswith("error: mirror 'x': must be")
+
+
+async def test_a_radio_whose_endpoints_are_fixed_mirrors_nobody(tmp_path: Path) -> None:
+    async with service(tmp_path, "meter") as home:
+        [meter] = home.stick.devices
+        tsn = meter.next_tsn()
+        meter.say(1, METERING, zcl.frame(tsn, 0x01, b"", is_cluster=True, quiet=False), to=0, to_endpoint=1)
+        answer = zcl.frame(tsn, 0x01, b"\xff\xff", is_cluster=True, to_client=False)
+        await eventually(lambda: any(frame.payload == answer for frame in meter.heard), 20)
+        assert await home.ask("GET", "/networks/han/mirrors") == (200, {"mirrors": [], "room": 0})

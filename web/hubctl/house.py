@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from web import client_model as told
 from web import client_zigbee_model as zigbee
+from web.client_mirrors import MirrorChanged
 from web.hubctl.output import words
 from web.hubctl.units import number
 
@@ -133,6 +134,8 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             return names.get(event.device_id, event.device_id), "keys established"
         case zigbee.SmartEnergyChanged():
             return event.radio, f"{event.kind} {event.id}: {event.what}"
+        case MirrorChanged():
+            return names.get(event.device_id, event.device_id), f"mirror at endpoint {event.endpoint}: {event.what}"
         case zigbee.InterviewProgress() if event.state != "started":
             step = f"{words(event.step)} {words(event.state)} ({event.done} of {event.total})"
             return names.get(event.device_id, event.device_id), f"{step}{_after(event.detail)}"

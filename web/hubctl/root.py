@@ -67,6 +67,7 @@ NETWORK_COMMANDS = {
     "set": Entry("networks:set_", "The stick's light, power, certification."),
     "configure": Entry("network_setup:configure", "Form another network, or join one."),
     "leave": Entry("network_setup:leave", "Leave the network that a router has joined."),
+    "mirrors": Entry("mirrors:mirrors", "Sleepy meters that the hub keeps values of."),
     "at": Entry("at_commands:at", "Registers of an XBee: read, write, list."),
     "erase": Entry("networks:erase", "Make the stick forget its network."),
 }
