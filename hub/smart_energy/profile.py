@@ -68,6 +68,10 @@ class ProfileReader:
         self.interval_s: int | None = None
         """Length of the intervals of the last answer."""
         self.ended: ProfileEnd | None = None
+        self._asked = 0
+        """Intervals that the last question was for."""
+        self._repeats = False
+        """The meter told nothing new to a question for few: it repeats some that it told before."""
         self._found: list[Interval] = []
 
     @property
@@ -83,11 +87,12 @@ class ProfileReader:
             self.ended = ProfileEnd.ENOUGH
             return None
         self.questions += 1
-        return GetProfile(self.channel, self._before, self._wanted())
+        self._asked = self._wanted()
+        return GetProfile(self.channel, self._before, self._asked)
 
     def _wanted(self) -> int:
         """Not more intervals than the span has still."""
-        if self.interval_s is None or self._before == NEWEST:
+        if self.interval_s is None or self._before == NEWEST or self._repeats:
             return self._most
         left = -(-(self._before - self.start) // self.interval_s)
         return max(1, min(self._most, left))
@@ -133,6 +138,9 @@ class ProfileReader:
         if before <= self.start:
             self.ended = ProfileEnd.COVERED
         elif self._before != NEWEST and before >= self._before:
-            self.ended = ProfileEnd.STUCK  # it goes no further back, whatever it is asked
+            if self._asked < self._most:
+                self._repeats = True
+            else:
+                self.ended = ProfileEnd.STUCK  # it goes no further back, whatever it is asked
         else:
             self._before = before

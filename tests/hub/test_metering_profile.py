@@ -91,6 +91,7 @@ def read(reader: ProfileReader, meter: Meter) -> list[GetProfile]:
     st.integers(0, 3),
 )
 @example([1] * 60, ProfileInterval.MINUTES_30, 5, 0, 3600, True, False, 0)
+@example([INVALID] * 4 + [0], ProfileInterval.MINUTES_60, 2, 0, 14924, False, False, 1)
 def test_pages_give_what_a_plain_look_at_the_meter_gives(
     counts: list[int],
     interval: ProfileInterval,
