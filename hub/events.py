@@ -20,6 +20,7 @@ from hub.model import (
     StorageStatus,
 )
 from hub.zigbee.model import AttributeValue, InterviewStep, NetworkStatus, StepState, Topology
+from protocols.se.drlc import ReportEventStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,19 @@ class SmartEnergyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class EventStatusReported:
+    """A device has reported a status of a demand response event; every report is told, repeats too."""
+
+    time: datetime
+    radio: str
+    device_id: str
+    endpoint: int
+    report: ReportEventStatus
+    is_known: bool
+    """The event is ours."""
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorChanged:
     """A meter is mirrored at an endpoint of ours, or is no more."""
 
@@ -245,6 +259,7 @@ HubEvent = (
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged
+    | EventStatusReported
     | MirrorChanged
     | InterviewProgress
     | AttributesReported

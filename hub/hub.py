@@ -122,7 +122,7 @@ class Hub:
                 lambda: self.smart_energy.now(),
                 self._background,
                 lambda radio, item, what: self.smart_energy.changed(radio, item, what),
-                lambda radio, peer, report: self.smart_energy.unknown(radio, peer, report),
+                lambda *report: self.smart_energy.reported(*report),
                 config.hub.se_version,
                 signatures=signatures[name],
             )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from web.client_mirrors import MirrorChanged
+from web.client_smart_energy import EventStatusReported
 from web.client_zigbee_model import (
     AttributesReported,
     DeviceAnnounced,
@@ -399,6 +400,7 @@ Event = (
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged
+    | EventStatusReported
     | MirrorChanged
     | InterviewProgress
     | AttributesReported

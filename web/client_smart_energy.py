@@ -23,6 +23,20 @@ class Status(Struct, frozen=True):
     signature: str = "none"
 
 
+class EventStatusReported(Struct, frozen=True, tag_field="event", tag="event_status_reported", kw_only=True):
+    """A device has reported a status of a demand response event."""
+
+    seq: int
+    time: str
+    radio: str
+    device_id: str
+    endpoint: int
+    id: int
+    status: str
+    code: int
+    is_known: bool
+
+
 class EventClient(Struct, frozen=True):
     """What a device says to an event."""
 

@@ -26,7 +26,7 @@ from hub.events import (
     ReadingsTaken,
     StorageChanged,
 )
-from web import schema_mirrors, schema_zigbee
+from web import schema_mirrors, schema_se, schema_zigbee
 from web.schema_base import Count as Count
 from web.schema_base import EventMessage as _Message
 from web.schema_base import Time as Time
@@ -439,6 +439,7 @@ Message = (
     | RadioChangedMessage
     | StorageChangedMessage
     | schema_zigbee.ZigbeeMessage
+    | schema_se.EventStatusReportedMessage
     | schema_mirrors.MirrorChangedMessage
 )
 """Whatever the server says on the websocket by itself."""
@@ -524,7 +525,11 @@ _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     KeyChanged: _key_changed,
     RadioChanged: _radio_changed,
     StorageChanged: _storage_changed,
-    **{kind: _zigbee(make) for kind, make in (*schema_zigbee.MAKERS.items(), *schema_mirrors.MAKERS.items())},
+    **{
+        kind: _zigbee(make)
+        for makers in (schema_zigbee.MAKERS, schema_se.MAKERS, schema_mirrors.MAKERS)
+        for kind, make in makers.items()
+    },
 }
 
 EVENT_TYPES: tuple[type[HubEvent], ...] = tuple(_MAKERS)

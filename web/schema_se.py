@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from hub import events
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.messages import ServerMessage
 from hub.smart_energy.peer import Peer
@@ -25,7 +27,7 @@ from protocols.se.drlc import (
     LoadControlEvent,
 )
 from protocols.se.messaging import Importance, importance_of, wants_confirmation
-from web.schema_base import Time, time, time_or_none
+from web.schema_base import EventMessage, Time, time, time_or_none
 
 
 class Class(StrEnum):
@@ -88,6 +90,38 @@ class EventStatusTold(Struct, frozen=True):
     time: Time | None
     received: Time
     signature: Literal["none", "valid", "invalid", "unverified"]
+
+
+class EventStatusReportedMessage(EventMessage, frozen=True, tag="event_status_reported", kw_only=True):
+    """A device has reported a status of a demand response event; `is_known`: the event is ours."""
+
+    radio: str
+    device_id: str
+    endpoint: int
+    id: int
+    status: str
+    code: int
+    is_known: bool
+
+
+def _event_status_reported(event: events.EventStatusReported, seq: int) -> EventStatusReportedMessage:
+    return EventStatusReportedMessage(
+        seq=seq,
+        time=time(event.time),
+        radio=event.radio,
+        device_id=event.device_id,
+        endpoint=event.endpoint,
+        id=event.report.issuer_event_id,
+        status=event.report.status.name.lower(),
+        code=int(event.report.status),
+        is_known=event.is_known,
+    )
+
+
+MAKERS: Mapping[type[events.HubEvent], Callable[..., EventStatusReportedMessage]] = {
+    events.EventStatusReported: _event_status_reported
+}
+"""How each event is told; each takes the event and its number."""
 
 
 class EventClient(Struct, frozen=True):

@@ -41,13 +41,13 @@ class EnergyService:
         now: Callable[[], int],
         spawn: Callable[[Coroutine[None, None, None], str], object],
         changed: Callable[[str, Item, str], None],
-        unknown: Callable[[str, Peer, drlc.ReportEventStatus], None],
+        reported: Callable[[str, Peer, drlc.ReportEventStatus, bool], None],
         version: SeVersion = SeVersion.V1_0,
         signatures: Signatures | None = None,
     ) -> None:
-        """`changed(radio, item, what)`: an item is to be kept and told. `unknown`: a report of no event of ours."""
+        """`changed(radio, item, what)`: an item is to be kept and told. `reported`: each report; is its event ours?"""
         self.name, self._now, self._spawn = name, now, spawn
-        self._changed, self._unknown, self.version = changed, unknown, version
+        self._changed, self._reported, self.version = changed, reported, version
         self._signatures = signatures or Signatures()
         self.drlc, self.prices, self.messages = DrlcServer(), PriceServer(), MessageServer()
         self.network: Network | None = None
@@ -67,8 +67,8 @@ class EnergyService:
 
     def reported(self, peer: Peer, report: drlc.ReportEventStatus, event: ServerEvent | None) -> None:
         """A client has reported a status."""
+        self._reported(self.name, peer, report, event is not None)
         if event is None:
-            self._unknown(self.name, peer, report)
             return
         self._changed(self.name, event, "reported")
         told = event.told[peer][-1]

@@ -16,7 +16,7 @@ from typing import TypeVar
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.errors import NotFoundError, UnavailableError, UnsupportedError
-from hub.events import SmartEnergyChanged
+from hub.events import EventStatusReported, SmartEnergyChanged
 from hub.smart_energy import kept
 from hub.smart_energy.arrivals import arrivals
 from hub.smart_energy.chosen import chosen
@@ -30,7 +30,7 @@ from hub.smart_energy.tariff import Tariff, from_text, to_text
 from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
 from hub.store import Statement, Store
-from hub.zigbee.member import Member
+from hub.zigbee.member import Member, device_id_of
 from hub.zigbee.network import Network
 from protocols.se.drlc import (
     CancelAllLoadControlEvents,
@@ -289,11 +289,10 @@ class SmartEnergy:
         if stale:
             self._store.append(*(_row(radio, item) for radio, item in stale))
 
-    def unknown(self, radio: str, peer: Peer, report: ReportEventStatus) -> None:
-        """A report of an event that is not ours."""
-        log.info(
-            "%s: %s reports %s of event %d, which is not ours", radio, peer, report.status.name, report.issuer_event_id
-        )
+    def reported(self, radio: str, peer: Peer, report: ReportEventStatus, is_known: bool) -> None:
+        """A device has reported a status of an event; `is_known`: which is ours."""
+        now = self._clock.now()
+        self._bus.publish(EventStatusReported(now, radio, device_id_of(peer.ieee), peer.endpoint, report, is_known))
 
 
 def _table(service: EnergyService, kind: str) -> dict[int, Item]:

@@ -10,7 +10,7 @@ import pytest
 from test_xbee_home import hub_on, name_of
 
 from hub.errors import InvalidError, RefusedError, StorageError, UnsupportedError
-from hub.events import SmartEnergyChanged
+from hub.events import EventStatusReported, SmartEnergyChanged
 from hub.hub import Hub
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.peer import Peer
@@ -138,6 +138,28 @@ async def test_prices_and_messages_are_shown_acknowledged_and_confirmed(tmp_path
             await hub.smart_energy.send_message(
                 None, DisplayMessage(message_id=10, control=0, duration_min=1, message="x" * 200)
             )
+
+
+async def test_every_report_is_told_also_of_an_event_that_is_not_ours(tmp_path: Path) -> None:
+    async with home(tmp_path, "load-control") as (hub, module):
+        [box] = module.devices
+        async with hub.bus.subscribe(EventStatusReported) as told:
+            made = await hub.smart_energy.create_event(None, event(hub, 6))
+            await eventually(lambda: EventStatus.STARTED in statuses(made, Peer(Eui64(box.ieee), BOX_ENDPOINT)), 20)
+            hub.smart_energy.services["han"].drlc.events.clear()
+            cancel = CancelLoadControlEvent(issuer_event_id=6, device_class=DeviceClass.POOL_PUMP)
+            assert (await hub.smart_energy.cancel_event("han", cancel))[0] is None
+            reports: list[EventStatusReported] = []
+
+            def is_over() -> bool:
+                reports.extend(told.drain())
+                return len(reports) >= 3
+
+            await eventually(is_over, 20)
+        assert [(one.report.status, one.is_known) for one in reports] == [
+            (EventStatus.RECEIVED, True), (EventStatus.STARTED, True), (EventStatus.CANCELLED, False),
+        ]  # fmt: skip
+        assert {(one.device_id, one.endpoint) for one in reports} == {(name_of(box), BOX_ENDPOINT)}
 
 
 async def test_what_was_made_goes_on_after_a_restart_and_reaches_those_who_were_away(tmp_path: Path) -> None:

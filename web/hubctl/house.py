@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from web import client_model as told
 from web import client_zigbee_model as zigbee
 from web.client_mirrors import MirrorChanged
+from web.client_smart_energy import EventStatusReported
 from web.hubctl.output import words
 from web.hubctl.units import number
 
@@ -134,6 +135,9 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             return names.get(event.device_id, event.device_id), "keys established"
         case zigbee.SmartEnergyChanged():
             return event.radio, f"{event.kind} {event.id}: {event.what}"
+        case EventStatusReported() if not event.is_known:
+            what = f"reports {words(event.status)} of event {event.id}, which is not ours"
+            return names.get(event.device_id, event.device_id), what
         case MirrorChanged():
             return names.get(event.device_id, event.device_id), f"mirror at endpoint {event.endpoint}: {event.what}"
         case zigbee.InterviewProgress() if event.state != "started":
