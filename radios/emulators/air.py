@@ -62,6 +62,10 @@ class Coordinator(Protocol):
         """A frame arrived."""
         ...
 
+    def can_read(self, frame: AirFrame) -> bool:
+        """Whether it has the key that a frame is encrypted with, if it is; what it cannot read it does not confirm."""
+        ...
+
     def admits(self, station: Station) -> bool:
         """Whether a device that joins has the key that it needs."""
         ...
@@ -92,6 +96,10 @@ class Station(Protocol):
 
     def receive(self, frame: AirFrame) -> None:
         """A frame arrived."""
+        ...
+
+    def can_read(self, frame: AirFrame) -> bool:
+        """See `Coordinator`."""
         ...
 
     def network_joined(self, air: Air, short: int) -> None:
@@ -192,7 +200,7 @@ class Air:
 
         `quietly`: it was on the network before anybody watched.
         """
-        if self.coordinator is None or not self.channel or not self.is_coordinator_on:
+        if self.coordinator is None or not self._is_coordinator_there:
             return False
         if not (rejoin or quietly) and not (self.is_open and self.coordinator.admits(station)):
             return False
@@ -292,9 +300,12 @@ class Air:
                 return NO_MAC_ACK
             if not self._is_lost():
                 self.wake(place)
-                place.station.receive(frame)
-                if not (frame.ack and self._is_lost()):
-                    return DELIVERED
+                if place.station.can_read(frame):
+                    place.station.receive(frame)
+                    if not (frame.ack and self._is_lost()):
+                        return DELIVERED
+                elif not frame.ack:
+                    return DELIVERED  # to the radio, which is all that anybody learns
             if frame.ack:
                 await asyncio.sleep(APS_WAIT_S)
         return NO_APS_ACK if frame.ack else NO_MAC_ACK
@@ -306,11 +317,16 @@ class Air:
             return NO_ROUTE
         for _ in range(4 if frame.ack else 1):
             await asyncio.sleep(self.delay_s * (1 if source.parent == 0 else 2))
-            if self.coordinator is None or not self.channel or not self.is_coordinator_on:
+            if self.coordinator is None or not self._is_coordinator_there:
+                return NO_MAC_ACK
+            if not source.power:
                 return NO_MAC_ACK
             if not self._is_lost():
-                self.coordinator.receive(frame, source.lqi)
-                if not (frame.ack and self._is_lost()):
+                if self.coordinator.can_read(frame):
+                    self.coordinator.receive(frame, source.lqi)
+                    if not (frame.ack and self._is_lost()):
+                        return DELIVERED
+                elif not frame.ack:
                     return DELIVERED
             if frame.ack:
                 await asyncio.sleep(APS_WAIT_S)
@@ -381,6 +397,10 @@ class Air:
             if place is not source and place.power and not place.is_sleepy and not self._is_lost():
                 self._later(self.delay_s, place, frame)
 
+    @property
+    def _is_coordinator_there(self) -> bool:
+        return self.coordinator is not None and bool(self.channel) and self.is_coordinator_on
+
     def _is_lost(self) -> bool:
         return self.loss > 0 and self.random.random() < self.loss
 
@@ -391,9 +411,9 @@ class Air:
         def arrive() -> None:
             self._timers.discard(handle)
             if place is not None:
-                if place.power and self._by_short.get(place.short) is place:
+                if place.power and self._by_short.get(place.short) is place and place.station.can_read(frame):
                     place.station.receive(frame)
-            elif self.coordinator is not None and self.channel and self.is_coordinator_on:
+            elif self.coordinator is not None and self._is_coordinator_there and self.coordinator.can_read(frame):
                 lqi = source.lqi if source is not None else 255
                 self.coordinator.receive(frame, max(1, min(255, lqi + self.random.randint(-6, 6))))
 

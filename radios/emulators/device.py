@@ -310,6 +310,10 @@ class EmulatedDevice:
 
     # -- in ------------------------------------------------------------------------------------------------------------
 
+    def can_read(self, frame: AirFrame) -> bool:
+        """See `air.Station`."""
+        return not frame.encrypted or self.has_keys_with(frame.source)
+
     def receive(self, frame: AirFrame) -> None:
         """See `air.Station`. Whatever arrives, nothing breaks."""
         if frame.ack:

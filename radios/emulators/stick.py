@@ -82,12 +82,14 @@ class EmulatedStick:
     short = COORDINATOR
     """Its network address."""
 
-    def __init__(self, config: StickConfig) -> None:
-        """Raises `EmulatorError` for a kind of device that there is not."""
+    def __init__(self, config: StickConfig, air: Air | None = None) -> None:
+        """`air`: of another stick, whose network it joins; None: its own. Raises `EmulatorError` for a kind of device
+        that there is not."""
         check_kinds(config.devices)
         self._home_config = config
         self.random = Random(config.seed)
-        self.air = Air(self.random, loss=config.loss)
+        self._is_guest = air is not None
+        self.air = air if air is not None else Air(self.random, loss=config.loss)
         self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
         self.end.faults = config.faults
         self.statuses = StatusFaults(config.lost_status)
@@ -114,7 +116,8 @@ class EmulatedStick:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.air.close()
+        if not self._is_guest:
+            self.air.close()
         await self.end.__aexit__(kind, error, trace)
 
     def _received(self, data: bytes) -> None:
@@ -183,6 +186,10 @@ class EmulatedStick:
         if self.statuses.failed_status and self.random.random() < self.statuses.failed_status:
             return NO_MAC_ACK
         return await self.air.send(frame)
+
+    def can_read(self, frame: AirFrame) -> bool:
+        """See `air.Coordinator`: it has no keys of single devices unless its class says so."""
+        return not frame.encrypted
 
     def _reply(self, frame: AirFrame, cluster: int, payload: bytes) -> None:
         """Answer a device's frame."""

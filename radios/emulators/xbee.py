@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import Self
@@ -38,6 +39,8 @@ MAX_KEYS = 10
 MAX_PAYLOAD, ENCRYPTION, MAX_BROADCAST = 0x80, 9, 66
 LONGER_SINCE, LONGER_PAYLOAD = 0x5156, 0xFF
 """Firmware whose frames may be longer."""
+MAX_KNOWN = 32
+"""Frames that are known again when they are repeated: more than come within the repetitions of one."""
 MAX_OUT = 8
 """Transmissions that the module has buffers for."""
 DEVICE_ANNOUNCE = 0x0013
@@ -76,10 +79,10 @@ def form(air: Air, random: Random, mask: int, extended_pan_id: int) -> None:
 class XbeeEmulator(EmulatedStick):
     """`async with XbeeEmulator(config) as module`: it is plugged in, and has its network."""
 
-    def __init__(self, config: XbeeConfig = XbeeConfig()) -> None:
+    def __init__(self, config: XbeeConfig = XbeeConfig(), air: Air | None = None) -> None:
         if config.firmware not in FIRMWARES:
             raise EmulatorError(f"firmware {config.firmware!r} is not known; there are {', '.join(FIRMWARES)}")
-        super().__init__(config)
+        super().__init__(config, air)
         self.config = config
         self.ieee = IEEE + (config.seed << 16)
         self.registers = Registers(is_either=config.firmware in EITHER)
@@ -96,6 +99,7 @@ class XbeeEmulator(EmulatedStick):
         """AT commands that this module says it does not have."""
         self._authenticated: set[int] = set()
         self._reader = Reader()
+        self._known: deque[tuple[int, int]] = deque(maxlen=MAX_KNOWN)
         self._association = 0xFF
         self._out = 0
         self._is_changed = False
@@ -126,6 +130,20 @@ class XbeeEmulator(EmulatedStick):
         """It restarts by itself."""
         self._boot(0x01)
 
+    def kill(self) -> None:
+        """See `EmulatedStick`: nobody on the air hears it any more."""
+        super().kill()
+        self._power(False)
+
+    def _power(self, on: bool) -> None:
+        """Whether its radio works."""
+        self.air.is_coordinator_on = on
+
+    def knows(self, ieee: int, key: bytes) -> None:
+        """A device has been on its network for a while, with its keys."""
+        self.table[ieee] = key
+        self._authenticated.add(ieee)
+
     def forget(self) -> None:
         """Its flash is gone, or it is another one of its kind: another network, without keys and devices."""
         self.table.clear()
@@ -139,6 +157,7 @@ class XbeeEmulator(EmulatedStick):
 
     def _boot(self, status: int) -> None:
         self._booting, self._association, self._out = True, 0xFF, 0
+        self._power(False)
         for task in list(self._tasks):
             task.cancel()  # what was on its way is not known any more
         self.air.permit(0, via=0)
@@ -152,6 +171,7 @@ class XbeeEmulator(EmulatedStick):
 
         def started() -> None:
             self._association = 0x00
+            self._power(True)
             self.air.permit(self.registers.number("NJ"), via=0)
             self._say(b"\x8a\x06")
 
@@ -396,10 +416,17 @@ class XbeeEmulator(EmulatedStick):
 
     # -- frames in -----------------------------------------------------------------------------------------------------
 
+    def can_read(self, frame: AirFrame) -> bool:
+        """See `air.Coordinator` and `air.Station`."""
+        place = self.air.place_of(frame.source)
+        centre = self.air.coordinator
+        ieee = place.station.ieee if place is not None else centre.ieee if centre is not None else None
+        return not frame.encrypted or ieee in self._authenticated
+
     def receive(self, frame: AirFrame, lqi: int = 0) -> None:
         """See `air.Coordinator` and `air.Station`."""
         del lqi  # the module does not tell it
-        if not self.is_on_network:
+        if not self.is_on_network or self._is_repeated(frame):
             return
         place = self.air.place_of(frame.source)
         ieee = place.station.ieee if place is not None else 0xFFFFFFFFFFFFFFFF
@@ -428,6 +455,14 @@ class XbeeEmulator(EmulatedStick):
             )
             + frame.payload
         )
+
+    def _is_repeated(self, frame: AirFrame) -> bool:
+        """Its acknowledgement got lost."""
+        number = frame.source, frame.counter
+        is_known = frame.ack and number in self._known
+        if frame.ack and not is_known:
+            self._known.append(number)
+        return is_known
 
     def _device_object(self, frame: AirFrame) -> bytes | None:
         """What the stack says of itself. With AO=1 it has the key establishment endpoint, and no other."""

@@ -1,4 +1,7 @@
-"""An emulated XBee with Smart Energy router firmware: it joins the network of a trust centre in its room."""
+"""An emulated XBee with Smart Energy router firmware: it joins the network of a trust centre in its room.
+
+The trust centre is an emulated device, or another emulated XBee: two hubs then meet on one air.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
-from radios.emulators.air import Air, AirFrame
+from radios.emulators.air import Air, AirFrame, Coordinator
 from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY
 from radios.emulators.devices import make_one
 from radios.emulators.errors import EmulatorError
@@ -32,7 +35,7 @@ class XbeeRouterConfig(XbeeConfig):
 
     firmware: str = "3319"
     trust_centre: str = "smart-meter"
-    """Kind of device that holds the network."""
+    """Kind of device that holds the network, unless another module does."""
     is_registered: bool = True
     """The trust centre knows the module's link key."""
     is_open: bool = True
@@ -46,13 +49,21 @@ class XbeeRouter(XbeeEmulator):
 
     capability = ROUTER_CAPABILITY
 
-    def __init__(self, config: XbeeRouterConfig = XbeeRouterConfig()) -> None:
+    def __init__(self, config: XbeeRouterConfig = XbeeRouterConfig(), under: XbeeEmulator | None = None) -> None:
+        """`under`: a module that holds the network, is open before this one, and is closed after it. Its room is this
+        one's too, and the devices there are its own: this one brings none. Their seeds, and so their addresses, differ.
+        """
         if config.trust_centre not in TRUST_CENTRES:
             known = ", ".join(TRUST_CENTRES)
             raise EmulatorError(f"trust centre {config.trust_centre!r} is not known; there are {known}")
-        super().__init__(config)
-        self.router_config = config
+        if under is not None and config.devices:
+            raise EmulatorError(f"devices {', '.join(config.devices)}: must be the ones of the module with the network")
+        super().__init__(config, under.air if under is not None else None)
+        if under is not None and under.ieee == self.ieee:
+            raise EmulatorError(f"seed {config.seed}: is the one of the module that holds the network; must be another")
+        self.router_config, self.under = config, under
         self.trust_centre: TrustCentre
+        """Where no other module holds the network."""
         self.registers.keys["KY"] = self.factory_key
         self.registers.keep()
         self.registers.writes = 0
@@ -76,17 +87,8 @@ class XbeeRouter(XbeeEmulator):
         config = self.router_config
         await self.end.__aenter__()
         self._furnish()
-        found = make_one(TRUST_CENTRES[config.trust_centre], len(self.devices) + 1, config.seed, self.home)
-        assert isinstance(found, TrustCentre)
-        self.trust_centre = found
-        found.hold(self.air, self.random, TRUST_CENTRE_CHANNEL)
-        for number in config.joined or ():
-            device = self.devices[number]
-            found.table[device.ieee] = device.link_key or b""
-            device.is_authenticated = True
-            found.with_keys.add(device.ieee)
-            self.air.join(device, quietly=True)
-        self.devices.append(found)
+        if self.under is None:
+            self._furnish_trust_centre()
         if config.is_registered:
             self.register()
         if config.is_open:
@@ -100,29 +102,58 @@ class XbeeRouter(XbeeEmulator):
             self._try_to_join()
         return self
 
+    def _furnish_trust_centre(self) -> None:
+        config = self.router_config
+        found = make_one(TRUST_CENTRES[config.trust_centre], len(self.devices) + 1, config.seed, self.home)
+        assert isinstance(found, TrustCentre)
+        self.trust_centre = found
+        found.hold(self.air, self.random, TRUST_CENTRE_CHANNEL)
+        for number in config.joined or ():
+            device = self.devices[number]
+            found.table[device.ieee] = device.link_key or b""
+            device.is_authenticated = True
+            found.with_keys.add(device.ieee)
+            self.air.join(device, quietly=True)
+        self.devices.append(found)
+
     def toml(self, name: str = "han") -> str:
         """The lines for hub.toml."""
         return f'[hub]\nrole = "aux_gateway"\n\n{super().toml(name)}'
 
     async def __aexit__(self, *about: object) -> None:
-        self.trust_centre.stop()
+        if self.under is None:
+            self.trust_centre.stop()
+        else:
+            self.air.drop(self.ieee)
         await super().__aexit__(None, None, None)
 
     def register(self) -> None:
         """The trust centre learns the key that the module was made with."""
-        self.trust_centre.table[self.ieee] = self.factory_key
+        centre = self.trust_centre if self.under is None else self.under
+        centre.table[self.ieee] = self.factory_key
+
+    @property
+    def _centre(self) -> Coordinator:
+        return self.trust_centre if self.under is None else self.under
+
+    def _power(self, on: bool) -> None:
+        place = self.air.places.get(self.ieee)
+        if place is not None:
+            place.power = on
 
     # -- joining -------------------------------------------------------------------------------------------------------
 
     def _boot(self, status: int) -> None:
         self._booting, self._association, self._out = True, SCANNING, 0
+        self._power(False)
         self.registers.restart()
 
         def up() -> None:
             self._booting = False
             self._reader.feed(b"")
+            self._power(True)
             self._say(bytes((0x8A, status)))
-            if self.is_on_network and self.trust_centre.has_power:
+            if self.is_on_network and self.air.is_coordinator_on:
                 # It has kept network and keys.
                 self._after(SCAN_S, self._back)
             else:
@@ -133,7 +164,7 @@ class XbeeRouter(XbeeEmulator):
     def _back(self) -> None:
         if self.is_on_network:
             self._say(b"\x8a\x02")
-            if self.trust_centre.ieee in self._authenticated or not self._wants_keys:
+            if self._centre.ieee in self._authenticated or not self._wants_keys:
                 self._association = 0x00
             else:
                 self._search_keys()
@@ -152,7 +183,7 @@ class XbeeRouter(XbeeEmulator):
         if self.is_on_network or self._association != SCANNING or self._booting:
             return
         air, wanted = self.air, self.registers.number("ID")
-        if not self.trust_centre.has_power:
+        if not self.air.is_coordinator_on:
             self._association = NO_PAN
         elif not self.registers.number("SC") >> (air.channel - 11) & 1 or wanted not in (0, air.extended_pan_id):
             self._association = NO_VALID_PAN
@@ -184,7 +215,7 @@ class XbeeRouter(XbeeEmulator):
 
     def _search_keys(self) -> None:
         """Its stack looks for the trust centre's key establishment endpoint; the host hears the answer too."""
-        if not self.is_on_network or self.trust_centre.ieee in self._authenticated:
+        if not self.is_on_network or self._centre.ieee in self._authenticated:
             return
         body = struct.pack("<BHHBHB", SEARCH_TSN, 0, SMART_ENERGY, 1, KEY_ESTABLISHMENT, 0)
         self.air.transmit(
@@ -202,9 +233,9 @@ class XbeeRouter(XbeeEmulator):
     def _finish(self) -> None:
         """Keys are established, if the trust centre agrees and both have certificates."""
         is_certified = self._at("VC", b"")[1] == b"\x01"
-        if not self.is_on_network or not is_certified or not self.trust_centre.authenticate(self.ieee):
+        if not self.is_on_network or not is_certified or not self._centre.authenticate(self.ieee):
             return
-        self._authenticated.add(self.trust_centre.ieee)
+        self._authenticated.add(self._centre.ieee)
         self._association = 0x00
         self._say(b"\x8a\x10")
 
@@ -229,6 +260,6 @@ class XbeeRouter(XbeeEmulator):
 
     def _asked_for(self, frame: AirFrame) -> bool:
         """An answer to the stack's own search that names an endpoint."""
-        known = self.trust_centre.ieee in self._authenticated
+        known = self._centre.ieee in self._authenticated
         is_ours = frame.payload[:1] == bytes((SEARCH_TSN,))
         return is_ours and not known and len(frame.payload) > 5 and frame.payload[1] == 0 and frame.payload[4] > 0

@@ -30,6 +30,9 @@ class Listener:
         assert 1 <= lqi <= 255
         self.heard.append(frame)
 
+    def can_read(self, frame: AirFrame) -> bool:
+        return True
+
     def admits(self, station: Station) -> bool:
         return True
 

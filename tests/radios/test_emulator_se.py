@@ -91,6 +91,9 @@ class Interface:
         reports = [ReportEventStatus.unpack(payload) for payload in self.commands(0x0701, 0)]
         return [report.event_status for report in reports if report.issuer_event_id == number]
 
+    def can_read(self, frame: AirFrame) -> bool:
+        return True
+
     def admits(self, station: Station) -> bool:
         return True
 
