@@ -30,6 +30,16 @@ MAX_EVENTS = 500
 MAX_STATUSES = 32
 """Of one client about one event: a device that repeats itself does not fill the memory."""
 
+LAST_STATUSES = frozenset(EventStatus) - {
+    EventStatus.RECEIVED,
+    EventStatus.STARTED,
+    EventStatus.OPTED_OUT,
+    EventStatus.OPTED_IN,
+    EventStatus.REJECTED_CANCEL,
+    EventStatus.REJECTED_EFFECTIVE_TIME,
+}
+"""After which a client has an event no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -73,6 +83,14 @@ class ServerEvent:
     def command(self) -> LoadControlEvent:
         """As it is sent: with its absolute start, for the classes that are left."""
         return replace(self.event, start_time=self.start, device_class=self.classes)
+
+    def withdrawal(self) -> CancelLoadControlEvent:
+        """What a client is told that was away when it was cancelled: whatever was randomised then, it ends now."""
+        return CancelLoadControlEvent(
+            issuer_event_id=self.number,
+            device_class=self.event.device_class,
+            utility_enrollment_group=self.event.utility_enrollment_group,
+        )
 
     def last(self, client: Peer) -> EventStatus | None:
         """What a client has reported last."""
@@ -152,6 +170,17 @@ class DrlcServer:
     def missing(self, client: Peer, now: int) -> list[ServerEvent]:
         """Events that a client has not got yet."""
         return [one for one in self.valid(now) if client not in one.delivered and one.superseded_by is None]
+
+    def unheard(self, client: Peer, now: int) -> list[ServerEvent]:
+        """Cancelled events that a client has got, and has not reported the end of.
+
+        That a radio has acknowledged a cancel does not count: its host may have been down.
+        """
+        return [
+            one
+            for one in self.events.values()
+            if one.cancelled and one.end > now and client in one.delivered and one.last(client) not in LAST_STATUSES
+        ]
 
     def answer(self, asked: GetScheduledEvents, now: int) -> list[LoadControlEvent]:
         """What Get Scheduled Events is answered with; none: NOT_FOUND.

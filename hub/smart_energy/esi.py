@@ -97,6 +97,19 @@ class EnergyService:
         for item in items:
             self._delivered(peer, item)
 
+    def asked(self, peer: Peer, cluster: int) -> None:
+        """A client has started, or wonders what it has missed: cancels are among that."""
+        member = self.network.members.get(peer.ieee) if self.network is not None else None
+        if member is None:
+            return
+        now = self._now()
+        if cluster == drlc.CLUSTER:
+            for event in self.drlc.unheard(peer, now):
+                self._withdraw_soon(member, peer, event.withdrawal())
+        elif cluster == messaging.CLUSTER:
+            for message in self.messages.unheard(peer, now, again=True):
+                self._withdraw_soon(member, peer, message.withdrawal(), message)
+
     # -- clients -----------------------------------------------------------------------------------------------------
 
     def clients(self, cluster: int) -> list[tuple[Member, Peer]]:
@@ -113,12 +126,16 @@ class EnergyService:
         for _, peer in clients_of(member, drlc.CLUSTER):
             for event in self.drlc.missing(peer, now):
                 self._send_soon(member, peer, event, event.command())
+            for event in self.drlc.unheard(peer, now):
+                self._withdraw_soon(member, peer, event.withdrawal())
         for _, peer in clients_of(member, price.CLUSTER):
             for one in self.prices.missing(peer, now):
                 self._send_soon(member, peer, one, one.command(now))
         for _, peer in clients_of(member, messaging.CLUSTER):
             for message in self.messages.missing(peer, now):
                 self._send_soon(member, peer, message, message.command())
+            for message in self.messages.unheard(peer, now):
+                self._withdraw_soon(member, peer, message.withdrawal(), message)
 
     def try_again(self) -> None:
         """Clients that were asleep, or in a bad place, and were heard since: they get what they have missed."""
@@ -147,11 +164,11 @@ class EnergyService:
             self._send_soon(member, peer, item, command)
         return len(found)
 
-    def withdraw(self, command: SeCommand) -> int:
-        """Send a cancel to every client; to how many."""
+    def withdraw(self, command: SeCommand, message: ServerMessage | None = None) -> int:
+        """Send a cancel to every client; to how many. Those that are away hear it later, of what we know."""
         found = self.clients(command.CLUSTER)
         for member, peer in found:
-            self._send_soon(member, peer, None, command)
+            self._withdraw_soon(member, peer, command, message)
         return len(found)
 
     def begin(self) -> None:
@@ -162,13 +179,28 @@ class EnergyService:
                 self.publish(item)
             self._changed(self.name, item, "active")
 
-    def _send_soon(self, member: Member, peer: Peer, item: Item | None, command: SeCommand) -> None:
-        self._spawn(self._send(member, peer, item, command), f"{type(command).__name__} to {peer}")
+    def _send_soon(self, member: Member, peer: Peer, item: Item, command: SeCommand) -> None:
+        async def work() -> None:
+            if await self._send(member, peer, command):
+                self._delivered(peer, item)
 
-    async def _send(self, member: Member, peer: Peer, item: Item | None, command: SeCommand) -> None:
+        self._spawn(work(), f"{type(command).__name__} to {peer}")
+
+    def _withdraw_soon(
+        self, member: Member, peer: Peer, command: SeCommand, message: ServerMessage | None = None
+    ) -> None:
+        async def work() -> None:
+            if await self._send(member, peer, command) and message is not None:
+                message.withdrawn.add(peer)
+                self._changed(self.name, message, "withdrawn")
+
+        self._spawn(work(), f"{type(command).__name__} to {peer}")
+
+    async def _send(self, member: Member, peer: Peer, command: SeCommand) -> bool:
+        """Whether it was delivered."""
         network = self.network
         if network is None:
-            return
+            return False
         tsn = network.conversations.next_tsn()
         header = ZclHeader(FrameType.CLUSTER, Direction.TO_CLIENT, tsn, command.COMMAND, True)
         frame = network.frame(member, peer.endpoint, command.CLUSTER, header, command.cut(self.version).encode())
@@ -177,9 +209,8 @@ class EnergyService:
         except (RadioError, HubError) as error:
             log.info("%s: %s was not delivered to %s: %s", self.name, type(command).__name__, peer, error)
             self._missed[peer] = self._now(), member.heard_at
-            return
-        if item is not None:
-            self._delivered(peer, item)
+            return False
+        return True
 
     def _delivered(self, peer: Peer, item: Item) -> None:
         if peer not in item.delivered:

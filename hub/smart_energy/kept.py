@@ -58,6 +58,7 @@ def to_text(item: Item) -> str:
                 "cancelled": item.cancelled,
                 "cancel_wants_confirmation": item.cancel_wants_confirmation,
                 "confirmed": {str(peer): time for peer, time in item.confirmed.items()},
+                "withdrawn": sorted(map(str, item.withdrawn)),
             }
     state["delivered"] = sorted(map(str, item.delivered))
     return json.dumps(state)
@@ -114,6 +115,7 @@ def message_from(text: str) -> ServerMessage:
             cancel_wants_confirmation=bool(state["cancel_wants_confirmation"]),
             delivered=_peers(state),
             confirmed=_times(state["confirmed"]),
+            withdrawn=_peers(state, "withdrawn"),
         )
 
     return _read(text, made)
@@ -141,8 +143,8 @@ def _read(text: str, made: Callable[[_State], T]) -> T:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def _peers(state: _State) -> set[Peer]:
-    return {peer_from(text) for text in state["delivered"]}
+def _peers(state: _State, name: str = "delivered") -> set[Peer]:
+    return {peer_from(text) for text in state.get(name, ())}
 
 
 def _times(found: Mapping[str, int]) -> dict[Peer, int]:

@@ -51,6 +51,8 @@ class ServerMessage:
     delivered: set[Peer] = field(default_factory=set)
     confirmed: dict[Peer, int] = field(default_factory=dict)
     """Clients where somebody has read it, with the time by their clocks."""
+    withdrawn: set[Peer] = field(default_factory=set)
+    """Clients whose radio has acknowledged that it is cancelled."""
 
     @property
     def number(self) -> int:
@@ -64,6 +66,11 @@ class ServerMessage:
     def command(self) -> DisplayMessage:
         """As it is sent."""
         return replace(self.message, start_time=self.start)
+
+    def withdrawal(self) -> CancelMessage:
+        """The command that takes it away."""
+        control = MessageControl.CONFIRMATION if self.cancel_wants_confirmation else MessageControl(0)
+        return CancelMessage(message_id=self.number, control=int(control))
 
 
 class MessageServer:
@@ -121,6 +128,17 @@ class MessageServer:
         """The message that a client that comes back has not got."""
         last = self.last(now)
         return [last] if last is not None and client not in last.delivered else []
+
+    def unheard(self, client: Peer, now: int, *, again: bool = False) -> list[ServerMessage]:
+        """Cancelled messages that a client has got, and has not heard of; `again`: or may have forgotten since."""
+        return [
+            one
+            for one in self.messages.values()
+            if one.cancelled
+            and (one.end is None or one.end > now)
+            and client in one.delivered
+            and (again or client not in one.withdrawn)
+        ]
 
     def confirm(self, client: Peer, confirmation: MessageConfirmation) -> ServerMessage | None:
         """Message Confirmation: one of each client counts; None for a message that is not ours."""

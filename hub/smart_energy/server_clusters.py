@@ -42,6 +42,10 @@ class Heard(Protocol):
         """A client was given what it has asked for."""
         ...
 
+    def asked(self, peer: Peer, cluster: int) -> None:
+        """A client has asked what there is."""
+        ...
+
 
 Now = Callable[[], int]
 
@@ -84,6 +88,8 @@ class DrlcServerCluster(_Server):
                 self._heard.reported(peer, found, self._server.hear(peer, found, self._now()))
                 return Answer()
             case drlc.GetScheduledEvents():
+                if peer is not None:
+                    self._heard.asked(peer, self.cluster)
                 return self._answers(list(self._server.answer(found, self._now())))
         return Answer(unsupported_command(header))
 
@@ -158,6 +164,8 @@ class MessagingServerCluster(_Server):
             found = messaging.COMMANDS.read(header.command, payload, to_server=True)
         match found:
             case messaging.GetLastMessage():
+                if peer is not None:
+                    self._heard.asked(peer, self.cluster)
                 last = self._server.last(self._now())
                 if last is None:
                     return NOTHING

@@ -236,6 +236,8 @@ class SmartEnergy:
         if known is not None:
             await self._keep(service, known)
             self.changed(service.name, known, "cancelled")
+        if known is not None:
+            return known, service.withdraw(known.withdrawal(), known)
         control = MessageControl.CONFIRMATION if confirm else MessageControl(0)
         return known, service.withdraw(CancelMessage(message_id=number, control=int(control)))
 

@@ -152,3 +152,17 @@ def test_the_store_is_bounded_and_gives_up_only_what_is_over() -> None:
     again = DrlcServer()
     again.load(server.events.values())
     assert list(again.events) == list(server.events)
+
+
+def test_a_client_is_told_of_a_cancel_until_it_has_reported_the_end() -> None:
+    server = DrlcServer()
+    known = server.create(event(1), T)
+    known.delivered |= {BOX}
+    server.cancel(CancelLoadControlEvent(issuer_event_id=1, device_class=known.event.device_class))
+    assert server.unheard(ROOM, T) == []
+    for status, waits in (("RECEIVED", True), ("STARTED", True), ("REJECTED_CANCEL", True), ("CANCELLED", False)):
+        server.hear(BOX, report(1, EventStatus[status]), T)
+        assert [one.number for one in server.unheard(BOX, T)] == ([1] if waits else [])
+    known.told.clear()
+    assert [one.withdrawal().device_class for one in server.unheard(BOX, T)] == [known.event.device_class]
+    assert server.unheard(BOX, known.end) == []

@@ -16,6 +16,7 @@ from protocols.se.messaging import (
     ExtendedMessageControl,
     Importance,
     MessageConfirmation,
+    MessageControl,
     message_control,
 )
 from protocols.se.price import PriceControl, PublishPrice
@@ -261,3 +262,19 @@ def test_messages_are_bounded() -> None:
     for one in (MessageClient(), MessageServer()):
         one.load((client if isinstance(one, MessageClient) else server).messages.values())  # type: ignore[arg-type]
         assert len(one.messages) == MAX_MESSAGES
+
+
+def test_a_client_is_told_of_a_message_that_was_taken_away_once_or_when_it_has_forgotten() -> None:
+    server = MessageServer()
+    made = server.create(message(1), T, 80)
+    made.delivered |= {DISPLAY}
+    assert server.unheard(DISPLAY, T) == []
+    server.cancel(1, confirm=True)
+    assert [one.withdrawal() for one in server.unheard(DISPLAY, T)] == [
+        CancelMessage(message_id=1, control=int(MessageControl.CONFIRMATION))
+    ]
+    made.withdrawn |= {DISPLAY}
+    assert server.unheard(DISPLAY, T) == []
+    assert server.unheard(DISPLAY, T, again=True) == [made]
+    assert made.end is not None
+    assert server.unheard(DISPLAY, made.end, again=True) == []
