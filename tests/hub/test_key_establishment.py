@@ -8,20 +8,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from zigbee_pair import (
-    BOTH,
-    CENTRE,
-    GUEST,
-    GUEST_SHORT,
-    PRECONFIGURED,
-    STRANGER,
-    Pair,
-    all_have_keys,
-    authority,
-    equip,
-    has_keys,
-)
-from zigbee_pair import pair as pair
 
 from hub.events import DeviceAuthenticated
 from hub.hub import Hub
@@ -36,6 +22,20 @@ from protocols.se.key_establishment import Suite, TerminateStatus
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 from radios.api import FrameReceived, NoLinkKeyError, RadioLostError
 from tests.hub.waiting import eventually
+from tests.hub.zigbee_pair import (
+    BOTH,
+    CENTRE,
+    GUEST,
+    GUEST_SHORT,
+    PRECONFIGURED,
+    STRANGER,
+    Pair,
+    all_have_keys,
+    authority,
+    equip,
+    has_keys,
+)
+from tests.hub.zigbee_pair import pair as pair
 
 ONE, TWO = BOTH
 MESSAGES = [(True, 0), (False, 0), (True, 1), (False, 1), (True, 2), (False, 2)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from zigbee_pair import BOTH, CENTRE, GUEST, authority, equip
 
 from hub.errors import InvalidError, StorageError
 from hub.zigbee.own_certificates import FOLDER, BestArithmetic, Held, OwnCertificates
@@ -13,6 +12,7 @@ from protocols.errors import RangeError
 from protocols.se.binary_curve import PURE_PYTHON, SECT163K1
 from protocols.se.ecqv import Credentials
 from protocols.se.key_establishment import Suite
+from tests.hub.zigbee_pair import BOTH, CENTRE, GUEST, authority, equip
 
 ONE, TWO = BOTH
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from zigbee_room import CAPABILITIES, HUB, ROUTER, Room
 
 from hub.config import parse
 from hub.hub import Hub
@@ -26,6 +25,7 @@ from protocols.se.key_establishment import CLUSTER, Suite, TerminateStatus
 from protocols.zcl.header import Direction, FrameType, parse_header
 from radios.api import DeliveryError, DeviceJoined, FrameReceived, KeysBy, RadioConfig
 from tests.hub.waiting import eventually
+from tests.hub.zigbee_room import CAPABILITIES, HUB, ROUTER, Room
 
 CENTRE, GUEST, STRANGER = HUB, Eui64(0x0013A20040000002), Eui64(0x0013A20040000009)
 GUEST_SHORT, OTHER_SHORT = 0x4D21, 0x5E32
@@ -50,6 +50,9 @@ class Air:
         self.lost: Callable[[bool, int], bool] = lambda to_server, command: False
         """Whether a message of key establishment is lost."""
         self.change: Callable[[bool, int, bytes], bytes] = lambda to_server, command, payload: payload
+        """What arrives of a message of key establishment."""
+        self.bend: Callable[[ApsFrame], ApsFrame] = lambda frame: frame
+        """What arrives of any other frame."""
         self.messages: list[tuple[bool, int, bytes]] = []
         """Of key establishment: whether to the server, command, payload."""
         self.frames: list[ApsFrame] = []
@@ -72,6 +75,7 @@ class Air:
                     return
                 changed = self.change(to_server, header.command, payload)
                 frame = replace(frame, payload=header.encode() + changed)
+        frame = self.bend(frame)
         for end in others:
             if frame.security is Security.LINK_KEY:
                 ours, theirs = source.keys.get(end.network.ieee), end.keys.get(source.network.ieee)
@@ -170,7 +174,12 @@ class Pair:
         self.certify("guest", *(equip(GUEST, suite) for suite in suites))
 
     def hub(self, radio: str, role: str) -> Hub:
-        table = {"hub": {"role": role}, "radio": [{"name": radio, "driver": "pair", "pipe": "pty:/dev/null"}]}
+        web = {"listen": "127.0.0.1:0"}
+        table = {
+            "hub": {"role": role},
+            "web": web,
+            "radio": [{"name": radio, "driver": "pair", "pipe": "pty:/dev/null"}],
+        }
         place = self.folder / radio
         place.mkdir(exist_ok=True)
         return Hub(parse(table, data_dir=place))
@@ -225,7 +234,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     from protocols.se import key_exchange
     from radios import loader
 
-    monkeypatch.setattr(loader, "SHIPPED", {**loader.SHIPPED, "pair": "zigbee_pair:DRIVER"})
+    monkeypatch.setattr(loader, "SHIPPED", {**loader.SHIPPED, "pair": f"{__name__}:DRIVER"})
     monkeypatch.setattr(interview, "PAUSES_S", (0.01, 0.01))
     monkeypatch.setattr(key_establishment, "LOOK_S", 0.05)
     monkeypatch.setattr(key_establishment, "SILENT_S", 0.1)
