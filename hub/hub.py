@@ -187,6 +187,7 @@ class Hub:
                 arithmetic,
                 self._background,
                 self.household.keys_lost,
+                lambda network: self.networks.changed(network),
                 config.hub.se_version,
             )
             for name, network in self.household.networks.items()

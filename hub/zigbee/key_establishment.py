@@ -108,13 +108,17 @@ class KeyEstablishment:
         arithmetic: Arithmetic,
         spawn: Spawn,
         keys_lost: Callable[[Member], None],
+        standing_changed: Callable[[Network], None],
         version: SeVersion = SeVersion.V1_0,
     ) -> None:
-        """`keys_lost(member)`: keys that were told of are none."""
+        """`keys_lost(member)`: keys that were told of are none. `standing_changed`: `standing` is another."""
         self._network, self._certificates, self._link_keys = network, certificates, link_keys
         self._arithmetic, self._spawn, self._keys_lost, self._version = arithmetic, spawn, keys_lost, version
         self.held = Held()
         """Our certificates."""
+        self.standing = ""
+        """As a router, what keeps us from having keys with the trust centre, for people; empty: nothing."""
+        self._standing_changed = standing_changed
         self._exchanges: dict[Eui64, _Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._joiner: asyncio.Task[None] | None = None
@@ -217,7 +221,7 @@ class KeyEstablishment:
         """The radio is gone, and with it all that was going on: the other sides begin anew."""
         for task in tuple(self._tasks):
             task.cancel()
-        self._joiner = None
+        self._joiner, self.standing = None, ""
         self._exchanges.clear()
         self._restored.set()
 
@@ -382,7 +386,15 @@ class KeyEstablishment:
         if radio is None or not self.is_ours or radio.network.is_coordinator or is_going_on:
             return
         self._barred = NO_SUITE
+        centre = self._network.at(COORDINATOR)
+        if centre is None or not centre.is_authenticated or not self.has_key(centre.ieee):
+            self._stand("keys with the trust centre are being established")
         self._joiner = self._start(self._join(), f"keys of {self._network.name} with its trust centre")
+
+    def _stand(self, standing: str) -> None:
+        if standing != self.standing:
+            self.standing = standing
+            self._standing_changed(self._network)
 
     async def _join(self) -> None:
         """Establish keys with the trust centre, as long as there is time for it."""
@@ -394,6 +406,7 @@ class KeyEstablishment:
                 return
             await asyncio.sleep(min(pause_s, max(0.0, until - clock())))
         log.error("%s: no keys with the trust centre within %d minutes: it is given up", name, JOIN_S // 60)
+        self._stand(f"no keys with the trust centre came about within {JOIN_S / 60:g} minutes")
 
     async def _try(self) -> float | None:
         """One exchange with the trust centre; seconds until the next, None: there is to be no other."""
@@ -401,10 +414,15 @@ class KeyEstablishment:
         if centre is None:
             return LOOK_S
         if centre.is_authenticated and self.has_key(centre.ieee):
+            self._stand("")
             return None
         own = self._own()
         if own is None:
-            log.error("%s: keys take a certificate: hubctl certificate install FILE %s", *2 * (self._network.name,))
+            need = (
+                f"keys with the trust centre take a certificate: hubctl certificate install FILE {self._network.name}"
+            )
+            log.error("%s: %s", self._network.name, need)
+            self._stand(need)
             return None
         endpoint = next((one for one in centre.servers(wire.CLUSTER) if _speaks(centre, one)), None)
         if endpoint is None or centre.ieee in self._exchanges:
@@ -420,6 +438,7 @@ class KeyEstablishment:
         await self._run(exchange, engine.start(asyncio.get_running_loop().time(), suites))
         failed = exchange.ended
         if not isinstance(failed, Failed):
+            self._stand("")
             return None
         if failed.retry is Retry.AFTER_WAIT:
             return max(LOOK_S, failed.wait_s)
@@ -429,6 +448,9 @@ class KeyEstablishment:
             if own.suites & ~self._barred:
                 return LOOK_S
         log.error("%s: no keys with the trust centre, and none without another certificate", self._network.name)
+        self._stand(
+            f"no keys with the trust centre, for its certificate or ours: {failed.status.name}, {failed.reason}"
+        )
         return None
 
     async def _suites_of(self, centre: Member, endpoint: int) -> Suite:

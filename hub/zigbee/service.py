@@ -179,7 +179,7 @@ class Networks:
         return replace(
             status,
             state=self._state[radio] if info.is_operational else NetworkState.JOINING,
-            detail=info.waits_for,
+            detail=info.waits_for or self._key_establishments[radio].standing,
             ieee=info.ieee,
             short=info.short if info.channel else None,
             pan_id=info.pan_id if info.channel else None,

@@ -90,7 +90,7 @@ async def test_a_router_and_its_trust_centre_establish_keys(pair: Pair, suites: 
         assert (device.authenticated, device.has_key) == (True, True)
         # What is secret is asked for from now on, and the interviews end.
         await eventually(lambda: guest.household.members[CENTRE].interview is InterviewStep.DONE)
-        assert guest.networks.get("guest").trust_centre == CENTRE
+        assert (guest.networks.get("guest").trust_centre, guest.networks.get("guest").detail) == (CENTRE, "")
         assert centre.networks.get("centre").can.certificates
 
 
@@ -160,6 +160,7 @@ async def test_a_message_that_is_lost_is_one_more_try(pair: Pair, number: int) -
     pair.certify_both(ONE)
     pair.air.lost = once(MESSAGES[number])
     async with pair.both() as (centre, guest):
+        await eventually(lambda: "are being established" in guest.networks.get("guest").detail)
         await eventually(lambda: established(centre, guest))
         await eventually(lambda: pair.centre.keys[GUEST] == pair.guest.keys[CENTRE] != PRECONFIGURED)
         assert len(pair.sent(0, to_server=True)) >= 2
@@ -205,6 +206,7 @@ async def test_the_router_restarts_in_the_middle(pair: Pair) -> None:
 async def gives_up(pair: Pair, guest: Hub, caplog: pytest.LogCaptureFixture) -> None:
     await eventually(lambda: "none without another certificate" in caplog.text)
     assert not has_keys(guest, CENTRE)
+    assert "no keys with the trust centre" in guest.networks.get("guest").detail
     assert len(pair.sent(0, to_server=True)) == 1
     assert pair.guest.keys == {CENTRE: PRECONFIGURED}
     assert pair.centre.keys == {GUEST: PRECONFIGURED}
@@ -401,6 +403,16 @@ async def test_the_key_that_a_device_has_joined_with_is_good_for_nothing_else(pa
         with pytest.raises(NoLinkKeyError, match="keys are not established"):
             await network.send(member, event)
         assert not member.failures
+
+
+async def test_a_router_without_a_certificate_says_what_it_takes(pair: Pair) -> None:
+    pair.certify("centre", equip(CENTRE, ONE))
+    async with pair.both() as (centre, guest):
+        await eventually(lambda: "hubctl certificate install FILE guest" in guest.networks.get("guest").detail)
+        assert not pair.air.messages
+        await guest.certificates.install("guest", equip(GUEST, ONE).to_text())
+        await eventually(lambda: established(centre, guest))
+        assert guest.networks.get("guest").detail == ""
 
 
 async def test_without_a_certificate_the_trust_centre_has_devices_wait(

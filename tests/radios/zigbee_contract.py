@@ -21,6 +21,7 @@ from radios.api import (
     DeviceJoined,
     DeviceLeft,
     FrameReceived,
+    KeysBy,
     NetworkChanged,
     NoReplyError,
     NotSupportedError,
@@ -206,6 +207,9 @@ class ZigbeeContract:
         )
         with pytest.raises(NotSupportedError):
             await opened.radio.send(long)
+        if can.keys_by is not KeysBy.HUB:
+            with pytest.raises(NotSupportedError):
+                await opened.radio.set_link_key(Eui64(0x0013A20040AABBCC), bytes(16))
         if not can.at_commands:
             with pytest.raises(NotSupportedError):
                 await opened.radio.at_command("NJ")
