@@ -35,6 +35,8 @@ RECORD_INTERVAL_S = 1.0
 TIDY_INTERVAL_S = 600.0
 TIDY_ROWS = 2_000
 """Rows deleted in one go: a few milliseconds, so that nobody waits for the writer."""
+MAX_GAPS = 100
+"""Of one answer."""
 EVENTS_WAITING = 65_536
 """Events the recorder may be behind: five minutes of 200 breakers at 1 Hz."""
 
@@ -261,6 +263,47 @@ class History:
             self._next_series += 1
             self._unsaved[number] = key
         (self._late if late else self._rows).append((number, time, value))
+
+    def insert(
+        self, device_id: str, quantity: Quantity, channel: Channel, points: Sequence[tuple[datetime, float]]
+    ) -> None:
+        """Record readings of another time; where one is recorded of a very time already, that stays."""
+        number = self._series.get((device_id, channel, quantity))
+        if number is not None:
+            self._late += [(number, _milliseconds(time), value) for time, value in points]
+
+    async def gaps(
+        self,
+        device_id: str,
+        quantity: Quantity,
+        channel: Channel,
+        start: datetime,
+        end: datetime,
+        longer_than: timedelta,
+    ) -> list[tuple[Point, Point]]:
+        """Where nothing was recorded of a counter for so long, between `start` and `end` in part: the readings before
+        and after. The second is as fine in time as what is kept of it, at best a minute, and never too late."""
+        self.hand_over()
+        await self._store.flush()
+        number = self._series.get((device_id, channel, quantity))
+        if number is None:
+            return []
+        now = self._clock.now()
+        level = next(level for level in LEVELS if level.kept is None or now - start <= level.kept)
+        where = (level.seconds, number)
+        rows = await self._store.read(
+            "SELECT since, before, time, min FROM ("
+            "SELECT lag(last_time) OVER w AS since, lag(last) OVER w AS before, time, min FROM rollup "
+            "WHERE level = ? AND series = ? "
+            "AND time >= coalesce((SELECT max(time) FROM rollup WHERE level = ? AND series = ? AND time <= ?), 0) "
+            "AND time <= coalesce((SELECT min(time) FROM rollup WHERE level = ? AND series = ? AND time >= ?), ?) "
+            "WINDOW w AS (ORDER BY time)) WHERE time - since > ? AND time > ? AND since < ? ORDER BY time LIMIT ?",
+            (
+                *where, *where, _milliseconds(start), *where, _milliseconds(end), _milliseconds(end),
+                longer_than // timedelta(milliseconds=1), _milliseconds(start), _milliseconds(end), MAX_GAPS,
+            ),
+        )  # fmt: skip
+        return [(Point(_time(row[0]), _float(row[1])), Point(_time(row[2]), _float(row[3]))) for row in rows]
 
     async def tidy(self) -> None:
         """Delete what is past its time, in slices."""

@@ -27,6 +27,8 @@ from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
 from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.fast_polls import FastPolls
+from hub.smart_energy.meter_link import MeterLink
 from hub.smart_energy.metering_client import MeteringClient
 from hub.smart_energy.mirror import Mirrors
 from hub.smart_energy.network_time import NetworkTime
@@ -226,9 +228,9 @@ class Hub:
         self.premises: Premises = Premises(
             clients, times, self.networks.network, find, self.store, self.bus, self.clock
         )
-        self.meters = MeteringClient(
-            self.networks.find, self.household.learn, self.premises.utc, self._background, self.bus, self.clock
-        )
+        link = MeterLink(self.networks.find, self.household.learn, self.clock)
+        self.meters = MeteringClient(link, self.premises.utc, self.history, self.clock)
+        self.fast_polls = FastPolls(link, self.premises.utc, self._background, self.bus, self.clock)
         self.certificates = Certificates(
             self.networks.network, own_certificates, self.key_establishments, self.networks.changed
         )
@@ -297,7 +299,7 @@ class Hub:
                 self._serve(self.household.run_persist(), "attributes")
                 self._serve(self.smart_energy.run(), "Smart Energy")
                 self._serve(self.premises.run(), "premises")
-                self._serve(self.meters.run(), "meters")
+                self._serve(self.fast_polls.run(), "fast polls")
                 self._serve(self.mirrors.run(), "mirrors")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")

@@ -39,6 +39,26 @@ class Profile(Struct, frozen=True):
     endpoint: int | None = None
 
 
+class FilledGap(Struct, frozen=True):
+    """A gap in the recorded history; without readings, `problem` says why."""
+
+    since: str
+    until: str
+    counted: float
+    readings: int = 0
+    problem: str = ""
+
+
+class FilledHistory(Struct, frozen=True):
+    """Gaps, the latest first."""
+
+    device: str
+    quantity: str
+    channel: str
+    unit: str
+    gaps: tuple[FilledGap, ...] = ()
+
+
 class Consumed(Struct, frozen=True):
     """A day, week or month of a meter."""
 
@@ -103,6 +123,15 @@ class MeteringCalls(ABC):
         query = {"channel": channel, "from": start, "to": end}
         path = f"/api/v1/devices/{segment(device_id)}/metering/profile"
         return await self._call("GET", path, Profile, query=query, timeout_s=PROFILE_TIMEOUT_S)
+
+    async def fill_history(
+        self, device_id: str, channel: str, *, start: str | None = None, end: str | None = None
+    ) -> FilledHistory:
+        """Fill gaps in the recorded history with what the meter kept."""
+        wanted = {"channel": channel, "from": start, "to": end}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        path = f"/api/v1/devices/{segment(device_id)}/metering/history"
+        return await self._call("POST", path, FilledHistory, body=body, timeout_s=PROFILE_TIMEOUT_S)
 
     async def metering_consumption(self, device_id: str) -> Consumption:
         """A meter's sums by day, week, month and tier."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from hub.model import QUANTITIES, Quantity
+from hub.model import QUANTITIES, Channel, Quantity
 from hub.smart_energy import metering_client as model
 from hub.smart_energy.consumption import Span
+from hub.smart_energy.fast_polls import FastPollStatus
 from web.schema_base import Count, Time, time
 
 
@@ -48,6 +49,41 @@ def profile(value: model.MeterProfile) -> Profile:
         complete=value.complete,
         detail=value.detail,
         interval_s=UNSET if value.interval_s is None else value.interval_s,
+    )
+
+
+class FilledGap(Struct, frozen=True):
+    """A gap in the recorded history, and how many readings it has got."""
+
+    since: Time
+    until: Time
+    counted: float
+    """Between both ends."""
+    readings: Count
+    problem: str
+    """Why it has got none."""
+
+
+class FilledHistory(Struct, frozen=True):
+    """Gaps in the history of a meter's counter, the latest first, filled as far as its profile tells."""
+
+    device: str
+    quantity: Quantity
+    channel: Channel
+    unit: str
+    gaps: list[FilledGap]
+
+
+def filled_history(value: model.FilledHistory) -> FilledHistory:
+    """Gaps that were filled, or not."""
+    return FilledHistory(
+        device=value.device_id,
+        quantity=value.quantity,
+        channel=value.channel,
+        unit=QUANTITIES[value.quantity].unit,
+        gaps=[
+            FilledGap(time(one.since), time(one.until), one.counted, one.readings, one.problem) for one in value.gaps
+        ],
     )
 
 
@@ -113,7 +149,7 @@ class FastPoll(Struct, frozen=True):
     detail: str
 
 
-def fast_poll(value: model.FastPollStatus) -> FastPoll:
+def fast_poll(value: FastPollStatus) -> FastPoll:
     """How a meter is asked often."""
     return FastPoll(
         device=value.device_id,

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +16,8 @@ from test_rest_zigbee import Service
 from test_xbee_roles import name_of, served
 
 from hub.events import ReadingsTaken
-from hub.model import Channel, Quantity
+from hub.history import Resolution
+from hub.model import Channel, Quantity, Reading
 from hub.smart_energy.utc import from_utc, to_utc
 from hub.zigbee.model import InterviewStep, NetworkState
 from radios.emulators.se_profile import Profile
@@ -142,7 +144,7 @@ async def test_a_meter_is_asked_often_and_that_ends_by_itself(tmp_path: Path) ->
             code, found = await home.ask("POST", path, {"period_s": 5, "duration_min": 10})
             assert (code, found["running"], found["period_s"]) == (200, True, 1)
             assert (await home.ask("POST", path, {}))[0] == 409
-            await eventually(lambda: not home.hub.meters.fast_poll_of(device).running, 20)
+            await eventually(lambda: not home.hub.fast_polls.of(device).running, 20)
             kinds = {
                 (reading.channel, reading.quantity)
                 for event in told.drain()
@@ -159,22 +161,52 @@ async def test_a_meter_is_asked_often_and_that_ends_by_itself(tmp_path: Path) ->
 
 
 async def test_people_end_it_and_it_ends_with_the_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.smart_energy.metering_client.FAILURES", 1)
+    monkeypatch.setattr("hub.smart_energy.fast_polls.FAILURES", 1)
     async with meter(tmp_path) as (home, centre, device):
         shell = Shell(home, tmp_path)
         ran = await shell.run("device", "fast-poll", device, "--period", "1", "--duration", "1")
         assert (ran.code, "asked every 2 s" in ran.out) == (0, True), ran.err  # the meter's own least
-        await eventually(lambda: home.hub.meters.fast_poll_of(device).readings > 0)
+        await eventually(lambda: home.hub.fast_polls.of(device).readings > 0)
         ran = await shell.run("device", "fast-poll", device, "--end", "--json")
         assert (ran.code, json.loads(ran.out)["detail"]) == (0, "somebody has ended it")
-        assert home.hub.meters._polls[device].task is not None
+        assert home.hub.fast_polls._polls[device].task is not None
         ran = await shell.run("device", "fast-poll", device, "--show")
         assert "somebody has ended it" in ran.out
         centre.meter.profile.fast_until = 0
         assert (await home.ask("POST", f"/devices/{device}/metering/fast-poll", {"period_s": 2}))[0] == 200
         centre.set_power(False)
-        await eventually(lambda: not home.hub.meters.fast_poll_of(device).running, 20)
+        await eventually(lambda: not home.hub.fast_polls.of(device).running, 20)
         assert (
-            "not answered" in home.hub.meters.fast_poll_of(device).detail
-            or "away" in home.hub.meters.fast_poll_of(device).detail
+            "not answered" in home.hub.fast_polls.of(device).detail or "away" in home.hub.fast_polls.of(device).detail
         )
+
+
+async def test_a_gap_of_the_history_is_filled_with_the_profile(tmp_path: Path) -> None:
+    async with meter(tmp_path) as (home, centre, device):
+        history, profile = home.hub.history, centre.meter.profile
+        place = (Channel.TOTAL, Quantity.ENERGY_DELIVERED)
+        await eventually(lambda: place in home.hub.devices.latest(device).values)
+        profile.tick()
+        # The hub was off from the end of one interval on, until somewhere in an interval that is over.
+        ends = [from_utc(one.end) for one in profile._kept[-13:]]
+        since, until = ends[0], ends[-2] + timedelta(minutes=10)
+        counted = sum(int(one.both[0]) for one in profile._kept[-12:-1])
+        tail = int(profile._kept[-1].both[0]) / 3
+        last = home.hub.devices.latest(device).values[place]
+        for at, value in ((since, last - counted - tail), (until, last)):
+            history.record(ReadingsTaken(at, device, (Reading(place[1], place[0], value),)))
+        body = {"from": since.isoformat(), "to": until.isoformat()}
+        code, found = await home.ask("POST", f"/devices/{device}/metering/history", body)
+        assert (code, [(one["readings"], one["problem"]) for one in found["gaps"]]) == (200, [(11, "")]), found
+        # The last whole interval ends before the gap does: the third of the next one is what is left.
+        series = await history.series(device, place[1], place[0], since, until + timedelta(minutes=1), Resolution.RAW)
+        told = [point for point in series.points if point.time > since]
+        expected = [int(one.both[0]) for one in profile._kept[-12:-1]]
+        values = [last - counted - tail, *(point.value for point in told)]
+        assert [round(two - one) for one, two in pairwise(values)][:-1] == expected
+        assert [point.time for point in told][:-1] == ends[1:-1]
+        # There is nothing left to fill; and hubctl says so.
+        ran = await Shell(home, tmp_path).run(
+            "device", "profile", device, "--from", since.isoformat(), "--to", until.isoformat(), "--fill"
+        )
+        assert (ran.code, "has no gap" in ran.out) == (0, True), ran.err

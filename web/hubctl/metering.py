@@ -16,7 +16,7 @@ from web.hubctl.units import UNKNOWN, bar, local, number, parse_moment, parse_ti
 
 if TYPE_CHECKING:
     from web.client import HubClient
-    from web.client_metering import FastPoll, Profile
+    from web.client_metering import FastPoll, FilledHistory, Profile
     from web.client_model import Device
 
 BAR_WIDTH = 30
@@ -33,9 +33,10 @@ device_argument = click.argument("device", shell_complete=complete_device)
 )
 @click.option("--to", "until", metavar="TIME", help="How long ago, or when.  [default: now]")
 @click.option("--channel", type=click.Choice(CHANNELS), default=CHANNELS[0], show_default=True, help="Which way.")
+@click.option("--fill", is_flag=True, help="Fill gaps of the recorded history with it.")
 @json_option
 @pass_app
-def profile(app: App, device: str, since: str, until: str | None, channel: str, as_json: bool) -> None:
+def profile(app: App, device: str, since: str, until: str | None, channel: str, fill: bool, as_json: bool) -> None:
     """What a meter counted in each of its intervals, as it keeps them itself."""
     moment = now()
     start = parse_moment(since, moment, "--from")
@@ -45,6 +46,14 @@ def profile(app: App, device: str, since: str, until: str | None, channel: str, 
 
     async def work(hub: HubClient) -> None:
         one = await find_device(hub, device)
+        if fill:
+            with waiting(f"{one.name}: filling gaps"):
+                filled = await hub.fill_history(one.id, channel, start=rfc3339(start), end=rfc3339(end))
+            if as_json:
+                print_json(filled)
+            else:
+                _tell_gaps(filled, one)
+            return
         with waiting(f"{one.name}: asking for its profile"):
             found = await hub.metering_profile(one.id, channel, start=rfc3339(start), end=rfc3339(end))
         if as_json:
@@ -60,6 +69,21 @@ def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return UNKNOWN
     return number(value / 1000, f"k{unit}", 3) if unit.endswith("h") else number(value, unit, 3)
+
+
+def _tell_gaps(found: FilledHistory, device: Device) -> None:
+    pieces((device.name, "bold"), (f"  {found.quantity}", "dim"))
+    columns = (Column("From"), Column("To"), Column("Counted", right=True), Column("Filled with"))
+    rows = [
+        (
+            Cell(local(one.since), "dim"),
+            Cell(local(one.until), "dim"),
+            _amount(one.counted, found.unit),
+            Cell(f"{one.readings} readings") if one.readings else Cell(one.problem or "nothing", "yellow"),
+        )
+        for one in found.gaps
+    ]
+    show(Table(columns, rows, "the recorded history has no gap in that time"))
 
 
 def _tell(found: Profile, device: Device, channel: str) -> None:

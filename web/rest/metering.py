@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -37,6 +37,15 @@ class ProfileQuery(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: Endpoint | UnsetType = UNSET
 
 
+class FillRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Gaps of which time."""
+
+    channel: Direction = Direction.DELIVERED
+    start: When | UnsetType = msgspec.field(default=UNSET, name="from")
+    end: When | UnsetType = msgspec.field(default=UNSET, name="to")
+    endpoint: Endpoint | UnsetType = UNSET
+
+
 class MeterQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which of several meters of a device; the first where it is left out."""
 
@@ -55,6 +64,16 @@ def _endpoint(given: int | UnsetType) -> int | None:
     return None if given is UNSET else given
 
 
+def _span(start: datetime | UnsetType, end: datetime | UnsetType, now: datetime) -> tuple[datetime, datetime]:
+    until = now if end is UNSET else end
+    if not EARLIEST <= until <= LATEST:
+        raise InvalidError("to", until.isoformat(), f"{EARLIEST.year} to {LATEST.year}")
+    since = until - DEFAULT_SPAN if start is UNSET else start
+    if not EARLIEST <= since <= LATEST:
+        raise InvalidError("from", since.isoformat(), f"{EARLIEST.year} to {LATEST.year}")
+    return since, until
+
+
 async def metering_profile(call: Call[ProfileQuery, None]) -> schema.Profile:
     """Ask a meter what it counted in each of its intervals.
 
@@ -62,15 +81,23 @@ async def metering_profile(call: Call[ProfileQuery, None]) -> schema.Profile:
     where it does not keep all of that, and `detail` says why. Intervals that it knows no value of are left out.
     """
     query = call.query
-    end = call.hub.clock.now() if query.end is UNSET else query.end
-    if not EARLIEST <= end <= LATEST:
-        raise InvalidError("to", end.isoformat(), f"{EARLIEST.year} to {LATEST.year}")
-    start = end - DEFAULT_SPAN if query.start is UNSET else query.start
-    if not EARLIEST <= start <= LATEST:
-        raise InvalidError("from", start.isoformat(), f"{EARLIEST.year} to {LATEST.year}")
+    start, end = _span(query.start, query.end, call.hub.clock.now())
     channel = IntervalChannel[query.channel.name]
     found = await call.hub.meters.profile(call.path["id"], channel, start, end, _endpoint(query.endpoint))
     return schema.profile(found)
+
+
+async def fill_history(call: Call[None, FillRequest]) -> schema.FilledHistory:
+    """Fill gaps in the recorded history of a meter's energy with what the meter kept itself.
+
+    A gap lies between two readings that are more than 15 minutes apart. What was counted between them stays as it is;
+    the meter's intervals say when. Where they do not fit, nothing is filled, and `problem` says why.
+    """
+    body = call.body
+    start, end = _span(body.start, body.end, call.hub.clock.now())
+    channel = IntervalChannel[body.channel.name]
+    found = await call.hub.meters.fill_history(call.path["id"], channel, start, end, _endpoint(body.endpoint))
+    return schema.filled_history(found)
 
 
 async def metering_consumption(call: Call[MeterQuery, None]) -> schema.Consumption:
@@ -83,7 +110,7 @@ async def metering_consumption(call: Call[MeterQuery, None]) -> schema.Consumpti
 
 async def show_fast_poll(call: Call[None, None]) -> schema.FastPoll:
     """Show how a meter is asked often, or how that has ended; 404 where it never was."""
-    return schema.fast_poll(call.hub.meters.fast_poll_of(call.path["id"]))
+    return schema.fast_poll(call.hub.fast_polls.of(call.path["id"]))
 
 
 async def begin_fast_poll(call: Call[None, FastPollRequest]) -> schema.FastPoll:
@@ -93,19 +120,20 @@ async def begin_fast_poll(call: Call[None, FastPollRequest]) -> schema.FastPoll:
     readings; it ends by itself, by DELETE, or when the meter is gone. One at a time for each meter.
     """
     body = call.body
-    found = await call.hub.meters.fast_poll(call.path["id"], body.period_s, body.duration_min, _endpoint(body.endpoint))
+    found = await call.hub.fast_polls.begin(call.path["id"], body.period_s, body.duration_min, _endpoint(body.endpoint))
     return schema.fast_poll(found)
 
 
 async def end_fast_poll(call: Call[None, None]) -> schema.FastPoll:
     """Ask a meter no more often."""
-    return schema.fast_poll(call.hub.meters.end_fast_poll(call.path["id"]))
+    return schema.fast_poll(call.hub.fast_polls.end(call.path["id"]))
 
 
 _PATH = f"{API}/devices/{{id}}/metering"
 _FAILS = (409, 503)
 ROUTES = (
     Route("GET", f"{_PATH}/profile", Role.VIEWER, metering_profile, fails=_FAILS, tag="metering"),
+    Route("POST", f"{_PATH}/history", Role.OPERATOR, fill_history, fails=(*_FAILS, 507), tag="metering"),
     Route("GET", f"{_PATH}/consumption", Role.VIEWER, metering_consumption, fails=_FAILS, tag="metering"),
     Route("GET", f"{_PATH}/fast-poll", Role.VIEWER, show_fast_poll, fails=_FAILS, tag="metering"),
     Route("POST", f"{_PATH}/fast-poll", Role.OPERATOR, begin_fast_poll, fails=_FAILS, tag="metering"),
