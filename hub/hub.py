@@ -229,7 +229,8 @@ class Hub:
             clients, times, self.networks.network, find, self.store, self.bus, self.clock
         )
         link = MeterLink(self.networks.find, self.household.learn, self.clock)
-        self.meters = MeteringClient(link, self.premises.utc, self.history, self.clock)
+        self.meters = MeteringClient(link, self.premises.utc, self.history, self.clock, self._background)
+        self.energy.on_doubt = self.meters.doubted
         self.fast_polls = FastPolls(link, self.premises.utc, self._background, self.bus, self.clock)
         self.certificates = Certificates(
             self.networks.network, own_certificates, self.key_establishments, self.networks.changed

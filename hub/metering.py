@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -46,6 +46,8 @@ class Metering:
         self._counters: dict[str, dict[Series, CounterLedger]] = {}
         self._counted_at: dict[tuple[str, Series], float] = {}
         self._dirty_counters: set[tuple[str, Series]] = set()
+        self.on_doubt: Callable[[str], None] = lambda _: None
+        """Told of a device whose counter leaps: it may count in something else than before."""
         self._home = _Home(mains, zone)
 
     async def load(self) -> None:
@@ -99,6 +101,7 @@ class Metering:
             if not ledger.take(sample, max(0.0, monotonic - self._counted_at.get((device_id, series), monotonic))):
                 if ledger.doubts == 1:
                     log.warning("%s: %s leaps; not believed yet", device_id, sample.quantity.value)
+                    self.on_doubt(device_id)
                 continue
             self._counted_at[device_id, series] = monotonic
             self._dirty_counters.add((device_id, series))

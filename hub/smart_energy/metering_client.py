@@ -7,12 +7,12 @@ in it stays missing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.clock import Clock
-from hub.errors import InvalidError, RefusedError, UnavailableError, UnsupportedError
+from hub.errors import HubError, InvalidError, RefusedError, UnavailableError, UnsupportedError
 from hub.history import History
 from hub.model import Channel, Quantity
 from hub.smart_energy import gap
@@ -26,6 +26,7 @@ from hub.zigbee.model import AttributeValue
 from hub.zigbee.network import Network
 from hub.zigbee.service import told
 from hub.zigbee.translate.findings import Places
+from hub.zigbee.translate.metering import DIVISOR, MULTIPLIER, UNIT
 from protocols.se.metering import (
     CLUSTER,
     INTERVAL_S,
@@ -37,6 +38,8 @@ from radios.api import RadioError
 
 log = logging.getLogger(__name__)
 
+RESCALE_S = 600.0
+"""A device's scaling is read again no more often, however its counters leap."""
 MAX_SPAN = timedelta(days=400)
 """Of one profile: a year and some; meters keep far less."""
 MINUTE = timedelta(minutes=1)
@@ -53,6 +56,9 @@ ANSWER_HEAD = 3 + 4 + 1 + 1 + 1
 """Bytes of Get Profile Response before its intervals: ZCL header, end time, status, period, count."""
 INTERVAL_BYTES = 3
 MAX_PERIODS, INTERVAL_PERIOD = 0x0500, 0x000F
+
+
+Spawn = Callable[[Coroutine[None, None, None], str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +144,30 @@ class MeterTotals:
 class MeteringClient:
     """All meters."""
 
-    def __init__(self, link: MeterLink, utc: Callable[[str], int], history: History, clock: Clock) -> None:
+    def __init__(
+        self, link: MeterLink, utc: Callable[[str], int], history: History, clock: Clock, spawn: Spawn
+    ) -> None:
         """`utc(radio)`: the standard's time there; 0: unknown."""
-        self._link, self._utc, self._history, self._clock = link, utc, history, clock
+        self._link, self._utc, self._history, self._clock, self._spawn = link, utc, history, clock, spawn
+        self._rescaled: dict[str, float] = {}
+        """When each device's scaling was read again last, monotonic."""
+
+    # -- scaling -----------------------------------------------------------------------------------------------------
+
+    def doubted(self, device_id: str) -> None:
+        """A counter of a device leaps: its scaling is read again, though not all the time."""
+        now = self._clock.monotonic()
+        if now - self._rescaled.get(device_id, -RESCALE_S) >= RESCALE_S:
+            self._rescaled[device_id] = now
+            self._spawn(self._rescale(device_id), f"scaling of {device_id}")
+
+    async def _rescale(self, device_id: str) -> None:
+        try:
+            network, member, _ = self._link.meter(device_id, None)
+            for place in member.servers(CLUSTER):
+                await self._link.read(network, member, place, (UNIT, MULTIPLIER, DIVISOR))
+        except (RadioError, HubError) as error:
+            log.info("%s: its scaling was not read again: %s", device_id, error)
 
     # -- profiles ----------------------------------------------------------------------------------------------------
 
