@@ -87,6 +87,22 @@ class Channel(StrEnum):
     EP_6 = "ep_6"
     EP_7 = "ep_7"
     EP_8 = "ep_8"
+    TIER_1 = "tier_1"
+    """What a meter counts while a price tier holds; all of them together are the total."""
+    TIER_2 = "tier_2"
+    TIER_3 = "tier_3"
+    TIER_4 = "tier_4"
+    TIER_5 = "tier_5"
+    TIER_6 = "tier_6"
+    TIER_7 = "tier_7"
+    TIER_8 = "tier_8"
+    TIER_9 = "tier_9"
+    TIER_10 = "tier_10"
+    TIER_11 = "tier_11"
+    TIER_12 = "tier_12"
+    TIER_13 = "tier_13"
+    TIER_14 = "tier_14"
+    TIER_15 = "tier_15"
 
 
 class QuantityKind(StrEnum):

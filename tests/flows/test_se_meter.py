@@ -119,6 +119,13 @@ async def test_hubctl_shows_the_profile_and_the_sums(tmp_path: Path) -> None:
         )
         assert (code, len(days), days[1]["delivered"]) == (200, 9, int(expected))
         assert [one["tier"] for one in sums["tiers"]] == [1, 2, 3, 4]
+        # Tiers are counters of their own, with a history.
+        centre.meter.use_tier(2)
+        second = (Channel.TIER_2, Quantity.ENERGY_DELIVERED)
+        await eventually(lambda: second in home.hub.devices.latest(device).values)
+        assert home.hub.devices.latest(device).values[second] == pytest.approx(sums["tiers"][1]["delivered"], abs=50)
+        ran = await shell.run("readings", device, "energy", "--channel", "tier_2", "--json")
+        assert (ran.code, json.loads(ran.out)["channel"], bool(json.loads(ran.out)["points"])) == (0, "tier_2", True)
 
 
 async def test_a_meter_without_a_profile_says_so(tmp_path: Path) -> None:

@@ -181,6 +181,34 @@ def test_a_device_without_multiplier_divisor_and_unit_means_one_by_them() -> Non
     assert counter.raw * counter.unit == 7000.0
 
 
+def test_what_is_counted_in_a_tier_is_a_counter_of_its_own() -> None:
+    meter = Translator(facts(endpoint(METERING, profile=ENERGY), endpoint(METERING, profile=ENERGY)))
+    learn(meter, METERING, x0300=0, x0301=1, x0302=1000)
+    found = learn(meter, METERING, x0100=5_000, x0103=70, x011C=9)
+    told = {(one.quantity, one.channel): one.raw * one.unit for one in found.counters}
+    assert told == {
+        (DELIVERED, Channel.TIER_1): 5_000,
+        (Quantity.ENERGY_RECEIVED, Channel.TIER_2): 70,
+        (DELIVERED, Channel.TIER_15): 9,
+    }
+    meter.learn([value(METERING, 0x0104, None, status=0x86)])
+    asked = {row.attribute for row in meter.reporting() if row.endpoint == 1}
+    assert asked & set(range(0x0100, 0x0200)) == {0x0100, 0x0103, 0x011C}
+    # Tiers of a second meter are not those of the first; and a plug has none.
+    for attribute, raw in ((0x0300, 0), (0x0301, 1), (0x0302, 1)):
+        meter.learn([value(METERING, attribute, raw, ep=2)])
+    assert meter.learn([value(METERING, 0x0100, 1, ep=2)]).counters == ()
+    wanted = {attribute for _, _, attribute, _ in Translator(PLUG).wanted()}
+    assert not wanted & set(range(0x0100, 0x0200))
+    assert {0x0100, 0x010B} <= {attribute for _, _, attribute, _ in meter.wanted()}
+
+
+def test_tiers_may_be_decimal_digits() -> None:
+    meter = Translator(facts(endpoint(METERING, profile=ENERGY)))
+    (counter,) = learn(meter, METERING, x0300=0x80, x0301=1, x0302=1, x0100=0x1234).counters
+    assert (counter.raw, counter.modulus) == (1234, 10**12)
+
+
 def test_a_divisor_of_zero_is_not_divided_by() -> None:
     meter = Translator(PLUG)
     assert learn(meter, METERING, x0300=0, x0301=1, x0302=0, x0000=7, x0400=1) == Translation()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from web.client_model import Point, Series
 
 RESOLUTIONS = ("auto", "raw", "1m", "15m", "1h", "1d")
-CHANNELS = ("total", "pole_0", "pole_1")
+CHANNELS = ("total", "pole_0", "pole_1", *(f"tier_{number}" for number in range(1, 16)))
+CHANNEL_HELP = "total, pole_0, pole_1, tier_1 to tier_15  [default: total, else the first that is measured]"
 DEFAULT_SINCE = "1h"
 ROWS_IN_TERMINAL = 30
 """What a person takes in at once; more is told in fewer rows, each the mean of several."""
@@ -58,7 +59,7 @@ def complete_quantity(_ctx: click.Context, _: click.Parameter, incomplete: str) 
 @click.option("--since", default=DEFAULT_SINCE, show_default=True, metavar="TIME", help="How long ago, or a time.")
 @click.option("--until", metavar="TIME", help="How long ago, or a time.  [default: now]")
 @click.option("--resolution", type=click.Choice(RESOLUTIONS), default="auto", show_default=True, help="How finely.")
-@click.option("--channel", type=click.Choice(CHANNELS), help="[default: total, else the first that is measured]")
+@click.option("--channel", type=click.Choice(CHANNELS), metavar="CHANNEL", help=CHANNEL_HELP)
 @click.option("--all", "everything", is_flag=True, help="In a terminal: every point, not fewer rows.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")
 @json_option

@@ -18,6 +18,7 @@ from hub.zigbee.capabilities import Facts
 from hub.zigbee.model import AttributeValue, ReportingRow
 from hub.zigbee.translate.electrical import Electrical
 from hub.zigbee.translate.findings import Findings, Places, Wanted, whole
+from protocols.ids import Profile
 from protocols.zcl.clusters import METERING
 from protocols.zcl.datatypes import INT24, UINT48
 from protocols.zcl.header import ZclHeader
@@ -121,6 +122,8 @@ class _Meter:
     waiting: dict[int, AttributeValue] = field(default_factory=dict)
     absent: set[int] = field(default_factory=set)
     """Attributes that the device has none of."""
+    tiers: set[int] = field(default_factory=set)
+    """Tiers' attributes that it has."""
 
     @property
     def is_known(self) -> bool:
@@ -150,6 +153,16 @@ class _Meter:
 
 _DEFAULTS = {UNIT: 0, MULTIPLIER: 1, DIVISOR: 1}
 _VALUES = (DELIVERED, RECEIVED, DEMAND)
+FIRST_TIER, TIERS = 0x0100, 15
+"""CurrentTierNSummation: delivered and received of each tier in turn (D.3.2.2.2)."""
+TIERS_ASKED = 6
+"""Of a new meter of Smart Energy; more are taken where somebody has read or reported them."""
+_TIERS = {
+    FIRST_TIER + 2 * number + side: (Channel(f"tier_{number + 1}"), bool(side))
+    for number in range(TIERS)
+    for side in (0, 1)
+}
+"""Attribute -> channel, and whether it is received."""
 
 
 class Metering:
@@ -173,7 +186,9 @@ class Metering:
                 meter.waiting.clear()
         elif value.status:
             meter.absent.add(value.attribute)
-        elif value.attribute in _VALUES:
+        elif value.attribute in _VALUES or value.attribute in _TIERS:
+            if value.attribute in _TIERS and value.value is not None:
+                meter.tiers.add(value.attribute)
             if meter.is_known:
                 self._value(meter, value, found)
             else:
@@ -195,7 +210,12 @@ class Metering:
         if value.attribute == DEMAND:
             self._demand(meter, unit, value.endpoint, channel, raw, found)
             return
-        quantity = unit.delivered if value.attribute == DELIVERED else unit.received
+        is_received = value.attribute == RECEIVED
+        if value.attribute in _TIERS:
+            if channel is not Channel.TOTAL:
+                return  # tiers of a second meter would be taken for those of the first
+            channel, is_received = _TIERS[value.attribute]
+        quantity = unit.received if is_received else unit.delivered
         if quantity is None or raw is None:
             return
         modulus = BCD_COUNTS if meter.is_bcd else COUNTS
@@ -215,8 +235,11 @@ class Metering:
 
     def wanted(self) -> list[Wanted]:
         ids = (UNIT, MULTIPLIER, DIVISOR, 0x0303, 0x0304, 0x0306, DELIVERED, RECEIVED, DEMAND, POWER_FACTOR, 0x0200)
+        tiers = range(FIRST_TIER, FIRST_TIER + 2 * TIERS_ASKED)
         return [
-            (endpoint, METERING, attribute, None) for endpoint in self._facts.servers(METERING) for attribute in ids
+            (endpoint, METERING, attribute, None)
+            for endpoint in self._facts.servers(METERING)
+            for attribute in (*ids, *(tiers if self._facts.endpoints[endpoint].profile == Profile.SMART_ENERGY else ()))
         ]
 
     def reporting(self) -> list[ReportingRow]:
@@ -231,6 +254,8 @@ class Metering:
                 if attribute not in meter.absent:
                     change = max(1, round(energy / worth))
                     rows.append(_row(endpoint, attribute, UINT48, 10, 300, change))
+            for attribute in sorted(meter.tiers - meter.absent):
+                rows.append(_row(endpoint, attribute, UINT48, 60, 900, max(1, round(energy / worth))))
             if DEMAND not in meter.absent and not self._electrical.has_power(endpoint):
                 rows.append(_row(endpoint, DEMAND, INT24, 5, 300, max(1, round(power / worth))))
         return rows
