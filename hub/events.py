@@ -181,6 +181,30 @@ class MirrorChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelChanged:
+    """A tunnel is open, or closed, or has lost data of ours."""
+
+    time: datetime
+    radio: str
+    tunnel: int
+    device_id: str
+    what: str
+    """opened, closed or overflow."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelData:
+    """A device has sent data through a tunnel."""
+
+    time: datetime
+    radio: str
+    tunnel: int
+    device_id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class InterviewProgress:
     """A step of a Zigbee device's interview."""
 
@@ -262,6 +286,8 @@ HubEvent = (
     | SmartEnergyChanged
     | EventStatusReported
     | MirrorChanged
+    | TunnelChanged
+    | TunnelData
     | InterviewProgress
     | AttributesReported
     | GestureMade

@@ -35,6 +35,7 @@ from hub.smart_energy.network_time import NetworkTime
 from hub.smart_energy.premises import EnergyClient, Premises
 from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures
+from hub.smart_energy.tunneling import Tunnels
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
@@ -158,9 +159,19 @@ class Hub:
             self._background,
         )
 
+        self.tunnels = Tunnels(
+            tuple(services),
+            lambda radio: self.networks.network(radio),
+            lambda device_id: self.household.find(device_id),
+            self.bus,
+            self.clock,
+            self._background,
+        )
+
         def hosted(radio: str) -> Iterator[ClusterServer]:
             if radio in services:
                 yield from services[radio].servers(roles[radio].servers)
+                yield from self.tunnels.clusters(radio)
             if radio in clients:
                 yield from clients[radio].hosted(roles[radio].clients)
 
@@ -302,6 +313,7 @@ class Hub:
                 self._serve(self.premises.run(), "premises")
                 self._serve(self.fast_polls.run(), "fast polls")
                 self._serve(self.mirrors.run(), "mirrors")
+                self._serve(self.tunnels.run(), "tunnels")
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()

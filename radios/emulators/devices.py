@@ -14,6 +14,7 @@ from radios.emulators.device import Cluster, EmulatedDevice, Endpoint
 from radios.emulators.home import Home, Load, Refrigerator, drift, noise
 from radios.emulators.se_devices import Display, EnergyServiceInterface, LoadControl, SeThermostat, SmartMeter
 from radios.emulators.se_sleepy_meters import GasMeter, WaterMeter
+from radios.emulators.se_tunnels import TunnelMeter
 from radios.emulators.servers import Meter, WholeHome, basic, groups, identify, on_off, power_configuration
 
 A = Attribute
@@ -454,6 +455,7 @@ DEVICES: Mapping[str, type[EmulatedDevice]] = {
         LoadControl,
         GasMeter,
         WaterMeter,
+        TunnelMeter,
         EnergyServiceInterface,
     )
 }

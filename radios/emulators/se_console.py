@@ -12,6 +12,7 @@ from radios.emulators.se_devices import Display, DrlcDevice, EnergyServiceInterf
 from radios.emulators.se_payloads import MAX_LABEL_BYTES, UNTIL_CHANGED, DisplayMessage, LoadControlEvent, PublishPrice
 from radios.emulators.se_servers import ALL_CLASSES
 from radios.emulators.se_sleepy_meters import SleepyMeter
+from radios.emulators.se_tunnels import MAKER, PROTOCOL, TunnelMeter
 
 Run = Callable[[Sequence[str]], str]
 Found = TypeVar("Found", bound=EmulatedDevice)
@@ -111,6 +112,7 @@ class SmartEnergyCommands:
             "export": ("N|KIND WATTS", self._export),
             "tier": ("N|KIND TIER", self._tier),
             "mirror": ("N|KIND request|report|remove|forget", self._mirror),
+            "tunnel": ("N|KIND open|send|close [PROTOCOL|TUNNEL] [MANUFACTURER|TEXT...]", self._tunnel),
             "confirm": ("N|KIND [auto|by-hand]", self._confirm),
             "opt-out": ("N|KIND [EVENT]", self._opt_out),
             "opt-in": ("N|KIND [EVENT]", self._opt_in),
@@ -167,6 +169,21 @@ class SmartEnergyCommands:
             case what:
                 raise EmulatorError(f"mirror {what!r}: must be request, report, remove or forget")
         return f"mirror {arguments[1]}"
+
+    def _tunnel(self, arguments: Sequence[str]) -> str:
+        device = self._of(arguments[0], TunnelMeter, "device with tunnels")
+        what, *rest = arguments[1:]
+        if what == "open" and len(rest) <= 2:
+            protocol = whole("protocol", rest[0], 0, 254) if rest else PROTOCOL
+            device.open_tunnel(protocol, whole("manufacturer", rest[1], 0, 0xFFFF) if len(rest) > 1 else MAKER)
+            return "asks for a tunnel"
+        if what == "send" and len(rest) > 1:
+            device.send(whole("tunnel", rest[0], 0, 0xFFFE), " ".join(rest[1:]).encode())
+        elif what == "close" and len(rest) == 1:
+            device.close(whole("tunnel", rest[0], 0, 0xFFFE))
+        else:
+            raise EmulatorError("must be open [PROTOCOL [MANUFACTURER]], send TUNNEL TEXT, or close TUNNEL")
+        return f"tunnel {what}"
 
     def _confirm(self, arguments: Sequence[str]) -> str:
         messaging = self._of(arguments[0], Display, "display").messaging

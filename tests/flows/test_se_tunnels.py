@@ -1,0 +1,197 @@
+"""Tunnels between the hub and an emulated device, both ways, over a real pseudo terminal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from test_rest_zigbee import service
+from test_se_mirrors import interviewed
+from test_se_premises import interface
+from test_xbee_home import hub_on, name_of
+from test_xbee_roles import hub_on as display_on
+
+from hub.bus import Subscription
+from hub.errors import NotFoundError, RefusedError, UnsupportedError
+from hub.events import TunnelChanged, TunnelData
+from hub.hub import Hub
+from hub.smart_energy.tunnels import Closed, Protocol
+from hub.zigbee.model import NetworkState
+from protocols.se.tunneling import TunnelProtocol
+from radios.emulators import se_tunnels
+from radios.emulators.se_tunnels import TunnelMeter
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from tests.hub.waiting import eventually
+
+ECHO = Protocol(TunnelProtocol(se_tunnels.PROTOCOL), se_tunnels.MAKER)
+LONG = bytes(range(256)) * 3
+"""More than one packet, and more than the device takes at once."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for seconds."""
+    monkeypatch.setattr("radios.xbee.driver.LOOK_S", 0.1)
+    monkeypatch.setattr("hub.smart_energy.tunneling.LOOK_S", 0.05)
+
+
+@asynccontextmanager
+async def home(folder: Path, *others: str) -> AsyncIterator[tuple[Hub, TunnelMeter, XbeeEmulator]]:
+    kinds = ("tunnel-meter", *others)
+    config = XbeeConfig(devices=kinds, joined=tuple(range(len(kinds))))
+    async with XbeeEmulator(config) as module, hub_on(module, folder) as hub:
+        await interviewed(hub, *module.devices)
+        meter = module.devices[0]
+        assert isinstance(meter, TunnelMeter)
+        yield hub, meter, module
+
+
+async def received(told: Subscription[TunnelData], size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        found += (await told.get()).data
+    return found
+
+
+@pytest.mark.parametrize("flow_control", [False, True])
+async def test_the_hub_opens_a_tunnel_and_what_it_sends_comes_back(tmp_path: Path, flow_control: bool) -> None:
+    async with home(tmp_path) as (hub, meter, _), hub.bus.subscribe(TunnelData) as told:
+        tunnel = await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=flow_control)
+        assert (tunnel.is_served, tunnel.endpoint, tunnel.flow_control) == (False, 10, flow_control)
+        hub.tunnels.send("han", tunnel.id, LONG)
+        assert await received(told, len(LONG)) == LONG
+        [line] = meter.served.values()
+        assert (line.received, line.flow_control) == (LONG, flow_control)
+        [seen] = hub.tunnels.all("han")
+        assert (seen.sent, seen.received, seen.waiting) == (len(LONG), len(LONG), 0)
+        assert all(frame.encrypted for frame in meter.heard if frame.cluster == se_tunnels.TUNNELING)
+        assert all(len(frame.payload) <= 5 + se_tunnels.TRANSFER for frame in meter.heard)
+        assert hub.tunnels.close("han", tunnel.id).id == tunnel.id
+        await eventually(lambda: not meter.served, 10)
+        with pytest.raises(NotFoundError, match="tunnel"):
+            hub.tunnels.send("han", tunnel.id, b"x")
+
+
+async def test_why_a_device_opens_no_tunnel_is_told(tmp_path: Path) -> None:
+    async with home(tmp_path, "display") as (hub, meter, module):
+        sml = Protocol(TunnelProtocol.SML)
+        with pytest.raises(RefusedError, match="does not support the protocol"):
+            await hub.tunnels.open(name_of(meter), None, sml, flow_control=False)
+        for _ in range(se_tunnels.MAX_TUNNELS):
+            await hub.tunnels.open(name_of(meter), 10, ECHO, flow_control=False)
+        with pytest.raises(RefusedError, match="no tunnel left"):
+            await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+        with pytest.raises(UnsupportedError, match="does not serve tunnels"):
+            await hub.tunnels.open(name_of(module.devices[1]), None, ECHO, flow_control=False)
+        with pytest.raises(NotFoundError):
+            await hub.tunnels.open("zigbee-0000000000000001", None, ECHO, flow_control=False)
+
+
+async def test_a_tunnel_ends_when_the_device_closes_it_forgets_it_or_goes(tmp_path: Path) -> None:
+    async with home(tmp_path) as (hub, meter, _), hub.bus.subscribe(TunnelChanged) as told:
+
+        async def closed() -> str:
+            while True:
+                event = await told.get()
+                if event.what == "closed":
+                    return event.detail
+
+        await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+        meter.close_served()
+        assert await closed() == Closed.THERE
+        tunnel = await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+        meter.served.clear()  # it was restarted
+        hub.tunnels.send("han", tunnel.id, b"anybody?")
+        assert await closed() == Closed.UNKNOWN_THERE
+        tunnel = await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+        meter.set_power(False)
+        hub.tunnels.send("han", tunnel.id, b"anybody?")
+        assert await closed() == Closed.UNDELIVERED
+        meter.set_power(True)
+        meter.served.clear()
+        await hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+        await hub.networks.remove(name_of(meter), force=True)
+        assert await closed() == Closed.DEVICE_GONE
+        assert hub.tunnels.all("han") == []
+
+
+@pytest.mark.parametrize("flow_control", [False, True])
+async def test_a_device_opens_a_tunnel_once_a_program_answers_its_protocol(tmp_path: Path, flow_control: bool) -> None:
+    async with home(tmp_path) as (hub, meter, _), hub.bus.subscribe(TunnelData) as told:
+        meter.open_tunnel(flow_control=flow_control)
+        await eventually(lambda: meter.status == se_tunnels.NOT_SUPPORTED, 10)
+        meter.ask_protocols()
+        await eventually(lambda: meter.supported == [], 10)
+        hub.tunnels.answer("han", ECHO, 60, flow_control=True)
+        meter.ask_protocols()
+        await eventually(lambda: meter.supported == [(se_tunnels.MAKER, se_tunnels.PROTOCOL)], 10)
+        meter.open_tunnel(flow_control=flow_control)
+        await eventually(lambda: bool(meter.own), 10)
+        [seen] = hub.tunnels.all("han")
+        assert (seen.is_served, seen.device_id, seen.flow_control) == (True, name_of(meter), flow_control)
+        meter.send(seen.number, LONG)
+        assert await received(told, len(LONG)) == LONG
+        hub.tunnels.send("han", seen.id, LONG[::-1])
+        await eventually(lambda: meter.own[seen.number].received == LONG[::-1], 20)
+        # Who has not opened it gets nothing out of it.
+        meter.own[seen.number + 1] = meter.own[seen.number]
+        meter.send(seen.number + 1, b"x")
+        await eventually(lambda: meter.errors == [(seen.number + 1, se_tunnels.NO_SUCH_TUNNEL)], 10)
+        meter.close(seen.number)
+        await eventually(lambda: hub.tunnels.all("han") == [], 10)
+
+
+async def test_a_tunnel_of_ours_ends_in_time_and_with_the_program(tmp_path: Path) -> None:
+    async with home(tmp_path) as (hub, meter, _):
+        server = hub.tunnels.ends["han"].server
+        hub.tunnels.answer("han", ECHO, 60, flow_control=True)
+        meter.open_tunnel()
+        await eventually(lambda: bool(meter.own), 10)
+        server.close_timeout_s = 0
+        await eventually(lambda: not meter.own and hub.tunnels.all("han") == [], 10)
+        server.close_timeout_s = 300
+        meter.open_tunnel()
+        await eventually(lambda: bool(meter.own), 10)
+        hub.tunnels.stop("han", ECHO)
+        await eventually(lambda: not meter.own and hub.tunnels.answered("han") == [], 10)
+        hub.tunnels.answer("han", ECHO, 60, flow_control=True)
+        meter.open_tunnel()
+        await eventually(lambda: bool(meter.own), 10)
+        hub.tunnels.ends["han"].leases[ECHO] = hub.clock.monotonic()  # nobody has said so again
+        await eventually(lambda: not meter.own and hub.tunnels.answered("han") == [], 10)
+
+
+async def test_after_a_restart_devices_hear_that_their_tunnels_are_gone(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=("tunnel-meter",), joined=(0,))) as module:
+        [meter] = module.devices
+        assert isinstance(meter, TunnelMeter)
+        async with hub_on(module, tmp_path) as hub:
+            await interviewed(hub, meter)
+            hub.tunnels.answer("han", ECHO, 60, flow_control=True)
+            meter.open_tunnel()
+            await eventually(lambda: bool(meter.own), 10)
+            [number] = meter.own
+        async with hub_on(module, tmp_path) as hub:
+            meter.send(number, b"still there?")
+            await eventually(lambda: meter.errors == [(number, se_tunnels.NO_SUCH_TUNNEL)], 10)
+            assert hub.tunnels.all("han") == []
+
+
+async def test_nobody_tunnels_where_the_hub_is_no_interface_or_cannot_encrypt(tmp_path: Path) -> None:
+    async with interface() as (module, centre), display_on(module, tmp_path / "display") as hub:
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        await eventually(lambda: centre.ieee in hub.household.members, 20)
+        with pytest.raises(UnsupportedError, match=r"hub\.role"):
+            await hub.tunnels.open(name_of(centre), None, ECHO, flow_control=False)
+        with pytest.raises(UnsupportedError, match=r"hub\.role"):
+            hub.tunnels.answer("han", ECHO, 60, flow_control=False)
+        assert (hub.tunnels.all("han"), hub.tunnels.clusters("han")) == ([], [])
+        with pytest.raises(NotFoundError):
+            hub.tunnels.all("attic")
+    async with service(tmp_path / "zigate", "plug") as home_:
+        with pytest.raises(UnsupportedError, match="cannot encrypt"):
+            home_.hub.tunnels.answer("han", ECHO, 60, flow_control=False)
+        with pytest.raises(UnsupportedError, match="cannot encrypt"):
+            await home_.hub.tunnels.open(home_.id("plug"), None, ECHO, flow_control=False)
