@@ -22,6 +22,7 @@ from web.client import (
     StreamLostError,
 )
 from web.client_model import BreakerChanged, Event, Led, ReadingsTaken, Snapshot
+from web.client_zigbee_model import SmartEnergyChanged
 
 OPEN = ("POST", f"/api/v1/breakers/{FRIDGE}/open")
 
@@ -178,6 +179,15 @@ async def test_events_are_a_snapshot_and_what_follows_until_the_hub_goes_away(fa
     assert [type(one) for one in events] == [Snapshot, ReadingsTaken, BreakerChanged]
     assert lost.code == 1001
     assert "going away" in str(lost)
+
+
+async def test_what_an_energy_service_interface_says_is_heard_by_programs_too(fake: FakeHub) -> None:
+    told = event("smart_energy_changed", 8, radio="han", kind="message", id=9, what="confirmed")
+    fake.streams = [[snapshot(seq=7), told, 1001]]
+    async with HubClient(fake.url, TOKEN) as hub:
+        events, _ = await collect(hub)
+    [heard] = [one for one in events if isinstance(one, SmartEnergyChanged)]
+    assert (heard.kind, heard.id, heard.what) == ("message", 9, "confirmed")
 
 
 async def test_a_gap_in_the_numbers_is_a_loss(fake: FakeHub) -> None:
