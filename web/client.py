@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Self, TypeVar, get_args
+from typing import Self, get_args
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 from msgspec import Struct
 
+from web.client_calls import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, T
 from web.client_metering import MeteringCalls
 from web.client_mirrors import MirrorCalls
 from web.client_model import (
@@ -45,7 +46,7 @@ from web.client_model import (
     Token,
 )
 from web.client_smart_energy import SmartEnergyCalls
-from web.client_zigbee import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, ZigbeeCalls
+from web.client_zigbee import ZigbeeCalls
 from web.client_zigbee import segment as _segment
 
 CONNECT_TIMEOUT_S = 5.0
@@ -139,9 +140,6 @@ class ProblemError(ClientError):
         self.status, self.title, self.detail = problem.status, problem.title, str(self)
         self.command = problem.command or (problem.commands[0] if len(problem.commands) == 1 else None)
         self.commands = problem.commands or ((problem.command,) if problem.command else ())
-
-
-T = TypeVar("T")
 
 
 class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls):

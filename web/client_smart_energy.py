@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TypeVar
 
 from msgspec import Struct
 
-T = TypeVar("T")
-Query = Mapping[str, str | None]
-COMMAND_TIMEOUT_S = 60.0
+from web.client_calls import Calls
 
 
 class Status(Struct, frozen=True):
@@ -47,8 +43,8 @@ class EventClient(Struct, frozen=True):
     statuses: tuple[Status, ...] = ()
 
 
-class DrlcEvent(Struct, frozen=True):
-    """A demand response event."""
+class EventFields(Struct, frozen=True, kw_only=True):
+    """What a demand response event says, whoever made it."""
 
     radio: str
     issuer_event_id: int
@@ -67,6 +63,11 @@ class DrlcEvent(Struct, frozen=True):
     duty_cycle_percent: int | None = None
     randomize_start: bool = False
     randomize_end: bool = False
+
+
+class DrlcEvent(EventFields, frozen=True, kw_only=True):
+    """A demand response event."""
+
     superseded_by: int | None = None
     clients: tuple[EventClient, ...] = ()
 
@@ -79,8 +80,8 @@ class ItemClient(Struct, frozen=True):
     acknowledged: str | None = None
 
 
-class Price(Struct, frozen=True):
-    """A price."""
+class PriceFields(Struct, frozen=True, kw_only=True):
+    """What a price says, whoever published it."""
 
     radio: str
     issuer_event_id: int
@@ -93,11 +94,16 @@ class Price(Struct, frozen=True):
     rate_label: str = ""
     unit_of_measure: int = 0
     tier: int = 0
+
+
+class Price(PriceFields, frozen=True, kw_only=True):
+    """A price."""
+
     clients: tuple[ItemClient, ...] = ()
 
 
-class Message(Struct, frozen=True):
-    """A message for people."""
+class MessageFields(Struct, frozen=True, kw_only=True):
+    """What a message for people says, whoever sent it."""
 
     radio: str
     message_id: int
@@ -107,50 +113,32 @@ class Message(Struct, frozen=True):
     start: str
     end: str | None = None
     wants_confirmation: bool = False
+
+
+class Message(MessageFields, frozen=True, kw_only=True):
+    """A message for people."""
+
     clients: tuple[ItemClient, ...] = ()
 
 
-class ReceivedEvent(Struct, frozen=True):
+class ReceivedEvent(EventFields, frozen=True, kw_only=True):
     """A demand response event that came to us."""
 
-    radio: str
-    issuer_event_id: int
-    state: str
     status: str
-    device_classes: tuple[str, ...]
-    start: str
-    end: str
-    criticality: int
     opted_out: bool = False
     cancels: str | None = None
     servers: tuple[str, ...] = ()
 
 
-class ReceivedPrice(Struct, frozen=True):
+class ReceivedPrice(PriceFields, frozen=True, kw_only=True):
     """A price that came to us."""
 
-    radio: str
-    issuer_event_id: int
-    state: str
-    currency: int
-    price: float
-    start: str
-    end: str | None = None
-    rate_label: str = ""
-    tier: int = 0
     servers: tuple[str, ...] = ()
 
 
-class ReceivedMessage(Struct, frozen=True):
+class ReceivedMessage(MessageFields, frozen=True, kw_only=True):
     """A message that came to us."""
 
-    radio: str
-    message_id: int
-    state: str
-    text: str
-    importance: str
-    start: str
-    end: str | None = None
     waits_for_person: bool = False
     confirmed: str | None = None
     servers: tuple[str, ...] = ()
@@ -222,20 +210,8 @@ class _Messages(Struct, frozen=True):
     messages: tuple[Message, ...]
 
 
-class SmartEnergyCalls(ABC):
+class SmartEnergyCalls(Calls):
     """Calls of /api/v1/events."""
-
-    @abstractmethod
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = COMMAND_TIMEOUT_S,
-    ) -> T: ...
 
     async def drlc_events(self, radio: str | None = None) -> tuple[DrlcEvent, ...]:
         """All demand response events."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from web.client_calls import COMMAND_TIMEOUT_S, Calls
 from web.client_model import Command
 from web.client_zigbee_model import (
     AtRegister,
@@ -23,15 +22,8 @@ from web.client_zigbee_model import (
     ZigbeeDevice,
 )
 
-ANSWER_TIMEOUT_S = 30.0
-"""For an answer to a question; a year of history takes a Raspberry Pi some seconds."""
-COMMAND_TIMEOUT_S = 120.0
-"""For a command: a breaker takes one in 10 s, four may wait for it, and each may be sent three times."""
 SCAN_TIMEOUT_S = 900.0
 """For a scan of who hears whom: 200 routers of which each tenth is silent take some minutes."""
-
-T = TypeVar("T")
-Query = Mapping[str, str | None]
 
 
 class _Networks(Struct, frozen=True):
@@ -46,31 +38,8 @@ class _Registry(Struct, frozen=True):
     entries: tuple[RegistryEntry, ...]
 
 
-class ZigbeeCalls(ABC):
+class ZigbeeCalls(Calls):
     """Calls of /api/v1/networks, and of a device's attributes and controls."""
-
-    @abstractmethod
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> T: ...
-
-    @abstractmethod
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> bytes: ...
 
     # -- networks --------------------------------------------------------------------------------------------------
 

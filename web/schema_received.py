@@ -12,18 +12,16 @@ from hub.smart_energy.messages import ClientMessage
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.premises import EnergyClient
 from hub.smart_energy.price_client import ClientPrice
-from hub.smart_energy.price_server import amount_of, tier_of
-from hub.smart_energy.utc import from_utc, to_utc
+from hub.smart_energy.utc import from_utc
 from hub.zigbee.member import device_id_of
-from protocols.se.messaging import importance_of, wants_confirmation
-from web.schema_base import Time, time, time_or_none
-from web.schema_se import EventFields, ItemState, event_fields, state_of
+from web.schema_base import Time, time_or_none
+from web.schema_se import EventFields, ItemState, MessageFields, PriceFields, event_fields, message_fields, price_fields
 
 
 class ReceivedEvent(EventFields, frozen=True, kw_only=True):
-    """A demand response event; `start` and `end` with what was drawn, `status` as last reported, `from`: device ids."""
+    """A demand response event; `start` and `end` with what was drawn, `status` as last reported, `servers`: ids."""
 
-    state: str
+    state: ItemState
     status: str
     opted_out: bool
     cancels: Time | None
@@ -31,20 +29,9 @@ class ReceivedEvent(EventFields, frozen=True, kw_only=True):
     servers: list[str]
 
 
-class ReceivedPrice(Struct, frozen=True, kw_only=True):
+class ReceivedPrice(PriceFields, frozen=True, kw_only=True):
     """A price, in units of its currency (ISO 4217, as a number). `end` null: until another takes its place."""
 
-    radio: str
-    issuer_event_id: int
-    state: ItemState
-    provider_id: int
-    rate_label: str
-    unit_of_measure: int
-    currency: int
-    price: float
-    tier: int
-    start: Time
-    end: Time | None
     servers: list[str]
 
 
@@ -58,19 +45,12 @@ class MessageShown(Enum):
     CANCELLED = "cancelled"
 
 
-class ReceivedMessage(Struct, frozen=True, kw_only=True):
+class ReceivedMessage(MessageFields, frozen=True, kw_only=True):
     """A message for people; `waits_for_person`: somebody is to confirm it."""
 
-    radio: str
-    message_id: int
     state: MessageShown
-    text: str
-    importance: str
-    wants_confirmation: bool
     waits_for_person: bool
     confirmed: Time | None
-    start: Time
-    end: Time | None
     servers: list[str]
 
 
@@ -101,7 +81,7 @@ def event(client: EnergyClient, one: ClientEvent) -> ReceivedEvent:
     fields = event_fields(client.name, one.event, one.classes, one.begins, one.ends(client.version))
     return ReceivedEvent(
         **fields,
-        state=str(one.state),
+        state=ItemState(one.state.value),
         status=one.last_status.name.lower(),
         opted_out=one.is_out,
         cancels=time_or_none(None if one.cancel_at is None else from_utc(one.cancel_at)),
@@ -111,36 +91,16 @@ def event(client: EnergyClient, one: ClientEvent) -> ReceivedEvent:
 
 def price(client: EnergyClient, one: ClientPrice, now: datetime) -> ReceivedPrice:
     """A price as interfaces see it."""
-    wire = one.price
-    return ReceivedPrice(
-        radio=client.name,
-        issuer_event_id=wire.issuer_event_id,
-        state=state_of(one.start, one.end, to_utc(now)),
-        provider_id=wire.provider_id,
-        rate_label=wire.rate_label,
-        unit_of_measure=wire.unit_of_measure,
-        currency=wire.currency,
-        price=amount_of(wire),
-        tier=tier_of(wire),
-        start=time(from_utc(one.start)),
-        end=time_or_none(None if one.end is None else from_utc(one.end)),
-        servers=_servers(one.servers),
-    )
+    return ReceivedPrice(**price_fields(client.name, one.price, one.start, one.end, now), servers=_servers(one.servers))
 
 
 def message(client: EnergyClient, one: ClientMessage) -> ReceivedMessage:
     """A message as interfaces see it."""
     return ReceivedMessage(
-        radio=client.name,
-        message_id=one.number,
+        **message_fields(client.name, one.message, one.start, one.end),
         state=MessageShown(one.state.value),
-        text=one.message.message,
-        importance=importance_of(one.message.control).name.lower(),
-        wants_confirmation=wants_confirmation(one.message.control),
         waits_for_person=one.waits_for_person,
         confirmed=time_or_none(None if one.confirmed_at is None else from_utc(one.confirmed_at)),
-        start=time(from_utc(one.start)),
-        end=time_or_none(None if one.end is None else from_utc(one.end)),
         servers=_servers(one.servers),
     )
 

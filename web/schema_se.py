@@ -26,7 +26,8 @@ from protocols.se.drlc import (
     EventControl,
     LoadControlEvent,
 )
-from protocols.se.messaging import Importance, importance_of, wants_confirmation
+from protocols.se.messaging import DisplayMessage, Importance, importance_of, wants_confirmation
+from protocols.se.price import PublishPrice
 from web.schema_base import EventMessage, Time, time, time_or_none
 
 
@@ -235,7 +236,7 @@ def _clients(delivered: set[Peer], said: dict[Peer, int]) -> list[ItemClient]:
     ]
 
 
-class Price(Struct, frozen=True):
+class PriceFields(Struct, frozen=True, kw_only=True):
     """A price, in units of its currency (ISO 4217, as a number). `end` null: until another takes its place."""
 
     radio: str
@@ -249,24 +250,38 @@ class Price(Struct, frozen=True):
     tier: int
     start: Time
     end: Time | None
+
+
+def price_fields(radio: str, wire: PublishPrice, start: int, end: int | None, now: datetime) -> dict[str, Any]:
+    """Of `PriceFields`."""
+    return {
+        "radio": radio,
+        "issuer_event_id": wire.issuer_event_id,
+        "state": state_of(start, end, to_utc(now)),
+        "provider_id": wire.provider_id,
+        "rate_label": wire.rate_label,
+        "unit_of_measure": wire.unit_of_measure,
+        "currency": wire.currency,
+        "price": amount_of(wire),
+        "tier": tier_of(wire),
+        **_span(start, end),
+    }
+
+
+def _span(start: int, end: int | None) -> dict[str, str | None]:
+    return {"start": time(from_utc(start)), "end": time_or_none(None if end is None else from_utc(end))}
+
+
+class Price(PriceFields, frozen=True, kw_only=True):
+    """A price of ours, in units of its currency (ISO 4217, as a number). `end` null: until another takes its place."""
+
     clients: list[ItemClient]
 
 
 def price(radio: str, item: ServerPrice, now: datetime) -> Price:
     """A price as interfaces see it."""
-    wire = item.price
     return Price(
-        radio=radio,
-        issuer_event_id=item.number,
-        state=state_of(item.start, item.end, to_utc(now)),
-        provider_id=wire.provider_id,
-        rate_label=wire.rate_label,
-        unit_of_measure=wire.unit_of_measure,
-        currency=wire.currency,
-        price=amount_of(wire),
-        tier=tier_of(wire),
-        start=time(from_utc(item.start)),
-        end=time_or_none(None if item.end is None else from_utc(item.end)),
+        **price_fields(radio, item.price, item.start, item.end, now),
         clients=_clients(item.delivered, item.acknowledged),
     )
 
@@ -274,31 +289,42 @@ def price(radio: str, item: ServerPrice, now: datetime) -> Price:
 ImportanceName = Literal["low", "medium", "high", "critical"]
 
 
-class Message(Struct, frozen=True):
-    """A message for people; `acknowledged` of a client is when somebody confirmed it there."""
+class MessageFields(Struct, frozen=True, kw_only=True):
+    """A message for people. `end` null: until another takes its place."""
 
     radio: str
     message_id: int
-    state: ItemState
     text: str
     importance: str
     wants_confirmation: bool
     start: Time
     end: Time | None
+
+
+def message_fields(radio: str, wire: DisplayMessage, start: int, end: int | None) -> dict[str, Any]:
+    """Of `MessageFields`."""
+    return {
+        "radio": radio,
+        "message_id": wire.message_id,
+        "text": wire.message,
+        "importance": importance_of(wire.control).name.lower(),
+        "wants_confirmation": wants_confirmation(wire.control),
+        **_span(start, end),
+    }
+
+
+class Message(MessageFields, frozen=True, kw_only=True):
+    """A message for people; `acknowledged` of a client is when somebody confirmed it there."""
+
+    state: ItemState
     clients: list[ItemClient]
 
 
 def message(radio: str, item: ServerMessage, now: datetime) -> Message:
     """A message as interfaces see it."""
     return Message(
-        radio=radio,
-        message_id=item.number,
+        **message_fields(radio, item.message, item.start, item.end),
         state=state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled),
-        text=item.message.message,
-        importance=importance_of(item.message.control).name.lower(),
-        wants_confirmation=wants_confirmation(item.message.control),
-        start=time(from_utc(item.start)),
-        end=time_or_none(None if item.end is None else from_utc(item.end)),
         clients=_clients(item.delivered, item.confirmed),
     )
 

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from web.hubctl.context import App, json_option, now, pass_app
-from web.hubctl.output import Cell, Column, Table, line, print_json, show, words
-from web.hubctl.smart_energy import STATE_STYLES, amount, radio_option
+from web.hubctl.event_tables import (
+    EVENT_COLUMNS,
+    MESSAGE_COLUMNS,
+    PRICE_COLUMNS,
+    event_cells,
+    message_cells,
+    price_cells,
+)
+from web.hubctl.output import Column, Table, line, print_json, show, words
+from web.hubctl.smart_energy import radio_option
 from web.hubctl.units import UNKNOWN, local
 
 if TYPE_CHECKING:
     from web.client import HubClient
     from web.client_smart_energy import Received, ReceivedEvent
 
-STYLES = {**STATE_STYLES, "shown": "green", "waiting": "yellow", "replaced": "dim"}
 number_argument = click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
 
 
@@ -41,23 +48,10 @@ def received(app: App, radio: str | None, as_json: bool) -> None:
 
 
 def _events(found: Received) -> Table:
-    columns = (
-        Column("Event", right=True),
-        Column("State"),
-        Column("From"),
-        Column("To"),
-        Column("Classes", rank=1),
-        Column("Criticality", right=True, rank=2),
-        Column("We say"),
-    )
+    columns = (*EVENT_COLUMNS, Column("We say"))
     rows = [
         (
-            Cell(str(one.issuer_event_id), "bold"),
-            Cell(one.state, STYLES.get(one.state, "")),
-            local(one.start, now()),
-            local(one.end, now()),
-            ", ".join(map(words, one.device_classes)),
-            str(one.criticality),
+            *event_cells(one),
             words(one.status) + (", opts out" if one.opted_out and one.state == "scheduled" else ""),
         )
         for one in found.events
@@ -66,48 +60,13 @@ def _events(found: Received) -> Table:
 
 
 def _prices(found: Received) -> Table:
-    columns = (
-        Column("Price", right=True),
-        Column("State"),
-        Column("From"),
-        Column("To"),
-        Column("Tier", right=True, rank=1),
-        Column("Label", rank=1),
-        Column("ID", right=True, rank=2),
-    )
-    rows = [
-        (
-            Cell(amount(one.price, one.currency), "bold"),
-            Cell(one.state, STYLES.get(one.state, "")),
-            local(one.start, now()),
-            "until changed" if one.end is None else local(one.end, now()),
-            str(one.tier or UNKNOWN),
-            one.rate_label or UNKNOWN,
-            str(one.issuer_event_id),
-        )
-        for one in found.prices
-    ]
-    return Table(columns, rows)
+    return Table(PRICE_COLUMNS, [price_cells(one) for one in found.prices])
 
 
 def _messages(found: Received) -> Table:
-    columns = (
-        Column("Message", right=True),
-        Column("State"),
-        Column("Text"),
-        Column("Importance", rank=1),
-        Column("From"),
-        Column("Confirm"),
-    )
+    columns = (*MESSAGE_COLUMNS, Column("Confirm"))
     rows = [
-        (
-            str(one.message_id),
-            Cell(one.state, STYLES.get(one.state, "")),
-            Cell(one.text, "bold"),
-            one.importance,
-            local(one.start, now()),
-            _confirm(one.confirmed, waits=one.waits_for_person, number=one.message_id),
-        )
+        (*message_cells(one), _confirm(one.confirmed, waits=one.waits_for_person, number=one.message_id))
         for one in found.messages
     ]
     return Table(columns, rows)

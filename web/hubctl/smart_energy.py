@@ -9,6 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from web.hubctl.context import App, json_option, now, pass_app
+from web.hubctl.event_tables import (
+    CURRENCIES,
+    EVENT_COLUMNS,
+    MESSAGE_COLUMNS,
+    PRICE_COLUMNS,
+    STATE_STYLES,
+    amount,
+    event_cells,
+    message_cells,
+    price_cells,
+)
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.networks import complete_radio
 from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show, words
@@ -22,9 +33,6 @@ CLASSES = (
     "hvac", "strip_heater", "water_heater", "pool_pump", "smart_appliance", "irrigation_pump", "commercial_load",
     "simple_load", "exterior_lighting", "interior_lighting", "ev", "generation",
 )  # fmt: skip
-CURRENCIES = {"EUR": 978, "USD": 840, "GBP": 826, "CHF": 756, "CAD": 124, "AUD": 36, "SEK": 752, "NOK": 578, "DKK": 208}
-CODES = {number: name for name, number in CURRENCIES.items()}
-STATE_STYLES = {"running": "green", "scheduled": "yellow", "cancelled": "red", "over": "dim"}
 LONGEST_MIN = 1440
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
@@ -131,29 +139,8 @@ def list_(app: App, radio: str | None, as_json: bool) -> None:
         if as_json:
             print_json({"events": found})
             return
-        columns = (
-            Column("Event", right=True),
-            Column("State"),
-            Column("From"),
-            Column("To"),
-            Column("Classes", rank=1),
-            Column("Criticality", right=True, rank=2),
-            Column("Devices", right=True),
-            Column("Say"),
-        )
-        rows = [
-            (
-                Cell(str(one.issuer_event_id), "bold"),
-                Cell(one.state, STATE_STYLES.get(one.state, "")),
-                local(one.start, now()),
-                local(one.end, now()),
-                ", ".join(map(words, one.device_classes)),
-                str(one.criticality),
-                str(len(one.clients)),
-                _said(one),
-            )
-            for one in found
-        ]
+        columns = (*EVENT_COLUMNS, Column("Devices", right=True), Column("Say"))
+        rows = [(*event_cells(one), str(len(one.clients)), _said(one)) for one in found]
         show(Table(columns, rows, "no demand response events"))
 
     app.run(work)
@@ -297,42 +284,14 @@ def publish(app: App, /, price: float, as_json: bool, **given: object) -> None:
     app.run(work)
 
 
-def amount(price: float, currency: int) -> str:
-    """A price with its currency."""
-    return f"{price:.4f} {CODES.get(currency, str(currency))}"
-
-
 def _list_prices(app: App, radio: str | None, as_json: bool, *, current: bool) -> None:
     async def work(hub: HubClient) -> None:
         found = await hub.prices(radio, current=current)
         if as_json:
             print_json({"prices": found})
             return
-        columns = (
-            Column("Price", right=True),
-            Column("State"),
-            Column("From"),
-            Column("To"),
-            Column("Tier", right=True, rank=1),
-            Column("Label", rank=1),
-            Column("ID", right=True, rank=2),
-            Column("Devices", right=True),
-            Column("Acknowledged", right=True, rank=2),
-        )
-        rows = [
-            (
-                Cell(amount(one.price, one.currency), "bold"),
-                Cell(one.state, STATE_STYLES.get(one.state, "")),
-                local(one.start, now()),
-                "until changed" if one.end is None else local(one.end, now()),
-                str(one.tier or UNKNOWN),
-                one.rate_label or UNKNOWN,
-                str(one.issuer_event_id),
-                str(len(one.clients)),
-                str(_acknowledged(one.clients)),
-            )
-            for one in found
-        ]
+        columns = (*PRICE_COLUMNS, Column("Devices", right=True), Column("Acknowledged", right=True, rank=2))
+        rows = [(*price_cells(one), str(len(one.clients)), str(_acknowledged(one.clients))) for one in found]
         show(Table(columns, rows, "no price holds now" if current else "no prices"))
 
     app.run(work)
@@ -424,22 +383,10 @@ def list_messages(app: App, radio: str | None, as_json: bool) -> None:
         if as_json:
             print_json({"messages": found})
             return
-        columns = (
-            Column("ID", right=True),
-            Column("State"),
-            Column("Text"),
-            Column("Importance", rank=1),
-            Column("From"),
-            Column("Devices", right=True),
-            Column("Confirmed", right=True),
-        )
+        columns = (*MESSAGE_COLUMNS, Column("Devices", right=True), Column("Confirmed", right=True))
         rows = [
             (
-                str(one.message_id),
-                Cell(one.state, STATE_STYLES.get(one.state, "")),
-                Cell(one.text, "bold"),
-                one.importance,
-                local(one.start, now()),
+                *message_cells(one),
                 str(len(one.clients)),
                 str(_acknowledged(one.clients)) if one.wants_confirmation else UNKNOWN,
             )
