@@ -55,7 +55,7 @@ class ReceivedMessage(MessageFields, frozen=True, kw_only=True):
 
 
 class Received(Struct, frozen=True, kw_only=True):
-    """All of it, by start."""
+    """All of it, by start; what is over for a day, so that people see it."""
 
     events: list[ReceivedEvent]
     prices: list[ReceivedPrice]
@@ -66,7 +66,12 @@ def received(clients: list[EnergyClient], now: datetime) -> Received:
     """What has come to these clients."""
     return Received(
         events=sorted(
-            (event(client, one) for client in clients for one in client.drlc.events.values()), key=lambda row: row.start
+            (
+                event(client, one)
+                for client in clients
+                for one in (*client.drlc.past.values(), *client.drlc.events.values())
+            ),
+            key=lambda row: row.start,
         ),
         prices=sorted(
             (price(client, one, now) for client in clients for one in client.prices.prices.values()),
@@ -78,7 +83,10 @@ def received(clients: list[EnergyClient], now: datetime) -> Received:
 
 def event(client: EnergyClient, one: ClientEvent) -> ReceivedEvent:
     """An event as interfaces see it."""
-    fields = event_fields(client.name, one.event, one.classes, one.begins, one.ends(client.version))
+    ends = one.ends(client.version)
+    if one.ended_at is not None and one.begins < one.ended_at < ends:
+        ends = one.ended_at
+    fields = event_fields(client.name, one.event, one.classes, one.begins, ends)
     return ReceivedEvent(
         **fields,
         state=ItemState(one.state.value),

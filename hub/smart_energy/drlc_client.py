@@ -50,6 +50,8 @@ DEFAULT_RANDOMIZE_MIN = 30
 ALL_CLASSES, NO_CLASS = DeviceClass(0x0FFF), DeviceClass(0)
 MANDATORY = frozenset((Criticality.EMERGENCY, Criticality.PLANNED_OUTAGE, Criticality.SERVICE_DISCONNECT))
 """Nobody opts out of these."""
+REMEMBERED_S = 24 * 3600
+"""People see for a day what was over; no document asks for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +116,8 @@ class ClientEvent:
     cancel_control: CancelControl = AT_ONCE
     cancelled_end: int | None = None
     """It was cancelled, and ends then."""
+    ended_at: int | None = None
+    """When it was over; None: it is not."""
 
     @property
     def number(self) -> int:
@@ -162,6 +166,8 @@ class DrlcClient:
         """Which ones something is due with, so that the others cost nothing as time goes by."""
         self._linked: set[int] = set()
         """Those that wait for another one to start."""
+        self.past: dict[int, ClientEvent] = {}
+        """What has been over for less than a day, in that order. For people: nothing is decided by it."""
 
     def _keep(self, known: ClientEvent) -> None:
         self.events[known.number] = known
@@ -411,14 +417,21 @@ class DrlcClient:
         return self._finish(known, status, now)
 
     def _finish(self, known: ClientEvent, status: EventStatus, now: int) -> list[Report]:
-        known.state = State.OVER
+        known.state, known.ended_at = State.OVER, now
         self._drop(known)
+        self._remember(known, now)
         for other in self._waiting():
             other.successors.discard(known.number)
             if other.extended_until is not None and other.end == known.start:
                 other.extended_until = None  # what it waited for does not come
             self._look_at(other)
         return self._tell(known, status, now)
+
+    def _remember(self, known: ClientEvent, now: int) -> None:
+        self.past.pop(known.number, None)
+        self.past[known.number] = known
+        recent = list(self.past.values())[-self.policy.capacity :]
+        self.past = {one.number: one for one in recent if (one.ended_at or 0) > now - REMEMBERED_S}
 
     def next_time(self) -> int | None:
         """When something is due next; None: never."""
@@ -467,9 +480,10 @@ class DrlcClient:
         )
         return Taken(reports=(Report(issuer, report, answers=True),))
 
-    def load(self, events: Iterable[ClientEvent]) -> None:
+    def load(self, events: Iterable[ClientEvent], past: Iterable[ClientEvent] = ()) -> None:
         """Go on with what was kept before a restart."""
         found = list(events)
+        self.past = {one.number: one for one in past}
         for known in list(self.events.values()):
             self._drop(known)
         for known in found:

@@ -26,6 +26,7 @@ def to_text(client: Client) -> str:
         case DrlcClient():
             state: dict[str, object] = {
                 "events": [_event(one) for one in client.events.values()],
+                "past": [_event(one) for one in client.past.values()],
                 "policy": {name: int(getattr(client.policy, name)) for name in POLICY_ATTRIBUTES.values()},
             }
         case PriceClient():
@@ -44,8 +45,9 @@ def restore(client: Client, text: str) -> None:
         state: _State = json.loads(text)
         match client:
             case DrlcClient():
-                client.load([_event_from(row) for row in state["events"]])
-                policy = state.get("policy", {})  # rows of before have none
+                events = [_event_from(row) for row in state["events"]]
+                client.load(events, [_event_from(row) for row in state.get("past", ())])
+                policy = state.get("policy", {})  # rows of before have neither
                 for name in POLICY_ATTRIBUTES.values() & policy.keys():
                     setattr(client.policy, name, (DeviceClass if name == "device_class" else int)(policy[name]))
             case PriceClient():
@@ -77,6 +79,7 @@ def _event(one: ClientEvent) -> dict[str, object]:
         "cancel_classes": int(one.cancel_classes),
         "cancel_control": int(one.cancel_control),
         "cancelled_end": one.cancelled_end,
+        "ended_at": one.ended_at,
     }
 
 
@@ -100,6 +103,7 @@ def _event_from(row: _State) -> ClientEvent:
         cancel_classes=DeviceClass(row["cancel_classes"]),
         cancel_control=CancelControl(row["cancel_control"]),
         cancelled_end=row["cancelled_end"],
+        ended_at=row.get("ended_at"),
     )
 
 

@@ -15,6 +15,8 @@ from protocols.zcl.status import Status
 
 MAX_PRICES = 100
 """Kept at once; the profile asks for 2 at least."""
+REMEMBERED_S = 24 * 3600
+"""People see for a day what it cost; no document asks for it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,8 +104,11 @@ class PriceClient:
         return True
 
     def _forget(self, now: int) -> None:
-        for key in [one.key for one in self.prices.values() if one.end is not None and one.end <= now]:
-            del self.prices[key]
+        """What was over a day ago, and of what is over the oldest where there is no room."""
+        over = sorted((one.end, one.key) for one in self.prices.values() if one.end is not None and one.end <= now)
+        for end, key in over:
+            if end <= now - REMEMBERED_S or len(self.prices) >= MAX_PRICES:
+                del self.prices[key]
 
     def active(self, now: int) -> dict[Commodity, ClientPrice]:
         """What it costs now."""

@@ -336,6 +336,30 @@ def test_times_may_pass_32_bits() -> None:
     assert said(at.due(late + 3600)) == [(1, S.COMPLETED)]
 
 
+def test_what_is_over_is_remembered_for_a_day_and_decides_nothing() -> None:
+    at = client(capacity=2)
+    at.receive(event(1), ESI, T)
+    run(at, T, T + 2 * HOUR)
+    at.receive(event(2, T + 2 * HOUR), ESI, T + 2 * HOUR)
+    at.cancel(CancelLoadControlEvent(issuer_event_id=2, device_class=DeviceClass.WATER_HEATER), ESI, T + 2 * HOUR + 60)
+    assert at.events == {}
+    assert [(one.number, one.last_status, one.ended_at) for one in at.past.values()] == [
+        (1, S.COMPLETED, T + 2 * HOUR),
+        (2, S.CANCELLED, T + 2 * HOUR + 60),
+    ]
+    assert all(one.state is State.OVER for one in at.past.values())
+    assert said(at.receive(event(2, T + 4 * HOUR), ESI, T + 3 * HOUR).reports) == [(2, S.RECEIVED)]  # as a new one
+    with pytest.raises(KeyError):
+        at.opt_out(1, T + 3 * HOUR)
+    run(at, T + 3 * HOUR, T + 5 * HOUR)
+    at.receive(event(3, T + 27 * HOUR), ESI, T + 27 * HOUR)
+    at.cancel(CancelLoadControlEvent(issuer_event_id=3, device_class=DeviceClass.WATER_HEATER), ESI, T + 27 * HOUR)
+    assert list(at.past) == [2, 3]  # the first one ended more than a day ago
+    at.receive(event(4, T + 27 * HOUR), ESI, T + 27 * HOUR)
+    at.cancel(CancelLoadControlEvent(issuer_event_id=4, device_class=DeviceClass.WATER_HEATER), ESI, T + 27 * HOUR)
+    assert list(at.past) == [3, 4]  # no more than there may be events
+
+
 def test_what_was_kept_goes_on_after_a_restart() -> None:
     at = client()
     at.receive(event(1, 0), ESI, T)

@@ -111,10 +111,14 @@ def test_what_a_client_has_comes_back_as_it_was() -> None:
         drlc.CancelLoadControlEvent(issuer_event_id=2, device_class=DeviceClass.HVAC, effective_time=NOW + 1900)
     )
     client.ours.opt_out(1)
+    client.hear(event(3, device_class=DeviceClass.IRRIGATION_PUMP))
+    client.hear(drlc.CancelLoadControlEvent(issuer_event_id=3, device_class=DeviceClass.IRRIGATION_PUMP))
     other = Client()
     for kind, part in client.ours.kept.items():
         kept_client.restore(other.ours.kept[kind], kept_client.to_text(part))
     assert other.ours.drlc.events == client.ours.drlc.events
+    assert list(other.ours.drlc.past) == [3]
+    assert other.ours.drlc.past == client.ours.drlc.past
     assert other.ours.drlc.events[1].start_delay_s > 0
     assert other.ours.drlc.events[2].cancel_at == NOW + 1900
     assert other.ours.prices.prices == client.ours.prices.prices

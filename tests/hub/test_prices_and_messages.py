@@ -7,7 +7,7 @@ import pytest
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy.messages import MAX_MESSAGES, MessageClient, MessageServer, Shown
 from hub.smart_energy.peer import Peer
-from hub.smart_energy.price_client import PriceClient
+from hub.smart_energy.price_client import MAX_PRICES, PriceClient
 from hub.smart_energy.price_server import PriceServer, amount_of
 from protocols.ids import Eui64
 from protocols.se.messaging import (
@@ -137,6 +137,19 @@ def test_a_client_keeps_the_newest_and_tells_when_it_changes() -> None:
     again = PriceClient()
     again.load(client.prices.values())
     assert again.prices == client.prices
+
+
+def test_a_client_remembers_prices_for_a_day_and_forgets_the_oldest_where_there_is_no_room() -> None:
+    client = PriceClient()
+    assert client.receive(price(1, T, 60), ESI, T).is_new
+    assert client.receive(price(2, T + 2 * HOUR, 60), ESI, T + 2 * HOUR).is_new
+    assert [number for _, number in client.prices] == [1, 2]
+    assert client.active(T + 90 * 60) == {}  # what it remembers does not hold
+    assert client.receive(price(3, T + 26 * HOUR, 60), ESI, T + 26 * HOUR).is_new
+    assert [number for _, number in client.prices] == [2, 3]
+    for number in range(4, 4 + MAX_PRICES):
+        assert client.receive(price(number, T + 24 * HOUR + 60 * number, 1), ESI, T + 24 * HOUR + 60 * number).is_new
+    assert len(client.prices) == MAX_PRICES
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
