@@ -154,8 +154,26 @@ async def test_prices_are_shown_as_they_are_published(home: Home) -> None:
     later = (datetime.now(UTC) + timedelta(hours=1, minutes=1)).isoformat()
     await home.create("events/price", {"price": 0.19, "start": later, "issuer_event_id": 2})
     await home.sees("[data-prices] .now:has-text('then €0.19')")
-    assert await page.locator("[data-prices] canvas").count() == 1
+    assert (
+        await page.locator("[data-price-chart] path[data-held], [data-price-chart] path[data-announced]").count() >= 2
+    )
     assert await page.locator("[data-prices] tbody tr").count() == 2
+
+
+async def test_the_first_page_says_what_holds_now_and_leads_to_the_events(home: Home) -> None:
+    page = home.page
+    await page.click("nav >> text=Home")
+    await home.sees("[data-house-power]")
+    assert await page.locator("[data-energy-now]").count() == 0
+    await home.create("events/price", {"price": 0.2834, "duration_min": 60, "rate_label": "PEAK", "issuer_event_id": 1})
+    await home.sees("[data-now='price']:has-text('0.2834'):has-text('PEAK')")
+    body = {"device_classes": ["pool_pump"], "duration_min": 60, "randomize_start": False, "randomize_end": False}
+    await home.create("events/drlc", body)
+    await home.sees("[data-now='event']:has-text('Pool pump'):has-text('1 of')")
+    await home.create("events/message", {"text": "Peak hours until eight"})
+    await home.sees("[data-now='message']:has-text('Message on displays'):has-text('Peak hours')")
+    await page.click("[data-energy-now]")
+    await home.sees('[data-side="ours"] [data-drlc][data-state="running"]')
 
 
 async def test_an_event_is_made_on_the_page_and_refusals_stand_at_their_fields(home: Home) -> None:

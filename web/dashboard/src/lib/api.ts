@@ -30,6 +30,11 @@ export type ItemState = Schemas['ItemState'];
 export type ItemClient = Schemas['ItemClient'];
 export type Price = Schemas['Price'];
 export type Message = Schemas['Message'];
+export type Received = Schemas['Received'];
+export type ReceivedEvent = Schemas['ReceivedEvent'];
+export type ReceivedPrice = Schemas['ReceivedPrice'];
+export type ReceivedMessage = Schemas['ReceivedMessage'];
+export type MessageShown = Schemas['MessageShown'];
 export type NewMessage = Partial<Schemas['NewMessage']> & Pick<Schemas['NewMessage'], 'text'>;
 export type Importance = Schemas['NewMessage']['importance'];
 export type Cancelled = Schemas['Cancelled'];
@@ -136,7 +141,6 @@ export const api = {
   scan: (radio: string) => call<Topology>('POST', `/api/v1/networks/${device(radio)}/topology`),
   energy: (radio: string) => call<EnergyScan>('POST', `/api/v1/networks/${device(radio)}/energy-scan`),
   prices: (radio: string) => call<{ prices: Price[] }>('GET', `/api/v1/events/price?radio=${device(radio)}`).then((a) => a.prices),
-  currentPrices: (radio: string) => call<{ prices: Price[] }>('GET', `/api/v1/events/price/current?radio=${device(radio)}`).then((a) => a.prices),
   messages: (radio: string) => call<{ messages: Message[] }>('GET', `/api/v1/events/message?radio=${device(radio)}`).then((a) => a.messages),
   sendMessage: (body: NewMessage) => call<Message>('POST', '/api/v1/events/message', body),
   cancelMessage: (radio: string, id: number) => call<Cancelled>('DELETE', `/api/v1/events/message/${id}?radio=${device(radio)}`),
@@ -144,6 +148,10 @@ export const api = {
   createDemandEvent: (body: NewDemandEvent) => call<DemandEvent>('POST', '/api/v1/events/drlc', body),
   cancelDemandEvent: (radio: string, id: number, randomize: boolean) =>
     call<Cancelled>('DELETE', `/api/v1/events/drlc/${id}?radio=${device(radio)}&randomize=${randomize}`),
+  received: () => call<Received>('GET', '/api/v1/events/received'),
+  optOut: (radio: string, id: number) => call<ReceivedEvent>('POST', `/api/v1/events/drlc/${id}/opt-out?radio=${device(radio)}`),
+  optIn: (radio: string, id: number) => call<ReceivedEvent>('POST', `/api/v1/events/drlc/${id}/opt-in?radio=${device(radio)}`),
+  confirmMessage: (radio: string, id: number) => call<ReceivedMessage>('POST', `/api/v1/events/message/${id}/confirm?radio=${device(radio)}`),
   power: (id: string, from: Date) =>
     call<{ points: Point[] }>(
       'GET',

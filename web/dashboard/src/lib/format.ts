@@ -65,6 +65,16 @@ export function momentOf(iso: string, now: number): string {
   return (moment.toDateString() === new Date(now).toDateString() ? minute : weekday).format(moment);
 }
 
+/** How long until then; empty when it is past. */
+export function timeLeft(iso: string, now: number): string {
+  const seconds = Math.ceil((Date.parse(iso) - now) / 1000);
+  if (seconds <= 0) return '';
+  if (seconds < 90) return `${seconds} s left`;
+  if (seconds < 5400) return `${Math.ceil(seconds / 60)} min left`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h left`;
+  return `${Math.round(seconds / 86_400)} days left`;
+}
+
 /** From when to when; the day is said once where it is the same. */
 export function spanOf(start: string, end: string | null, now: number): string {
   const from = momentOf(start, now);

@@ -1,5 +1,5 @@
 /** What states are called, the same everywhere. */
-import type { Availability, Device, Importance, ItemState, LoadClass, Position, Stage } from './api';
+import type { Availability, DemandEvent, Device, Importance, ItemState, LoadClass, MessageShown, Position, ReceivedEvent, Stage } from './api';
 
 export const POSITION: Record<Position, string> = {
   open: 'Open',
@@ -112,6 +112,14 @@ export const ITEM_STATE: Record<ItemState, string> = {
   cancelled: 'Cancelled',
 };
 
+export const MESSAGE_SHOWN: Record<MessageShown, string> = {
+  waiting: 'Scheduled',
+  shown: 'Shown now',
+  over: 'Over',
+  replaced: 'Replaced',
+  cancelled: 'Taken away',
+};
+
 export const IMPORTANCE: Record<Importance, string> = {
   low: 'Low',
   medium: 'Medium',
@@ -122,9 +130,52 @@ export const IMPORTANCE: Record<Importance, string> = {
 /** Smart Energy's names of how urgent an event is; 10 to 15 are the utility's own. */
 const CRITICALITY: Record<number, string> = { 1: 'green', 7: 'emergency', 8: 'planned outage', 9: 'service disconnect' };
 
+export function levelWords(level: number): string {
+  return CRITICALITY[level] ?? (level < 7 ? `voluntary ${level - 1}` : `utility ${level - 9}`);
+}
+
 export function criticalityWords(level: number): string {
-  const name = CRITICALITY[level] ?? (level < 7 ? `voluntary ${level - 1}` : `utility ${level - 9}`);
-  return `${level} (${name})`;
+  return `${level} (${levelWords(level)})`;
+}
+
+/** Levels that nobody may opt out of. */
+export function isMandatory(level: number): boolean {
+  return level >= 7 && level <= 9;
+}
+
+/** The loads of an event, by name. */
+export function loadsOf(event: { device_classes: readonly LoadClass[] }): string {
+  return event.device_classes.map((one) => LOAD_CLASS[one]).join(', ') || 'No class';
+}
+
+type Asks = Pick<
+  DemandEvent,
+  'cooling_offset_c' | 'heating_offset_c' | 'cooling_set_point_c' | 'heating_set_point_c' | 'load_adjustment_percent' | 'duty_cycle_percent'
+>;
+
+/** What an event asks of loads, as far as it says. */
+export function asksOf(event: Asks): { name: string; amount: string }[] {
+  const asks: [string, number | null, string][] = [
+    ['Cooling offset', event.cooling_offset_c, '°C'],
+    ['Heating offset', event.heating_offset_c, '°C'],
+    ['Cooling set point', event.cooling_set_point_c, '°C'],
+    ['Heating set point', event.heating_set_point_c, '°C'],
+    ['Load adjustment', event.load_adjustment_percent, '%'],
+    ['Duty cycle', event.duty_cycle_percent, '%'],
+  ];
+  return asks.flatMap(([name, amount, unit]) => (amount === null ? [] : [{ name, amount: `${amount.toLocaleString()} ${unit}` }]));
+}
+
+/** How an event is drawn on a line of time. */
+export type Look = 'scheduled' | 'running' | 'out' | 'over' | 'cancelled' | 'superseded';
+
+export function lookOfOurs(event: DemandEvent): Look {
+  return event.superseded_by !== null && event.state !== 'cancelled' ? 'superseded' : event.state;
+}
+
+export function lookOfReceived(event: ReceivedEvent): Look {
+  if (event.state !== 'over') return event.opted_out ? 'out' : event.state;
+  return event.status === 'cancelled' || event.status === 'superseded' ? event.status : 'over';
 }
 
 /** Statuses of an event whose names say too little by themselves. */
