@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TypeVar
-
 from msgspec import Struct
 
+from web.client_calls import Calls
 from web.client_zigbee import segment
 
-T = TypeVar("T")
-Query = Mapping[str, str | None]
 PROFILE_TIMEOUT_S = 90.0
 """A meter is asked page by page."""
 
@@ -101,20 +96,8 @@ class FastPoll(Struct, frozen=True):
     endpoint: int | None = None
 
 
-class MeteringCalls(ABC):
+class MeteringCalls(Calls):
     """Calls of /api/v1/devices/{id}/metering."""
-
-    @abstractmethod
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = PROFILE_TIMEOUT_S,
-    ) -> T: ...
 
     async def metering_profile(
         self, device_id: str, channel: str, *, start: str | None = None, end: str | None = None

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
-T = TypeVar("T")
-Query = Mapping[str, str | None]
-ANSWER_TIMEOUT_S = 30.0
+from web.client_calls import Calls
 
 
 class Mirror(Struct, frozen=True):
@@ -44,20 +39,8 @@ class MirrorChanged(Struct, frozen=True, tag_field="event", tag="mirror_changed"
     what: str
 
 
-class MirrorCalls(ABC):
+class MirrorCalls(Calls):
     """Calls of /api/v1/networks/{radio}/mirrors."""
-
-    @abstractmethod
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> T: ...
 
     async def mirrors(self, radio: str) -> Mirrors:
         """The mirrors of a network."""
