@@ -203,7 +203,9 @@ class EnergyService:
             return False
         tsn = network.conversations.next_tsn()
         header = ZclHeader(FrameType.CLUSTER, Direction.TO_CLIENT, tsn, command.COMMAND, True)
-        frame = network.frame(member, peer.endpoint, command.CLUSTER, header, command.cut(self.version).encode())
+        payload = command.cut(self.version).encode()
+        # Who asks before it is known is a Smart Energy device too.
+        frame = network.frame(member, peer.endpoint, command.CLUSTER, header, payload, profile=Profile.SMART_ENERGY)
         try:
             await network.send(member, frame)
         except (RadioError, HubError) as error:

@@ -9,11 +9,13 @@ import pytest
 
 from hub.smart_energy.drlc_client import DrlcClient, DrlcPolicy, Report, State
 from hub.smart_energy.peer import Peer
+from protocols.errors import CodecError
 from protocols.ids import Eui64
 from protocols.se.base import SeVersion
 from protocols.se.drlc import (
     AT_ONCE,
     PUNCTUAL,
+    UNUSED_SET_POINT,
     CancelControl,
     CancelLoadControlEvent,
     Criticality,
@@ -446,3 +448,47 @@ def test_criticality_does_not_decide_between_events_that_overlap() -> None:
     at.receive(event(1, criticality=Criticality.EMERGENCY), ESI, T)
     taken = at.receive(event(2, criticality=Criticality.GREEN), ESI, T)
     assert said(taken.reports) == [(2, S.RECEIVED), (1, S.SUPERSEDED)]
+
+
+def test_the_highest_set_point_is_taken_and_told() -> None:
+    highest = 0x7FFF
+    at = client()
+    [report] = at.receive(event(cooling_set_point=highest, heating_set_point=highest), ESI, T).reports
+    told = report.status
+    assert (told.status, told.cooling_set_point_applied, told.heating_set_point_applied) == (
+        S.RECEIVED,
+        highest,
+        highest,
+    )
+    assert LoadControlEvent.decode(event(cooling_set_point=highest).encode()).cooling_set_point == highest
+    with pytest.raises(CodecError, match="cooling_set_point"):
+        event(cooling_set_point=highest + 1).encode()
+
+
+def test_a_set_point_that_is_only_offset_is_told_as_unused() -> None:
+    at = client()
+    at.receive(event(start=0, cooling_offset=20, heating_offset=15), ESI, T)
+    [ended] = at.due(T + HOUR)
+    told = ended.status
+    assert (told.status, told.cooling_set_point_applied, told.heating_set_point_applied) == (
+        S.COMPLETED, UNUSED_SET_POINT, UNUSED_SET_POINT,
+    )  # fmt: skip
+
+
+def test_a_cancel_with_randomization_takes_a_drawn_start_for_a_drawn_end_from_se_1_2_on() -> None:
+    randomly = CancelControl.WITH_RANDOMIZATION
+    for version, ended in ((SeVersion.V1_1, 1200), (SeVersion.V1_2, 1800)):
+        at = client(draw=600, version=version)
+        at.receive(event(start=T, event_control=EventControl.RANDOMIZE_START), ESI, T)
+        assert run(at, T, T + 1140) == [(600, 1, S.STARTED)]
+        first = said(at.cancel(cancel(cancel_control=randomly), ESI, T + 1200).reports)
+        assert [(1200, *one) for one in first] + run(at, T + 1200, T + 3 * HOUR) == [(ended, 1, S.CANCELLED)]
+
+
+def test_a_cancel_with_randomization_takes_away_at_once_what_does_not_run() -> None:
+    for version in (SeVersion.V1_1, SeVersion.V1_2):
+        at = client(draw=600, version=version)
+        at.receive(event(event_control=EventControl.RANDOMIZE_START | EventControl.RANDOMIZE_END), ESI, T)
+        found = at.cancel(cancel(cancel_control=CancelControl.WITH_RANDOMIZATION), ESI, T + 60)
+        assert said(found.reports) == [(1, S.CANCELLED)]
+        assert run(at, T + 60, T + 3 * HOUR) == []

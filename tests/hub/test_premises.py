@@ -9,6 +9,7 @@ import pytest
 
 from hub.errors import NotFoundError
 from hub.smart_energy import kept_client
+from hub.smart_energy.peer import Peer
 from hub.smart_energy.premises import EnergyClient
 from hub.zigbee.servers.base import Answer
 from protocols.aps import ApsFrame
@@ -216,3 +217,15 @@ def test_a_message_for_inter_pan_alone_is_refused_from_se_1_2_on(
     client = Client(version=version)
     assert client.hear(replace(MESSAGE, control=transmission)).status is status
     assert bool(client.ours.messages.messages) is (status is Status.SUCCESS)
+
+
+def test_what_is_for_others_is_taken_note_of_without_a_report() -> None:
+    client = Client()
+    client.ours.drlc.policy = replace(client.ours.drlc.policy, device_class=DeviceClass.POOL_PUMP)
+    assert client.hear(event()) == Answer(Status.SUCCESS)
+    assert client.spawned == client.changes == []
+    client.ours.drlc.policy = replace(client.ours.drlc.policy, device_class=DeviceClass.EV, utility_enrollment_group=3)
+    assert client.hear(event(utility_enrollment_group=4)) == Answer(Status.SUCCESS)
+    assert client.spawned == client.changes == []
+    assert client.hear(event(utility_enrollment_group=3)).silent
+    assert set(client.spawned) == {f"report of event 1 to {Peer(SERVER, 0x0A)}"}

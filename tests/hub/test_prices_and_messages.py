@@ -10,8 +10,10 @@ from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import MAX_PRICES, PriceClient
 from hub.smart_energy.price_server import PriceServer, amount_of
 from protocols.ids import Eui64
+from protocols.se.base import SeVersion
 from protocols.se.messaging import (
     CancelMessage,
+    ConfirmationControl,
     DisplayMessage,
     ExtendedMessageControl,
     Importance,
@@ -291,3 +293,69 @@ def test_a_client_is_told_of_a_message_that_was_taken_away_once_or_when_it_has_f
     assert server.unheard(DISPLAY, T, again=True) == [made]
     assert made.end is not None
     assert server.unheard(DISPLAY, made.end, again=True) == []
+
+
+def test_a_message_until_changed_is_shown_until_another_one_or_a_cancel_comes() -> None:
+    client = MessageClient()
+    assert client.receive(message(1, minutes=0xFFFF), ESI, T) is Status.SUCCESS
+    assert client.next_time(T) is None
+    client.due(T + 10 * 365 * 24 * HOUR)
+    assert client.active is client.messages[1]
+    # What comes later has an end of its own, and the first one does not come back.
+    client.receive(message(2, minutes=5), ESI, T + HOUR)
+    assert (client.active, client.messages[1].state) == (client.messages[2], Shown.REPLACED)
+    client.due(T + HOUR + 300)
+    assert client.active is None
+    server = MessageServer()
+    made = server.create(message(3, minutes=0xFFFF), T, 60)
+    assert made.end is None
+    assert server.last(T + 10 * 365 * 24 * HOUR) is made
+    server.cancel(3)
+    assert server.last(T) is None
+
+
+def test_a_price_until_changed_holds_until_another_one_begins() -> None:
+    client = PriceClient()
+    client.receive(price(1, minutes=0xFFFF), ESI, T)
+    [known] = client.active(T + 10 * 365 * 24 * HOUR).values()
+    assert (known.price.issuer_event_id, known.end, client.next_time(T)) == (1, None, None)
+    client.receive(price(2, start=T + 2 * HOUR, minutes=60), ESI, T)
+    assert known.end == T + 2 * HOUR
+    assert [one.price.issuer_event_id for one in client.active(T + 2 * HOUR - 1).values()] == [1]
+    assert [one.price.issuer_event_id for one in client.active(T + 2 * HOUR).values()] == [2]
+    assert client.active(T + 3 * HOUR) == {}
+
+
+def test_five_prices_at_a_server_and_as_many_at_a_client_hold_one_after_the_other() -> None:
+    server, client = PriceServer(), PriceClient()
+    for number in range(1, 6):
+        server.create(price(number, start=T + number * HOUR), T)
+    sent = [one.command(T) for one in server.scheduled(0, 0, T)]
+    assert [one.issuer_event_id for one in sent] == [1, 2, 3, 4, 5]
+    assert [client.receive(one, ESI, T).status for one in sent] == [Status.SUCCESS] * 5
+    for number in range(1, 6):
+        [active] = client.active(T + number * HOUR + 5).values()
+        assert active.price.issuer_event_id == number
+
+
+def test_bytes_of_a_message_that_are_no_text_come_back_as_they_came() -> None:
+    wire = message(1, text="Hello").encode().replace(b"Hello", b"H\xe4llo")
+    found = DisplayMessage.decode(wire)
+    assert found.message == "H\udce4llo"
+    assert found.encode() == wire
+    client = MessageClient()
+    assert client.receive(found, ESI, T) is Status.SUCCESS
+    assert client.active is not None
+    assert client.active.message.encode() == wire
+
+
+def test_a_reader_may_have_said_yes_or_no() -> None:
+    said = MessageConfirmation(
+        message_id=1, confirmation_time=T, confirmation_control=ConfirmationControl.YES, response="gladly"
+    )
+    assert said.encode()[8:] == b"\x02\x06gladly"
+    for control in (ConfirmationControl.NO, ConfirmationControl.YES):
+        wire = T.to_bytes(4, "little") * 2 + bytes((control, 0))
+        assert MessageConfirmation.decode(wire).confirmation_control is control
+    old = said.cut(SeVersion.V1_1)
+    assert (len(old.encode()), MessageConfirmation.decode(old.encode()).confirmation_control) == (8, None)

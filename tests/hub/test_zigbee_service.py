@@ -16,6 +16,7 @@ from hub.clock import ManualClock
 from hub.errors import InvalidError, NotFoundError, RefusedError, UnknownOutcomeError, UnsupportedError
 from hub.model import Action
 from hub.registry import DEFAULT_TIMEOUT
+from hub.zigbee import joining
 from hub.zigbee.model import NetworkState
 from radios.api import NetworkChanged, NotSupportedError
 from tests.hub.waiting import eventually
@@ -190,3 +191,22 @@ async def test_a_setting_that_is_not_there_is_told_with_the_nearest(tmp_path: Pa
         assert len(caught.value.near) >= 1
         if near in hub.registry.all():
             assert caught.value.near[0] == near
+
+
+async def test_a_long_window_is_opened_again_before_the_radio_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert joining.REOPEN_S < joining.RADIO_WINDOW_S
+    monkeypatch.setattr(joining, "REOPEN_S", 0.2)
+    async with running(tmp_path) as (hub, room):
+        room.permits.clear()
+        await hub.networks.permit_join("han", 600)
+        await eventually(lambda: len(room.permits) >= 3)
+        assert set(room.permits) == {(joining.RADIO_WINDOW_S, None)}
+        await hub.networks.permit_join("han", 0)
+        count = len(room.permits)
+        assert room.permits[-1] == (0, None)
+        # Nothing opens again what a person has closed: the window after it is opened once.
+        monkeypatch.setattr(joining, "REOPEN_S", 240)
+        await hub.networks.permit_join("han", 100)
+        assert [round(seconds, -1) for seconds, _ in room.permits[count:]] == [100]
