@@ -500,20 +500,10 @@ _ROWS: Mapping[int, tuple[str, str]] = {
         0x000c current_block_period_consumption_delivered uint48 rp
         0x000d daily_consumption_target uint24 r
         0x000e current_block enum8 r
-        0x000f profile_interval_period enum8 r values=0:daily,1:60_min,2:30_min,3:15_min,4:10_min,5:7.5_min,6:5_min,7:2.5_min
+        0x000f profile_interval_period enum8 r values=0:daily,1:60_min,2:30_min,3:15_min,4:10_min,5:7.5_min,6:5_min,7:2.5_min,8:1_min
         0x0014 supply_status enum8 rp values=0:off,1:armed,2:on
-        0x0100 current_tier_1_summation_delivered uint48 rp
-        0x0101 current_tier_1_summation_received uint48 rp
-        0x0102 current_tier_2_summation_delivered uint48 rp
-        0x0103 current_tier_2_summation_received uint48 rp
-        0x0104 current_tier_3_summation_delivered uint48 rp
-        0x0105 current_tier_3_summation_received uint48 rp
-        0x0106 current_tier_4_summation_delivered uint48 rp
-        0x0107 current_tier_4_summation_received uint48 rp
-        0x0108 current_tier_5_summation_delivered uint48 rp
-        0x0109 current_tier_5_summation_received uint48 rp
-        0x010a current_tier_6_summation_delivered uint48 rp
-        0x010b current_tier_6_summation_received uint48 rp
+        0x0100 current_tier_{{n}}_summation_delivered uint48 rp n=1..48 step=2
+        0x0101 current_tier_{{n}}_summation_received uint48 rp n=1..48 step=2
         0x0200 status map8 rp bits=0:check_meter,1:low_battery,2:tamper,3:power_failure,4:power_quality,5:leak,6:disconnected
         0x0201 remaining_battery_life uint8 rp unit=%
         0x0202 hours_in_operation uint24 r unit=h
@@ -536,11 +526,24 @@ _ROWS: Mapping[int, tuple[str, str]] = {
         0x0406 current_partial_profile_interval_start_time_received utc r
         0x0407 current_partial_profile_interval_value_delivered uint24 r
         0x0408 current_partial_profile_interval_value_received uint24 r
+        0x0420 previous_day_{{n}}_consumption_delivered uint24 r n=2..8 step=2
+        0x0421 previous_day_{{n}}_consumption_received uint24 r n=2..8 step=2
+        0x0430 current_week_consumption_delivered uint24 r
+        0x0431 current_week_consumption_received uint24 r
+        0x0432 previous_week_{{n}}_consumption_delivered uint24 r n=1..5 step=2
+        0x0433 previous_week_{{n}}_consumption_received uint24 r n=1..5 step=2
+        0x0440 current_month_consumption_delivered uint32 r
+        0x0441 current_month_consumption_received uint32 r
+        0x0442 previous_month_{{n}}_consumption_delivered uint32 r n=1..13 step=2
+        0x0443 previous_month_{{n}}_consumption_received uint32 r n=1..13 step=2
+        0x045c historical_freeze_time uint16 r
         0x0500 max_number_of_periods_delivered uint8 r
         0x0600 current_demand_delivered uint24 rp
         0x0601 demand_limit uint24 r
         0x0602 demand_integration_period uint8 r unit=min
         0x0603 number_of_demand_subintervals uint8 r
+        0x0700 current_no_tier_block_{{n}}_summation_delivered uint48 r n=1..16
+        0x0710 current_tier_{{t}}_block_{{n}}_summation_delivered uint48 r t=1..15 n=1..16
         0x0800 generic_alarm_mask map16 rw
         0x0801 electricity_alarm_mask map32 rw
         0x0802 generic_flow_pressure_alarm_mask map16 rw
