@@ -13,15 +13,18 @@ from urllib.parse import quote
 import pytest
 from test_hubctl_zigbee import Shell
 from test_rest_zigbee import Service
-from test_xbee_roles import name_of, served
+from test_xbee_roles import hub_on, name_of, served
 
 from hub.events import ReadingsTaken
 from hub.history import Resolution
 from hub.model import Channel, Quantity, Reading
 from hub.smart_energy.utc import from_utc, to_utc
 from hub.zigbee.model import InterviewStep, NetworkState
+from protocols.se.metering import IntervalChannel
+from radios.emulators.se_devices import SmartMeter
 from radios.emulators.se_profile import Profile
 from radios.emulators.trust_centre import MeterTrustCentre
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from tests.hub.waiting import eventually
 
@@ -52,13 +55,16 @@ def span(start: datetime, end: datetime) -> str:
     return f"from={quote(start.isoformat())}&to={quote(end.isoformat())}"
 
 
+def stamp(moment: datetime) -> str:
+    """As the interface tells it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def kept(profile: Profile, start: datetime, end: datetime, place: int = 0) -> list[tuple[str, float]]:
     """What the emulated meter keeps of a span: end and Wh."""
     ends = to_utc(start), to_utc(end)
     return [
-        (from_utc(one.end).isoformat(timespec="milliseconds").replace("+00:00", "Z"), float(int(one.both[place])))
-        for one in profile._kept
-        if ends[0] < one.end <= ends[1]
+        (stamp(from_utc(one.end)), float(int(one.both[place]))) for one in profile._kept if ends[0] < one.end <= ends[1]
     ]
 
 
@@ -217,3 +223,27 @@ async def test_a_gap_of_the_history_is_filled_with_the_profile(tmp_path: Path) -
             "device", "profile", device, "--from", since.isoformat(), "--to", until.isoformat(), "--fill"
         )
         assert (ran.code, "has no gap" in ran.out) == (0, True), ran.err
+
+
+async def test_a_meter_on_our_own_network_takes_our_time_and_is_asked_for_its_profile(tmp_path: Path) -> None:
+    start = XbeeConfig(devices=("smart-meter",), joined=(0,))
+    async with XbeeEmulator(start) as module, hub_on(module, tmp_path, "esi_coordinator") as hub:
+        [found] = module.devices
+        assert isinstance(found, SmartMeter)
+        await eventually(lambda: found.ieee in hub.household.members, 20)
+        member = hub.household.members[found.ieee]
+        await eventually(lambda: member.interview is InterviewStep.DONE, 40)
+        await eventually(lambda: found.clock.is_set, 20)
+        assert abs(found.clock.now - to_utc(hub.clock.now())) <= 2
+        end = hub.clock.now()
+        start_of = end - timedelta(hours=8)
+        profile = await hub.meters.profile(name_of(found), IntervalChannel.DELIVERED, start_of, end)
+        told = [(stamp(one.end), one.value) for one in profile.intervals]
+        assert told == kept(found.meter.profile, start_of, end)
+        assert (len(told), profile.complete, profile.quantity) == (16, True, Quantity.ENERGY_DELIVERED)
+        status = await hub.fast_polls.begin(name_of(found), 5, 1)
+        assert status.period_s == 5
+        assert abs((status.ends_at - status.started_at).total_seconds() - 60) <= 2
+        # Whoever removes the meter ends it.
+        await hub.networks.remove(name_of(found), force=True)
+        await eventually(lambda: name_of(found) not in hub.fast_polls._polls)
