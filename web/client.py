@@ -46,6 +46,7 @@ from web.client_model import (
     Token,
 )
 from web.client_smart_energy import SmartEnergyCalls
+from web.client_tunnels import TunnelCalls
 from web.client_zigbee import ZigbeeCalls
 from web.client_zigbee import segment as _segment
 
@@ -142,7 +143,7 @@ class ProblemError(ClientError):
         self.commands = problem.commands or ((problem.command,) if problem.command else ())
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from web.client_mirrors import MirrorChanged
 from web.client_smart_energy import EventStatusReported
+from web.client_tunnels import TunnelChanged, TunnelData
 from web.client_zigbee_model import (
     AttributesReported,
     DeviceAnnounced,
@@ -402,6 +403,8 @@ Event = (
     | SmartEnergyChanged
     | EventStatusReported
     | MirrorChanged
+    | TunnelChanged
+    | TunnelData
     | InterviewProgress
     | AttributesReported
     | GestureMade

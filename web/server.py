@@ -59,6 +59,7 @@ from web.rest import (
     system,
     tariff,
     tokens,
+    tunnels,
 )
 from web.routes import Call, Response, Route, Router, Services
 from web.static import DIST, Dashboard
@@ -78,6 +79,7 @@ ROUTES: tuple[Route, ...] = (
     *tariff.ROUTES,
     *received.ROUTES,
     *mirrors.ROUTES,
+    *tunnels.ROUTES,
     *at_commands.ROUTES,
     *attributes.ROUTES,
     *controls.ROUTES,

@@ -33,13 +33,14 @@ class Shell:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEH_")}
         self._environment = {**kept, "HEH_URL": home.url, "HEH_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, stdin: bool = False) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "web.hubctl",
             *arguments,
             env=self._environment,
+            stdin=asyncio.subprocess.PIPE if stdin else None,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

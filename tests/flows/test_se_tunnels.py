@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from test_hubctl_xbee import served
+from test_hubctl_zigbee import Shell
 from test_rest_zigbee import service
 from test_se_mirrors import interviewed
 from test_se_premises import interface
@@ -22,8 +25,11 @@ from hub.zigbee.model import NetworkState
 from protocols.se.tunneling import TunnelProtocol
 from radios.emulators import se_tunnels
 from radios.emulators.se_tunnels import TunnelMeter
+from radios.emulators.stick_command import Console
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.hub.waiting import eventually
+from web.client import HubClient
+from web.client_tunnels import TunnelData as Said
 
 ECHO = Protocol(TunnelProtocol(se_tunnels.PROTOCOL), se_tunnels.MAKER)
 LONG = bytes(range(256)) * 3
@@ -195,3 +201,97 @@ async def test_nobody_tunnels_where_the_hub_is_no_interface_or_cannot_encrypt(tm
             home_.hub.tunnels.answer("han", ECHO, 60, flow_control=False)
         with pytest.raises(UnsupportedError, match="cannot encrypt"):
             await home_.hub.tunnels.open(home_.id("plug"), None, ECHO, flow_control=False)
+
+
+async def test_people_open_answer_list_and_close_tunnels_by_hubctl(tmp_path: Path) -> None:
+    config = XbeeConfig(devices=("tunnel-meter",), joined=(0,))
+    async with XbeeEmulator(config) as module, served(module, tmp_path) as home_:
+        shell, [meter] = Shell(home_, tmp_path), module.devices
+        assert isinstance(meter, TunnelMeter)
+        await interviewed(home_.hub, meter)
+        ran = await shell.run("tunnel", "list")
+        assert (ran.code, ran.out.strip()) == (0, "no tunnels")
+        echo = ("--protocol", "200", "--manufacturer", "0x1234")
+        # What goes in comes back, and a while after the end of input the tunnel is closed.
+        process = await shell.start("tunnel", "open", name_of(meter), *echo, "--quiet", "1.5", stdin=True)
+        out, err = await asyncio.wait_for(process.communicate(LONG), 60)
+        assert (process.returncode, out, err) == (0, LONG, b"")
+        assert (home_.hub.tunnels.all("han"), meter.served) == ([], {})
+        # The device closes it.
+        process = await shell.start("tunnel", "open", name_of(meter), *echo, "--flow-control", stdin=True)
+        await eventually(lambda: bool(home_.hub.tunnels.all("han")), 20)
+        ran = await shell.run("tunnel", "list")
+        assert (ran.code, "200 of 0x1234" in ran.out, "hub" in ran.out) == (0, True, True)
+        meter.close_served()
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+        assert (process.returncode, b"closed by the device" in err) == (0, True)
+        # Somebody else closes it.
+        process = await shell.start("tunnel", "open", name_of(meter), *echo, stdin=True)
+        await eventually(lambda: bool(home_.hub.tunnels.all("han")), 20)
+        [tunnel] = home_.hub.tunnels.all("han")
+        assert (await shell.run("tunnel", "close", str(tunnel.id))).code == 0
+        assert (await shell.run("tunnel", "close", str(tunnel.id))).code == 3
+        await asyncio.wait_for(process.communicate(), 60)
+        # A device opens one to us.
+        process = await shell.start("tunnel", "answer", *echo, stdin=True)
+        await eventually(lambda: bool(home_.hub.tunnels.answered("han")), 20)
+        console = Console(module, lambda: None)
+        assert console.answer("tunnel tunnel-meter open") == "ok asks for a tunnel"
+        await eventually(lambda: bool(meter.own), 20)
+        [number] = meter.own
+        assert console.answer(f"tunnel tunnel-meter send {number} good morning") == "ok tunnel send"
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert await asyncio.wait_for(process.stdout.readexactly(12), 20) == b"good morning"
+        process.stdin.write(b"and to you")
+        await eventually(lambda: meter.own[number].received == b"and to you", 20)
+        assert console.answer(f"tunnel tunnel-meter close {number}") == "ok tunnel close"
+        await asyncio.wait_for(process.communicate(), 60)
+        assert (process.returncode, home_.hub.tunnels.answered("han")) == (0, [])
+        # What is wrong is told.
+        for words in (("--protocol", "sml"), ("--protocol", "200"), ("--protocol", "300"), ("--protocol", "soup")):
+            ran = await shell.run("tunnel", "open", name_of(meter), *words)
+            assert ran.code != 0
+        assert console.answer("tunnel tunnel-meter sing").startswith("error: must be open")
+
+
+async def test_a_program_uses_tunnels_by_rest_and_the_websocket(tmp_path: Path) -> None:
+    config = XbeeConfig(devices=("tunnel-meter",), joined=(0,))
+    async with XbeeEmulator(config) as module, served(module, tmp_path) as home_:
+        [meter] = module.devices
+        assert isinstance(meter, TunnelMeter)
+        await interviewed(home_.hub, meter)
+        ask, wanted = home_.ask, {"device_id": name_of(meter), "protocol": 200, "manufacturer": 0x1234}
+        code, tunnel = await ask("POST", "/networks/han/tunnels", wanted)
+        assert (code, tunnel["opened_by"]) == (201, "hub")
+        assert tunnel["protocol"] == {"protocol": 200, "name": "", "manufacturer": 0x1234}
+        async with HubClient(home_.url, home_.token) as client:
+            events = client.events()
+            await anext(events)
+            code, seen = await ask("POST", f"/networks/han/tunnels/{tunnel['id']}/data", {"data": "aGVsbG8="})
+            assert (code, seen["radio"]) == (200, "han")
+            said = await anext(event async for event in events if isinstance(event, Said))
+            await events.aclose()
+        assert (said.raw, said.tunnel, said.device_id) == (b"hello", tunnel["id"], name_of(meter))
+        code, until = await ask("PUT", "/networks/han/tunnel-protocols/4", {"lease_s": 60})
+        assert (code, until["protocol"]["name"]) == (200, "sml")
+        code, found = await ask("GET", "/networks/han/tunnels")
+        assert [row["id"] for row in found["tunnels"]] == [tunnel["id"]]
+        assert [row["protocol"]["protocol"] for row in found["answered"]] == [4]
+        assert (await ask("DELETE", "/networks/han/tunnel-protocols/4"))[1]["answered"] == []
+        assert (await ask("DELETE", f"/networks/han/tunnels/{tunnel['id']}"))[0] == 200
+        for method, path, body, status in (
+            ("DELETE", "tunnels/99", None, 404),
+            ("DELETE", "tunnels/x", None, 400),
+            ("DELETE", "tunnel-protocols/4", None, 404),
+            ("PUT", "tunnel-protocols/200", {}, 400),
+            ("PUT", "tunnel-protocols/x", {}, 400),
+            ("PUT", "tunnel-protocols/4", {"lease_s": 0}, 400),
+            ("POST", "tunnels", {**wanted, "device_id": "zigbee-1"}, 404),
+            ("POST", "tunnels", {**wanted, "endpoint": 11}, 400),
+            ("POST", "tunnels", {**wanted, "protocol": 4}, 400),
+            ("POST", "tunnels", {"device_id": name_of(meter), "protocol": 4}, 409),
+            ("POST", "tunnels/99/data", {"data": "aGVsbG8="}, 404),
+            ("POST", "tunnels/99/data", {"data": "?"}, 400),
+        ):
+            assert (await ask(method, f"/networks/han/{path}", body))[0] == status, (method, path)

@@ -10,6 +10,7 @@ from web import client_model as told
 from web import client_zigbee_model as zigbee
 from web.client_mirrors import MirrorChanged
 from web.client_smart_energy import EventStatusReported
+from web.client_tunnels import TunnelChanged
 from web.hubctl.output import words
 from web.hubctl.units import number
 
@@ -137,6 +138,9 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             return event.radio, f"{event.kind} {event.id}: {event.what}"
         case EventStatusReported() if not event.is_known:
             what = f"reports {words(event.status)} of event {event.id}, which is not ours"
+            return names.get(event.device_id, event.device_id), what
+        case TunnelChanged():
+            what = f"tunnel {event.tunnel} {event.what}{_after(event.detail)}"
             return names.get(event.device_id, event.device_id), what
         case MirrorChanged():
             return names.get(event.device_id, event.device_id), f"mirror at endpoint {event.endpoint}: {event.what}"

@@ -41,6 +41,7 @@ COMMANDS = {
     "commands": Entry("commands:commands", "What was asked of devices, by whom, and how it ended."),
     "simulate": Entry("simulate:simulate", "Emulated devices: prices, events, opt-out, usage, faults."),
     "login": Entry("login:login", "A link that opens the dashboard in a browser."),
+    "tunnel": Entry("root:tunnel", "Tunnels to Smart Energy devices: open, answer, list, close."),
     "token": Entry("root:token", "Who may talk to the hub: create, list, revoke."),
     "config": Entry("root:config", "The hub's configuration file: check."),
     "completion": Entry("completion:completion", "Completion script for bash, zsh or fish."),
@@ -70,6 +71,12 @@ NETWORK_COMMANDS = {
     "mirrors": Entry("mirrors:mirrors", "Sleepy meters that the hub keeps values of."),
     "at": Entry("at_commands:at", "Registers of an XBee: read, write, list."),
     "erase": Entry("networks:erase", "Make the stick forget its network."),
+}
+TUNNEL_COMMANDS = {
+    "open": Entry("tunnels:open_", "Open one to a device: standard input goes in, what comes goes out."),
+    "answer": Entry("tunnels:answer", "Wait for a device that opens one, and talk to it."),
+    "list": Entry("tunnels:list_", "All tunnels, and protocols that somebody answers."),
+    "close": Entry("tunnels:close", "Close one."),
 }
 ATTR_COMMANDS = {
     "list": Entry("attributes:list_", "Everything that is known of a device."),
@@ -179,6 +186,11 @@ def breaker() -> None:
 @click.group(cls=LazyGroup, table=NETWORK_COMMANDS, no_args_is_help=True)
 def network() -> None:
     """Zigbee networks, by the names of their radios; the name of an only one may be left out, except to erase it."""
+
+
+@click.group(cls=LazyGroup, table=TUNNEL_COMMANDS, no_args_is_help=True)
+def tunnel() -> None:
+    """Tunnels between programs here and Smart Energy devices."""
 
 
 @click.group(cls=LazyGroup, table=ATTR_COMMANDS, no_args_is_help=True)
