@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from typing import TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
-T = TypeVar("T")
-Query = Mapping[str, str | None]
-COMMAND_TIMEOUT_S = 60.0
+from web.client_calls import COMMAND_TIMEOUT_S, Calls
 
 
 class TunnelProtocol(Struct, frozen=True):
@@ -82,20 +77,8 @@ class TunnelData(Struct, frozen=True, tag_field="event", tag="tunnel_data", kw_o
         return b64decode(self.data, validate=True)
 
 
-class TunnelCalls(ABC):
+class TunnelCalls(Calls):
     """Calls of /api/v1/networks/{radio}/tunnels."""
-
-    @abstractmethod
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        kind: type[T],
-        *,
-        query: Query | None = None,
-        body: Mapping[str, object] | None = None,
-        timeout_s: float = COMMAND_TIMEOUT_S,
-    ) -> T: ...
 
     async def tunnels(self, radio: str) -> Tunnels:
         """The tunnels of a network."""
@@ -117,7 +100,7 @@ class TunnelCalls(ABC):
             body["manufacturer"] = manufacturer
         if endpoint is not None:
             body["endpoint"] = endpoint
-        return await self._call("POST", _path(radio), Tunnel, body=body)
+        return await self._call("POST", _path(radio), Tunnel, body=body, timeout_s=COMMAND_TIMEOUT_S)
 
     async def send_tunnel(self, radio: str, number: int, data: bytes) -> Tunnel:
         """Send data through one."""
