@@ -107,7 +107,8 @@ class Mirrors:
             except ValueError as error:
                 log.warning("%s: mirror %s cannot be read back: %s", radio, endpoint, error)
                 continue
-            if self._member(peer) is None:
+            member = self._member(peer)
+            if member is None or member.radio != radio:
                 self._store.append(kept.gone(str(radio), MIRROR, (int(str(endpoint)),)))
             else:
                 table.load(((int(str(endpoint)), peer),))
@@ -187,6 +188,7 @@ class Mirrors:
                 table.remove(endpoint)
                 endpoint = None
             else:
+                self._leave_others(radio, peer)
                 local = self._network(radio).local
                 if local is not None and local.get(endpoint) is None:
                     local.add(self._endpoint(endpoint, peer))
@@ -194,6 +196,15 @@ class Mirrors:
         if endpoint is None:
             log.info("%s: no mirror for %s: none can be made here, or there is no room", radio, peer)
         self._answer(radio, frame, header, RequestMirrorResponse(NO_MIRROR if endpoint is None else endpoint))
+
+    def _leave_others(self, radio: str, peer: Peer) -> None:
+        """A meter has moved to this network: nothing mirrors it on another one."""
+        for other, table in self.tables.items():
+            endpoint = table.of(peer) if other != radio else None
+            if endpoint is not None:
+                table.remove(endpoint)
+                self._store.append(kept.gone(other, MIRROR, (endpoint,)))
+                self._freed(other, endpoint, device_id_of(peer.ieee))
 
     def unwanted(self, radio: str, frame: ApsFrame, header: ZclHeader) -> bool:
         """A meter wants its mirror removed."""

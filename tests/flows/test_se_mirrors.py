@@ -14,6 +14,7 @@ from test_hubctl_zigbee import Shell
 from test_rest_zigbee import service
 from test_xbee_home import hub_on, name_of
 from test_xbee_roles import asked
+from test_xbee_roles import hub_on as router_on
 
 from hub.config import parse
 from hub.errors import NotFoundError
@@ -28,7 +29,9 @@ from radios.emulators.device import EmulatedDevice
 from radios.emulators.se_devices import Display
 from radios.emulators.se_sleepy_meters import GasMeter, SleepyMeter, WaterMeter
 from radios.emulators.stick_command import Console
+from radios.emulators.trust_centre import InterfaceTrustCentre
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from tests.hub.waiting import eventually
 from web.client import HubClient
 from web.client_mirrors import MirrorChanged as Told
@@ -134,6 +137,23 @@ async def test_a_gas_meter_is_mirrored_and_a_display_reads_it_there(tmp_path: Pa
         assert (await read(display, 0x5E, 0x0000, 0x0011))[0x0011] == (zcl.ENUM8, 0x01)  # there is room for more
         answer = await asked(display, zdo.ActiveEndpointsRequest(0), 0)
         assert endpoint in answer[4:]
+        # A display may have the mirror report to it.
+        least = zcl.pack(zcl.UINT48, 1)
+        wanted = struct.pack("<BHBHH", 0, 0x0000, zcl.UINT48, 1, 600) + least
+        body = zcl.frame(display.next_tsn(), zcl.CONFIGURE, wanted, to_client=False)
+        display.say(ENDPOINT, METERING, body, to=0, to_endpoint=endpoint)
+        gas.volume_m3 += 0.04
+        gas.report_to_mirror()
+
+        def reports() -> list[bytes]:
+            return [
+                frame.payload[3:]
+                for frame in display.heard
+                if frame.source_endpoint == endpoint and frame.payload[2] == zcl.REPORT and frame.encrypted
+            ]
+
+        await eventually(lambda: bool(reports()), 20)
+        assert reports()[0][:3] == struct.pack("<HB", 0x0000, zcl.UINT48)
 
 
 async def test_only_the_meter_may_write_to_its_mirror(tmp_path: Path) -> None:
@@ -260,6 +280,10 @@ async def test_people_see_and_remove_mirrors_by_hubctl_and_rest(tmp_path: Path) 
         assert (ran.code, ran.out.strip()) == (0, "no meter is mirrored")
         await interviewed(home.hub, gas)
         endpoint = await mirrored(gas)
+        await eventually(lambda: VOLUME in home.hub.devices.latest(name_of(gas)).values, 20)
+        path = f"/readings?device={name_of(gas)}&quantity=volume_delivered_m3&resolution=raw"
+        code, kept = await home.ask("GET", path)
+        assert (code, bool(kept["points"])) == (200, True)
         code, found = await home.ask("GET", "/networks/han/mirrors")
         [row] = found["mirrors"]
         assert (code, found["room"], row["endpoint"], row["device_id"]) == (200, 15, endpoint, name_of(gas))
@@ -297,3 +321,39 @@ async def test_a_radio_whose_endpoints_are_fixed_mirrors_nobody(tmp_path: Path) 
         answer = zcl.frame(tsn, 0x01, b"\xff\xff", is_cluster=True, to_client=False)
         await eventually(lambda: any(frame.payload == answer for frame in meter.heard), 20)
         assert await home.ask("GET", "/networks/han/mirrors") == (200, {"mirrors": [], "room": 0})
+
+
+async def test_who_asks_without_encryption_gets_no_mirror(tmp_path: Path) -> None:
+    async with home(tmp_path, "gas-meter") as (hub, module):
+        [gas] = module.devices
+        assert isinstance(gas, GasMeter)
+        await interviewed(hub, gas)
+        await mirrored(gas)
+        gas.remove_mirror()
+        await eventually(lambda: gas.mirror is None, 20)
+        gas.is_authenticated = False
+        tsn = gas.next_tsn()
+        gas.say(ENDPOINT, METERING, zcl.frame(tsn, 0x01, b"", is_cluster=True, quiet=False), to_endpoint=0x5E)
+        refused = zcl.default_response(zcl.Header(True, True, False, None, tsn, 0x01), zcl.FAILURE)
+        await eventually(lambda: any(frame.payload == refused for frame in gas.heard), 20)
+        assert hub.mirrors.all("han") == []
+
+
+async def test_a_router_mirrors_too(tmp_path: Path) -> None:
+    config = XbeeRouterConfig(devices=(), trust_centre="esi", was_joined=True)
+    async with XbeeRouter(config) as module, router_on(module, tmp_path, "esi_router") as hub:
+        centre = module.trust_centre
+        assert isinstance(centre, InterfaceTrustCentre)
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP, 20)
+        await eventually(lambda: centre.ieee in hub.household.members, 20)
+        tsn = centre.next_tsn()
+        request = zcl.frame(tsn, 0x01, b"", is_cluster=True, quiet=False)
+        centre.say(ENDPOINT, METERING, request, to=module.short, to_endpoint=0x5E)
+
+        def answers() -> list[tuple[bytes, bool]]:
+            start = zcl.frame(tsn, 0x01, b"", is_cluster=True, to_client=False)
+            return [(frame.payload[3:], frame.encrypted) for frame in centre.heard if frame.payload[:3] == start]
+
+        await eventually(lambda: bool(answers()), 20)
+        [mirror] = hub.mirrors.all("han")
+        assert answers() == [(struct.pack("<H", mirror.endpoint), True)]
