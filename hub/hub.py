@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from random import randint
 from types import TracebackType
 from typing import Self, cast
 
@@ -25,36 +24,11 @@ from hub.history import History
 from hub.keys import Keys
 from hub.metering import HOUSE_INTERVAL_S, PERSIST_INTERVAL_S, Metering
 from hub.model import HouseStatus, RadioState, RadioStatus, StorageStatus
-from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
-from hub.smart_energy.esi import EnergyService
-from hub.smart_energy.fast_polls import FastPolls
-from hub.smart_energy.meter_link import MeterLink
-from hub.smart_energy.metering_client import MeteringClient
-from hub.smart_energy.mirror import Mirrors
-from hub.smart_energy.network_time import NetworkTime
-from hub.smart_energy.premises import EnergyClient, Premises
-from hub.smart_energy.service import SmartEnergy
-from hub.smart_energy.signatures import Signatures
-from hub.smart_energy.tunneling import Tunnels
+from hub.registry import Registry
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
-from hub.zigbee.at_commands import AtCommands
-from hub.zigbee.certificates import Certificates
-from hub.zigbee.control import Controls
-from hub.zigbee.household import Household
-from hub.zigbee.key_establishment import KeyEstablishment
-from hub.zigbee.link_keys import LinkKeys
-from hub.zigbee.own_certificates import BestArithmetic, OwnCertificates
-from hub.zigbee.remote_attributes import RemoteAttributes
-from hub.zigbee.roles import role_of
-from hub.zigbee.servers.base import ClusterServer
-from hub.zigbee.service import Networks
-from hub.zigbee.setup import NetworkSetup
-from hub.zone import local_zone
-from protocols.se.binary_curve import Arithmetic
-from protocols.se.drlc import CLUSTER as DRLC_CLUSTER
-from protocols.se.key_establishment import Suite
+from hub.zigbee_parts import ZigbeeParts
 from radios.api import (
     BreakerEvent,
     BreakerRadio,
@@ -102,7 +76,6 @@ class Hub:
         self.history = History(self.store, self.clock, timedelta(hours=config.history.raw_h))
         self.devices = Devices(self.store, self.bus, self.clock)
         self.energy = Metering(self.store, self.bus, self.clock, self.devices, config.home.mains)
-        zigbee = tuple(section for section in config.radios if section.carries == ZIGBEE)
         with_breakers = tuple(section for section in config.radios if section.carries != ZIGBEE)
         self.keys = Keys(with_breakers, config.data_dir, self.bus, self.clock, self._apply_keys, DEVICE_PREFIX)
         self.breakers = BreakerService(
@@ -116,147 +89,35 @@ class Hub:
             self._spawn,
         )
         self.registry = Registry(self.store)
-        roles = {section.name: role_of(config.hub.role, joins=section.radio.joins) for section in zigbee}
-        arithmetic = BestArithmetic()
-        signatures = {name: self._signatures(name, arithmetic) for name in roles}
-        services = {
-            name: EnergyService(
-                name,
-                lambda: self.smart_energy.now(),
-                self._background,
-                lambda radio, item, what: self.smart_energy.changed(radio, item, what),
-                lambda *report: self.smart_energy.reported(*report),
-                config.hub.se_version,
-                signatures=signatures[name],
-            )
-            for name, role in roles.items()
-            if DRLC_CLUSTER in role.servers
-        }
-        clients = {
-            name: EnergyClient(
-                name,
-                lambda name=name: self.premises.utc(name),  # type: ignore[misc]
-                self._background,
-                lambda radio, kind, number, what: self.premises.changed(radio, kind, number, what),
-                lambda most: randint(0, most),
-                config.hub.se_version,
-                signatures=signatures[name],
-            )
-            for name, role in roles.items()
-            if DRLC_CLUSTER in role.clients
-        }
-
-        self.mirrors = Mirrors(
-            tuple(services),
-            config.hub.mirrors,
-            lambda radio: self.networks.network(radio),
-            lambda device_id: self.household.find(device_id),
-            lambda member, values: self.household.learn(member, values),
-            lambda radio, endpoint: self.household.unhost(radio, endpoint),
-            self.store,
-            self.bus,
-            self.clock,
-            self._background,
-        )
-
-        self.tunnels = Tunnels(
-            tuple(services),
-            lambda radio: self.networks.network(radio),
-            lambda device_id: self.household.find(device_id),
-            self.bus,
-            self.clock,
-            self._background,
-        )
-
-        def hosted(radio: str) -> Iterator[ClusterServer]:
-            if radio in services:
-                yield from services[radio].servers(roles[radio].servers)
-                yield from self.tunnels.clusters(radio)
-            if radio in clients:
-                yield from clients[radio].hosted(roles[radio].clients)
-
-        self.household = Household(
-            roles,
-            hosted,
-            lambda radio: self.key_establishments[radio].clusters(),
-            self.store,
+        parts = self._zigbee = ZigbeeParts(
+            tuple(section for section in config.radios if section.carries == ZIGBEE),
+            config.hub,
+            config.data_dir,
             self.registry,
+            self.store,
+            self.history,
             self.devices,
             self.energy,
             self.bus,
             self.clock,
-            local_zone(),
             self._background,
-            lambda network: self.networks.moved(network),
-            self.mirrors,
-        )
-        self.link_keys = LinkKeys(config.data_dir)
-        own_certificates = OwnCertificates(config.data_dir, arithmetic)
-        self.key_establishments: dict[str, KeyEstablishment] = {
-            name: KeyEstablishment(
-                network,
-                own_certificates,
-                self.link_keys,
-                arithmetic,
-                self._background,
-                self.household.keys_lost,
-                lambda network: self.networks.changed(network),
-                config.hub.se_version,
-            )
-            for name, network in self.household.networks.items()
-        }
-        self.networks: Networks = Networks(
-            zigbee,
-            self.household,
-            self.registry,
-            self.devices,
-            self.link_keys,
-            self.key_establishments,
-            self.bus,
-            self.clock,
-            self._background,
-            lambda radio: self.premises.clock_of(radio),
-        )
-        self.network_setup = NetworkSetup(
-            self.registry, self.networks.network, lambda: list(self.household.networks.values())
-        )
-        for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT):
-            self.registry.watch(name, self.network_setup.settings_changed)
-        self.at_commands = AtCommands(self.networks.network)
-        find = self.household.find
-        self.smart_energy: SmartEnergy = SmartEnergy(
-            services, self.networks.network, find, self.store, self.bus, self.clock
-        )
-        times = {
-            name: NetworkTime(
-                name,
-                self.clock,
-                self._background,
-                lambda radio: self.networks.changed(self.networks.network(radio)),
-            )
-            for name in clients
-        }
-        self.premises: Premises = Premises(
-            clients, times, self.networks.network, find, self.store, self.bus, self.clock
-        )
-        link = MeterLink(self.networks.find, self.household.learn, self.clock)
-        self.meters = MeteringClient(link, self.premises.utc, self.history, self.clock, self._background)
-        self.energy.on_doubt = self.meters.doubted
-        self.fast_polls = FastPolls(link, self.premises.utc, self._background, self.bus, self.clock)
-        self.certificates = Certificates(
-            self.networks.network, own_certificates, self.key_establishments, self.networks.changed
-        )
-        self.attributes = RemoteAttributes(self.networks, self.household, self.clock)
-        self.controls = Controls(
-            self.devices,
-            self.history,
-            self.registry,
-            self.bus,
-            self.clock,
-            self.networks.find,
-            self.household.learn,
             self._spawn,
         )
+        self.household = parts.household
+        self.link_keys = parts.link_keys
+        self.key_establishments = parts.key_establishments
+        self.networks = parts.networks
+        self.network_setup = parts.network_setup
+        self.at_commands = parts.at_commands
+        self.smart_energy = parts.smart_energy
+        self.premises = parts.premises
+        self.mirrors = parts.mirrors
+        self.tunnels = parts.tunnels
+        self.meters = parts.meters
+        self.fast_polls = parts.fast_polls
+        self.certificates = parts.certificates
+        self.attributes = parts.attributes
+        self.controls = parts.controls
         now = self.clock.now()
         self._lines = {
             section.name: _Line(
@@ -272,14 +133,6 @@ class Hub:
         self._commands: set[asyncio.Task[Ended | Exception]] = set()
         self._chores: set[asyncio.Task[None]] = set()
 
-    def _signatures(self, radio: str, arithmetic: Arithmetic) -> Signatures:
-        """Who signs and verifies reports on a network: with what key establishment by the hub has and leaves."""
-        return Signatures(
-            lambda: self.key_establishments[radio].held.of(Suite.SECT163K1),
-            lambda ieee: self.key_establishments[radio].signing_key(ieee),
-            arithmetic,
-        )
-
     async def __aenter__(self) -> Self:
         """Start everything. Raises `ConfigError` when a radio's pipe cannot be opened at all."""
         async with AsyncExitStack() as stack:
@@ -289,11 +142,7 @@ class Hub:
             await self.devices.load()
             await self.energy.load()
             await self.registry.load()
-            await self.household.load()
-            await self.smart_energy.load()
-            await self.mirrors.load()
-            await self.premises.load()
-            self.link_keys.load()
+            await self._zigbee.load()
             await self.breakers.resume()
             for line in self._lines.values():
                 await self._open_first(line, stack)
@@ -304,16 +153,8 @@ class Hub:
             self._serve(self._persist(), "ledgers")
             self._serve(self.keys.run(), "keys")
             self._serve(self._forget(), "removed devices")
-            if self.household.networks:
-                self._serve(self.household.keeper.run(), "reports")
-                self._serve(self.household.presence.run(), "presence")
-                self._serve(self.household.run_reports(), "own reports")
-                self._serve(self.household.run_persist(), "attributes")
-                self._serve(self.smart_energy.run(), "Smart Energy")
-                self._serve(self.premises.run(), "premises")
-                self._serve(self.fast_polls.run(), "fast polls")
-                self._serve(self.mirrors.run(), "mirrors")
-                self._serve(self.tunnels.run(), "tunnels")
+            for service, name in self._zigbee.services():
+                self._serve(service, name)
             for line in self._lines.values():
                 self._serve(self._supervise(line), f"radio {line.section.name}")
             self._stack = stack.pop_all()
@@ -353,9 +194,7 @@ class Hub:
     def _stop(self) -> None:
         """Leave the task group: commands under way are left unfinished on disk, which the next start resolves."""
         self.energy.persist()
-        self.household.persist()
-        self.smart_energy.persist()
-        self.premises.persist()
+        self._zigbee.persist()
         for task in (*self._services, *self._commands, *self._chores):
             task.cancel()
 
