@@ -75,6 +75,8 @@ def build(
             # An empty tag of a parameter that may be missing is one that is missing.
             if param is not None and error.value == "empty" and not param.is_required:
                 continue
+            if param is not None and param.is_secret:
+                error = ValueRefusedError(where, "wrong", param.type.allowed)
             problems.append(error)
     refused = {problem.where for problem in problems}
     for param in params:

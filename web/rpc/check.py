@@ -16,8 +16,6 @@ from web.rpc.rows.shared import REQUEST_IDENTIFIER
 from web.rpc.types import ValueRefusedError, shown
 from web.rpc.values import Value, Values
 
-NO_IDENTIFIER = None
-
 
 class Reason(StrEnum):
     """Why a request is not done."""
@@ -29,6 +27,7 @@ class Reason(StrEnum):
     ROLE = "role"
     PENDING = "not implemented yet"
     BUSY = "busy"
+    REFUSED = "refused"
     FAILED = "failed"
 
 
@@ -70,6 +69,11 @@ def check_xml(element: Element, context: Context, role: Role = Role.ADMIN) -> Ch
         return as_xml.is_synchronous(element)
 
     return _check(element.tag, given, synchronous, context, role)
+
+
+def identifier_of(element: Element, context: Context) -> Value:
+    """The identifier of a request in XML, whatever else is in it."""
+    return _identifier(as_xml.arguments(element, context))
 
 
 def check_json(

@@ -34,6 +34,8 @@ class Param:
     """Seen in answers, never given in a request."""
     is_ours: bool = False
     """Not in the manual."""
+    is_secret: bool = False
+    """A key or a code: no error shows it back."""
 
     @property
     def is_required(self) -> bool:

@@ -113,7 +113,7 @@ REQUESTS = (
         (
             Param("ca_public_key", BASE16, "public key of the authority, 22 octets"),
             Param("implicit_certificate", BASE16, "certificate, 48 octets"),
-            Param("private_key", BASE16, "private key, 21 octets"),
+            Param("private_key", BASE16, "private key, 21 octets", is_secret=True),
         ),
         response="install_certificate_response",
         role=Role.ADMIN,

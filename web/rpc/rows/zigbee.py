@@ -28,12 +28,13 @@ REQUESTS = (
         (
             _DEVICE,
             replace(_JOIN_TIME, default=OPTIONAL),
-            Param("link_key", _LINK_KEY, "link key of the device, 128 bits", OPTIONAL),
+            Param("link_key", _LINK_KEY, "link key of the device, 128 bits", OPTIONAL, is_secret=True),
             Param(
                 "installation_code",
                 _CODE,
                 "installation code of the device with its CRC, low octet first; what is no hex digit does not count",
                 OPTIONAL,
+                is_secret=True,
             ),
         ),
         response="add_device_response",
@@ -81,7 +82,7 @@ REQUESTS = (
         "Reads or sets a register of the XBee, or has it do something.",
         (
             Param("command", NAME, "AT command of two characters"),
-            Param("value", _LINK_KEY, "value to set, or parameter of the command", OPTIONAL),
+            Param("value", _LINK_KEY, "value to set, or parameter of the command", OPTIONAL, is_secret=True),
         ),
         response="xbee_AT_response",
         role=Role.ADMIN,
@@ -95,12 +96,13 @@ REQUESTS = (
         (
             _EXTENDED_PAN,
             _CHANNELS,
-            Param("link_key", of(Kind.INT, Kind.BASE16), "link key to join with, 128 bits", OPTIONAL),
+            Param("link_key", of(Kind.INT, Kind.BASE16), "link key to join with, 128 bits", OPTIONAL, is_secret=True),
             Param(
                 "installation_code",
                 of(Kind.INT, Kind.BASE16, Kind.STRING),
                 "installation code to join with, with its CRC",
                 OPTIONAL,
+                is_secret=True,
             ),
             _INTERVAL,
         ),

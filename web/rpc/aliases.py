@@ -1,0 +1,172 @@
+"""Aliases: XML under a name, put in place wherever a request says so (CPX2-SE, Aliases).
+
+An alias may stand for a parameter, several, a value, or whole requests; it may use others, but not itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+
+from web.rpc.build import Context
+from web.rpc.check import Problem, Reason, identifier_of
+from web.rpc.markup import MAX_DEPTH, MAX_ELEMENTS, Element, parse_inside
+from web.rpc.table import near
+from web.rpc.types import ALIAS, Kind, shown
+
+MAX_ALIASES = 500
+MAX_MARKUP = 64 * 1024
+"""Characters of one alias: a list of 255 records has some 40,000."""
+ADD_ALIAS = "add_alias"
+
+
+class AliasRefusedError(Exception):
+    """An alias cannot be replaced, or not be made; the text is for people."""
+
+
+class Aliases:
+    """All aliases. They are kept by `keep(name, markup)`; None: the alias is gone."""
+
+    def __init__(
+        self, known: Mapping[str, str] | None = None, keep: Callable[[str, str | None], Awaitable[None]] | None = None
+    ) -> None:
+        self._markup: dict[str, str] = dict(known or {})
+        self._trees: dict[str, Element] = {}
+        self._keep = keep
+
+    def load(self, known: Mapping[str, str]) -> None:
+        """Have the aliases that were kept, and no others."""
+        self._markup, self._trees = dict(known), {}
+
+    def all(self) -> dict[str, str]:
+        """Name -> markup."""
+        return dict(self._markup)
+
+    async def add(self, name: str, markup: str) -> None:
+        """Make an alias, or another one of a name there is. Raises `AliasRefusedError` if it would stand for itself."""
+        if name not in self._markup and len(self._markup) >= MAX_ALIASES:
+            raise AliasRefusedError(f"there are {MAX_ALIASES} aliases already; allowed: no more")
+        if len(markup) > MAX_MARKUP:
+            raise AliasRefusedError(f"{name} has {len(markup)} characters; allowed: at most {MAX_MARKUP}")
+        tree = parse_inside(markup)
+        before = self._trees.get(name), self._markup.get(name)
+        self._trees[name], self._markup[name] = tree, markup
+        try:
+            self._look_for_circle(name, (name,))
+            if self._keep is not None:
+                await self._keep(name, markup)
+        except BaseException:
+            self._trees.pop(name, None)
+            self._markup.pop(name, None)
+            if before[1] is not None:
+                self._markup[name] = before[1]
+            raise
+
+    async def remove(self, name: str) -> bool:
+        """Remove an alias; False when there is none."""
+        if name not in self._markup:
+            return False
+        if self._keep is not None:
+            await self._keep(name, None)
+        self._trees.pop(name, None)
+        return self._markup.pop(name, None) is not None
+
+    def _look_for_circle(self, name: str, path: tuple[str, ...]) -> None:
+        for used in _used(self._tree(name)):
+            if used in path:
+                raise AliasRefusedError(_circle(path, used))
+            if used in self._markup and len(path) < MAX_DEPTH:
+                self._look_for_circle(used, (*path, used))
+
+    def _tree(self, name: str) -> Element:
+        tree = self._trees.get(name)
+        if tree is None:
+            tree = self._trees[name] = parse_inside(self._markup[name])
+        return tree
+
+    def expand(self, request: Element, context: Context) -> list[Element] | Problem:
+        """The requests that a request stands for, with every alias in them replaced."""
+        try:
+            return _Expansion(self._tree, self._markup).of([request]).children
+        except AliasRefusedError as error:
+            return Problem(Reason.ALIAS, str(error), identifier_of(request, context))
+
+
+class _Expansion:
+    """One replacement of all aliases in a request, within bounds: aliases of aliases grow fast."""
+
+    def __init__(self, tree: Callable[[str], Element], known: Iterable[str]) -> None:
+        self._tree = tree
+        self._known = known
+        self._left = MAX_ELEMENTS
+
+    def of(self, elements: list[Element]) -> Element:
+        """A tag with the elements in it, replaced."""
+        inside = Element("xml")
+        self._add(elements, inside, (), 0)
+        return inside
+
+    def _add(self, elements: list[Element], into: Element, path: tuple[str, ...], depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise AliasRefusedError(f"more than {MAX_DEPTH} tags within each other once aliases are replaced")
+        for element in elements:
+            self._left -= 1
+            if self._left < 0:
+                raise AliasRefusedError(f"more than {MAX_ELEMENTS} tags once aliases are replaced")
+            if not _is_alias(element):
+                into.children.append(self._replaced(element, path, depth))
+                continue
+            name = element.tag
+            if name in path:
+                raise AliasRefusedError(_circle(path, name))
+            if name not in self._known:
+                alike = near(name, self._known)
+                hint = f"; did you mean {' or '.join(alike)}?" if alike else "; list_aliases tells what there is"
+                raise AliasRefusedError(f"there is no alias {shown(name)}{hint}")
+            tree = self._tree(name)
+            _add_text(into, tree.text)
+            self._add(tree.children, into, (*path, name), depth + 1)
+            _add_text(into, element.tail)
+
+    def _replaced(self, element: Element, path: tuple[str, ...], depth: int) -> Element:
+        # What is kept as XML is kept with its aliases: they are replaced when it is used.
+        if not element.children or element.tag == ADD_ALIAS or _type(element) == Kind.XML:
+            return element
+        found = replace(element, children=[])
+        self._add(element.children, found, path, depth + 1)
+        return found
+
+
+def _add_text(into: Element, text: str) -> None:
+    if into.children:
+        last = into.children[-1]
+        # The last child may be part of an alias, which others use too.
+        into.children[-1] = replace(last, tail=last.tail + text)
+    else:
+        into.text += text
+
+
+def _type(element: Element) -> str:
+    return (element.get("type") or "").lower()
+
+
+def _is_alias(element: Element) -> bool:
+    return _type(element) == ALIAS
+
+
+def _used(tree: Element) -> set[str]:
+    """Names of the aliases that a tree uses."""
+    found: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        for child in waiting.pop().children:
+            if _is_alias(child):
+                found.add(child.tag)
+            elif child.tag != ADD_ALIAS and _type(child) != Kind.XML:
+                waiting.append(child)
+    return found
+
+
+def _circle(path: tuple[str, ...], again: str) -> str:
+    begun = path.index(again)
+    return f"the alias {again} stands for itself: {' -> '.join((*path[begun:], again))}"
