@@ -21,6 +21,11 @@ REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
 DISABLE_APS_ENCRYPTION = "Cluster.disable_APS_encryption"
 REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
 JOIN_INTERVAL = "ZDO_Device_Manager.join_interval"
+DEBUG_RPC_SEVERITY = "RPC_General_Interface.debug_rpc_severity"
+MAX_BUFFER_ITEMS = "RPC_Manager.max_buffer_items"
+USE_TIMESTAMPS = "RPC_Manager.use_timestamps"
+SYNCHRONOUS_REQUEST_TIMEOUT = "RPC_Manager.synchronous_request_timeout"
+PRINTED_REPLY_LAYOUT = "RPC_Manager.printed_reply_layout"
 
 RegistryValue = bool | int
 NEAR, ALIKE = 3, 0.6
@@ -55,6 +60,20 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(MAX_SEQUENTIAL_TX_FAILURES, 3, "failed transmissions in a row that make a device inactive", "", 1, 1000),
         Entry(REFRESH_RATE, 120, "how often devices are asked whether they are there; 0: never", "s", 0, 86400),
         Entry(JOIN_INTERVAL, 30, "how often a router that is on no network tries to join one", "s", 5, 86400),
+        Entry(
+            DEBUG_RPC_SEVERITY, 1, "least severity of messages that are told; 0: debug, 1: warning, 2: error", "", 0, 2
+        ),
+        Entry(
+            MAX_BUFFER_ITEMS,
+            250,
+            "RPC responses that wait to be taken; beyond it the oldest is dropped",
+            "",
+            1,
+            100_000,
+        ),
+        Entry(USE_TIMESTAMPS, True, "RPC responses tell when they were made"),
+        Entry(SYNCHRONOUS_REQUEST_TIMEOUT, 60, "how long a synchronous RPC request may block its caller", "s", 1, 3600),
+        Entry(PRINTED_REPLY_LAYOUT, False, "RPC replies as the manual prints them, without a tag around the responses"),
         Entry(DISABLE_APS_ENCRYPTION, False, "let Smart Energy clusters do without encryption: for tests only"),
         Entry(REQUIRE_EXPLICIT_DEVICE_ADD, False, "only devices that were added by hand become part of the home"),
     )
@@ -86,6 +105,10 @@ class Registry:
 
     def seconds(self, name: str) -> int:
         """A number's value."""
+        return int(self._values.get(name, ENTRIES[name].default))
+
+    def number(self, name: str) -> int:
+        """A number's value, of any unit."""
         return int(self._values.get(name, ENTRIES[name].default))
 
     def is_on(self, name: str) -> bool:

@@ -66,4 +66,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (radio, kind, id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE rpc (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name))
+        STRICT, WITHOUT ROWID;
+    """,
 )
