@@ -98,7 +98,7 @@ async def _run(given: argparse.Namespace) -> int:
         from web.server import serve
 
         hub = await stack.enter_async_context(Hub(config))
-        server = await stack.enter_async_context(serve(hub))
+        server = await stack.enter_async_context(serve(hub, stop=stop.set))
         if demo is not None:
             await stack.enter_async_context(played(hub, demo))
         what = f"{len(config.radios)} radio(s)" if demo is None else demo.summary()

@@ -37,6 +37,7 @@ from hub.errors import (
 from web import schema
 
 PROBLEM_TYPE = "application/problem+json"
+REALM = "home-energy-hub"
 TYPE_PREFIX = "urn:home-energy-hub:problem:"
 LONGEST_SHOWN = 120
 """Characters of a refused value that are shown back."""
@@ -80,7 +81,7 @@ class UnauthenticatedError(RequestError):
 
     def __init__(self, detail: str) -> None:
         # Bearer, although Basic is taken too: a browser that is told of Basic asks for a password by itself.
-        super().__init__(detail, {"WWW-Authenticate": 'Bearer realm="home-energy-hub"'})
+        super().__init__(detail, {"WWW-Authenticate": f'Bearer realm="{REALM}"'})
 
 
 class ForbiddenError(RequestError):

@@ -27,6 +27,7 @@ TAGS = {
     "readings": "Readings now and over time",
     "live": "Everything as it happens",
     "access": "Tokens, sessions and login links",
+    "rpc": "The ConnectPort X2's requests and responses, in XML and JSON",
     "system": "The hub itself",
 }
 _REFERENCE = "#/components/schemas/{name}"
@@ -43,7 +44,7 @@ def build(routes: Iterable[Route]) -> Json:
     rows = [route for route in routes if route.documented]
     kinds: dict[object, None] = {Problem: None, schema.Message: None}
     for route in rows:
-        for kind in (route.query, route.body, _json_answer(route)):
+        for kind in (route.query, route.body, _json_answer(route), *(kind for _, kind in route.answers)):
             if kind is not None:
                 kinds[kind] = None
     references, components = msgspec.json.schema_components(tuple(kinds), ref_template=_REFERENCE)
@@ -130,6 +131,9 @@ def _operation(route: Route, reference: Callable[[object], Json], components: di
             "required": True,
             "content": {"application/json": {"schema": reference(route.body)}},
         }
+    elif route.is_raw:
+        # What is in it depends on the request; GET /api/v1/rpc has a schema of each.
+        operation["requestBody"] = {"required": False, "content": {route.accepts: {"schema": {}}}}
     return operation
 
 
@@ -141,6 +145,9 @@ def _responses(route: Route, reference: Callable[[object], Json]) -> Json:
     elif route.status == 200:
         good["content"] = {route.content: {"schema": {"type": "object" if "json" in route.content else "string"}}}
     responses: Json = {str(route.status): good}
+    for status, kind in route.answers:
+        content = {"application/json": {"schema": reference(kind)}}
+        responses[str(status)] = {"description": _phrase(status), "content": content}
     for status in sorted(statuses_of(route)):
         media = "text/html" if status == HTTPStatus.GONE else PROBLEM_TYPE
         body: Json = {"type": "string"} if status == HTTPStatus.GONE else reference(Problem)
@@ -161,7 +168,7 @@ def statuses_of(route: Route) -> set[int]:
             found.add(403)
     if route.query is not None or not route.is_safe:
         found.add(400)
-    if route.body is not None:
+    if route.body is not None or route.is_raw:
         found |= {413, 415}
     if route.parameters:
         found.add(404)

@@ -24,6 +24,7 @@ from web.errors import MethodError, NoSuchCallError, UnauthenticatedError
 
 if TYPE_CHECKING:
     from hub.hub import Hub
+    from web.rpc.service import RpcService
     from web.static import Dashboard
     from web.ws import Fanout
 
@@ -42,6 +43,7 @@ class Services:
     auth: Auth
     fanout: Fanout
     dashboard: Dashboard
+    rpc: RpcService
     routes: tuple[Route, ...]
 
 
@@ -109,8 +111,14 @@ class Route:
     origin_checked: bool = False
     """A browser's request from another site is refused although the method is safe (a websocket)."""
     documented: bool = True
+    accepts: str = "application/json"
+    """What a body is that the handler reads by itself (`Call[query, bytes]`)."""
+    answers: tuple[tuple[int, type[msgspec.Struct]], ...] = ()
+    """Good answers that the handler makes by itself, for the OpenAPI document."""
     query: type[msgspec.Struct] | None = field(init=False)
     body: type[msgspec.Struct] | None = field(init=False)
+    is_raw: bool = field(init=False)
+    """The handler reads the body by itself."""
     answer: type | None = field(init=False)
     summary: str = field(init=False)
     description: str = field(init=False)
@@ -124,7 +132,8 @@ class Route:
         lines = (self.handler.__doc__ or "").strip().partition("\n")
         for name, value in (
             ("query", None if query is type(None) else query),
-            ("body", None if body is type(None) else body),
+            ("body", None if body in (type(None), bytes) else body),
+            ("is_raw", body is bytes),
             ("answer", None if answer is type(None) else answer),
             ("summary", lines[0].rstrip(".")),
             ("description", " ".join(lines[2].split())),

@@ -12,7 +12,7 @@ import errno
 import ipaddress
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from web import checks, schema, ws
 from web.auth import Auth, Principal, check_origin
 from web.errors import (
     PROBLEM_TYPE,
+    REALM,
     BadRequestError,
     ForbiddenError,
     MediaTypeError,
@@ -35,6 +36,7 @@ from web.errors import (
     Problem,
     RequestError,
     TooLargeError,
+    UnauthenticatedError,
     problem_of,
     problem_of_status,
     row_of,
@@ -62,6 +64,8 @@ from web.rest import (
     tunnels,
 )
 from web.routes import Call, Response, Route, Router, Services
+from web.rpc import http as rpc
+from web.rpc.service import RpcService
 from web.static import DIST, Dashboard
 from web.ws import Fanout
 
@@ -88,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     *readings.ROUTES,
     *energy.ROUTES,
     *tokens.ROUTES,
+    *rpc.ROUTES,
     *ws.ROUTES,
 )
 """Every call there is; beside them only the dashboard's files."""
@@ -96,6 +101,7 @@ MAX_BODY_BYTES = 1 << 20
 """Of a request; keys for 1000 breakers take a tenth."""
 BODY_TIMEOUT_S = 30.0
 """A body may take so long to arrive: 1 MiB over a bad mobile connection."""
+JSON = "application/json"
 SHUTDOWN_S = 0.4
 """Requests under way may take so long to end, and as long again once they are told to; a hub leaves within 2 s."""
 BACKLOG = 128
@@ -200,7 +206,7 @@ class WebServer:
             return self._services.dashboard.answer(request.path, request.headers)
         caller: Principal | None = None
         if route.role is not None:
-            caller = self._services.auth.authenticate(request.headers, request.cookies, address)
+            caller = self._authenticated(route, request, address)
             if not caller.token.role.covers(route.role):
                 raise ForbiddenError(f"this needs the role {route.role.value}; yours is {caller.token.role.value}")
         if not route.is_safe or route.origin_checked:
@@ -225,6 +231,15 @@ class WebServer:
         return aioweb.Response(
             status=route.status, body=schema.encode(result), content_type="application/json", headers=headers
         )
+
+    def _authenticated(self, route: Route, request: aioweb.BaseRequest, address: str) -> Principal:
+        try:
+            return self._services.auth.authenticate(request.headers, request.cookies, address)
+        except UnauthenticatedError as error:
+            if route.accepts == rpc.XML:
+                # A gateway's clients send a name and a password only when they are asked for them.
+                error.headers[hdrs.WWW_AUTHENTICATE] = f'Basic realm="{REALM}"'
+            raise
 
     def _check_host(self, host: str | None) -> None:
         """Refuse names that are not ours: a page of another site may have had its name pointed here (DNS rebinding)."""
@@ -252,7 +267,7 @@ def _has_query(route: Route) -> bool:
     return not route.origin_checked
 
 
-async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | None:
+async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | bytes | None:
     """The body as the row wants it. Raises `BadRequestError`, `MediaTypeError`, `TooLargeError`."""
     if route.is_safe:
         return None
@@ -269,10 +284,15 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | N
         raise BadRequestError(f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s") from None
     except (aioweb.PayloadAccessError, ValueError) as error:
         raise BadRequestError(f"the body cannot be read: {type(error).__name__}") from None
+    kind = request.headers.get(hdrs.CONTENT_TYPE)
+    if route.is_raw:
+        # XML comes under all kinds of names, and is told from anything else by the first tag.
+        if raw and kind is not None and route.accepts == JSON and not _is_json(kind):
+            raise MediaTypeError(kind)
+        return raw
     if route.body is None:
         checks.no_body(raw)
         return None
-    kind = request.headers.get(hdrs.CONTENT_TYPE)
     # Clients name a type for no body at all, too.
     if raw and kind is not None and not _is_json(kind):
         raise MediaTypeError(kind)
@@ -283,7 +303,7 @@ def _is_json(content_type: str) -> bool:
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     charset = parameters.lower().replace(" ", "").replace('"', "")
-    return media == "application/json" and charset in ("", "charset=utf-8")
+    return media == JSON and charset in ("", "charset=utf-8")
 
 
 def _problem_response(problem: Problem) -> aioweb.Response:
@@ -301,39 +321,40 @@ def _live_sources(host: str | None) -> str:
 
 
 @asynccontextmanager
-async def serve(hub: Hub, *, dist: Path = DIST) -> AsyncIterator[WebServer]:
+async def serve(hub: Hub, *, dist: Path = DIST, stop: Callable[[], None] | None = None) -> AsyncIterator[WebServer]:
     """Listen where the configuration says, until the block is left: a second at most, open requests or not.
 
-    Raises `ConfigError` when the address cannot be had.
+    `stop` ends the program, where a client may ask for that. Raises `ConfigError` when the address cannot be had.
     """
-    auth = Auth(hub.store, hub.clock, hub.config.data_dir)
-    await auth.start()
-    fanout = Fanout(hub, auth)
-    services = Services(hub=hub, auth=auth, fanout=fanout, dashboard=Dashboard(dist), routes=ROUTES)
-    host, port = hub.config.web.listen
-    server = WebServer(services, (*hub.config.web.allowed_hosts, host))
-    runner = aioweb.ServerRunner(_Listener(server.handle), shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    try:
-        await _listen(runner, host, port)
-    except BaseException:
-        await runner.cleanup()
-        raise
-    server.url = _url(host, runner.addresses[0][1])
-    failure: Exception | None = None
-    async with asyncio.TaskGroup() as tasks:
-        feeding = tasks.create_task(fanout.run(), name="websockets")
+    async with RpcService(hub, stop) as requests:
+        auth = Auth(hub.store, hub.clock, hub.config.data_dir)
+        await auth.start()
+        fanout = Fanout(hub, auth)
+        services = Services(hub=hub, auth=auth, fanout=fanout, dashboard=Dashboard(dist), rpc=requests, routes=ROUTES)
+        host, port = hub.config.web.listen
+        server = WebServer(services, (*hub.config.web.allowed_hosts, host))
+        runner = aioweb.ServerRunner(_Listener(server.handle), shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
         try:
-            yield server
-        except Exception as error:  # noqa: BLE001 - raised below: the group would wrap what is the caller's own
-            failure = error
-        finally:
-            fanout.close()
+            await _listen(runner, host, port)
+        except BaseException:
             await runner.cleanup()
-            fanout.abort()
-            feeding.cancel()
-    if failure is not None:
-        raise failure
+            raise
+        server.url = _url(host, runner.addresses[0][1])
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as tasks:
+            feeding = tasks.create_task(fanout.run(), name="websockets")
+            try:
+                yield server
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap what is the caller's own
+                failure = error
+            finally:
+                fanout.close()
+                await runner.cleanup()
+                fanout.abort()
+                feeding.cancel()
+        if failure is not None:
+            raise failure
 
 
 async def _listen(runner: aioweb.ServerRunner, host: str, port: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -216,6 +216,11 @@ class Engine:
                 job.done.set_result(outcome)
         if outcome is not None and not was_awaited:
             self._deliver(outcome)
+
+    def deliver(self, responses: Iterable[Response]) -> None:
+        """Put responses into the mailbox whose caller has gone."""
+        for response in responses:
+            self._deliver(response)
 
     def _deliver(self, outcome: Response | Problem) -> None:
         """What comes of a request that nobody waits for, or not any more."""

@@ -11,7 +11,7 @@ and `RPC_Manager.printed_reply_layout` has it so. What is no XML at all is answe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,6 +58,15 @@ class Post:
     device_id: str
     """By which SCI knows us."""
     is_printed_layout: bool = False
+    is_gone: Callable[[], bool] = lambda: False
+    """Whether nobody is there any more to read the reply."""
+
+    async def request(self, element: Element) -> list[Response]:
+        """Do a request. What nobody reads goes into the mailbox, so that it is not lost."""
+        found = await self.engine.request_xml(element, self.role)
+        if self.is_gone():
+            self.engine.deliver(found)
+        return found
 
 
 async def answer(document: bytes, encoding: str | None, assumed: Envelope, post: Post) -> str:
@@ -90,7 +99,7 @@ def _malformed(error: XmlError, envelope: Envelope, post: Post) -> str:
 async def _bare(root: Element, post: Post) -> str:
     if root.tag == GET_RESPONSES:
         return _mailbox(root, post)
-    found = await post.engine.request_xml(root, post.role)
+    found = await post.request(root)
     return _response(found[0], post) if len(found) == 1 else _responses(found, post)
 
 
@@ -146,9 +155,7 @@ async def _do_command(command: Element, post: Post) -> str:
     target = command.get("target") or ""
     match target.lower():
         case "rpc_request":
-            found = [
-                response for child in command.children for response in await post.engine.request_xml(child, post.role)
-            ]
+            found = [response for child in command.children for response in await post.request(child)]
             if post.is_printed_layout:
                 return _command(REQUEST, "".join(_response(one, post) for one in found), post)
             return _command(REQUEST, _responses(found, post), post)

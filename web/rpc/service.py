@@ -1,0 +1,82 @@
+"""The RPC of a hub: the engine with its handlers, settings out of the registry, aliases out of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Self
+
+from hub import registry
+from hub.errors import StorageError
+from hub.hub import Hub
+from web.auth import Role
+from web.rpc.aliases import Aliases
+from web.rpc.engine import Engine, Handler, Settings
+from web.rpc.envelope import Post
+from web.rpc.handlers.aliasing import Aliasing
+from web.rpc.handlers.general import General
+from web.rpc.kept import Kept
+from web.rpc.table import TABLE
+
+log = logging.getLogger(__name__)
+
+
+class RpcService:
+    """`async with RpcService(hub) as rpc`: requests can be made until the block is left, which ends all of them."""
+
+    def __init__(self, hub: Hub, stop: Callable[[], None] | None = None) -> None:
+        """`stop` ends the program, for the request `exit`."""
+        self._hub = hub
+        self._kept = Kept(hub.store)
+        self._tasks = asyncio.TaskGroup()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.device_id = ""
+        self.aliases = Aliases(keep=self._kept.keep_alias)
+        handlers: dict[str, Handler] = {}
+        self.engine = Engine(
+            TABLE, handlers, now=hub.clock.now, spawn=self._spawn, settings=self._settings, aliases=self.aliases
+        )
+        handlers |= General(self.engine, hub.registry, hub.clock, hub.version, stop).handlers()
+        handlers |= Aliasing(self.aliases).handlers()
+
+    async def __aenter__(self) -> Self:
+        """Read back what was kept."""
+        try:
+            self.aliases.load(await self._kept.aliases())
+            self.device_id = await self._kept.device_id()
+        except StorageError as error:
+            log.warning("aliases cannot be read: %s", error)
+            self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what is under way: who waited for it has gone."""
+        for task in tuple(self._under_way):
+            task.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work, name=name)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, it would complain
+        return task
+
+    def _settings(self) -> Settings:
+        entries = self._hub.registry
+        return Settings(
+            synchronous_timeout_s=entries.seconds(registry.SYNCHRONOUS_REQUEST_TIMEOUT),
+            max_buffer_items=entries.number(registry.MAX_BUFFER_ITEMS),
+            use_timestamps=entries.is_on(registry.USE_TIMESTAMPS),
+            rpc_severity=entries.number(registry.DEBUG_RPC_SEVERITY),
+        )
+
+    def post(self, role: Role, is_gone: Callable[[], bool]) -> Post:
+        """From whom a document comes; `is_gone` tells whether nobody is there any more to read the reply."""
+        printed = self._hub.registry.is_on(registry.PRINTED_REPLY_LAYOUT)
+        return Post(self.engine, role, self.device_id, printed, is_gone)
