@@ -371,11 +371,11 @@ class TunnelClient(_Side):
 
     def __init__(self, transfer: int = OUR_TRANSFER) -> None:
         super().__init__(transfer)
-        self._early: dict[Peer, deque[Transfer]] = {}
+        self._early: dict[Peer, list[Transfer]] = {}
 
     def request(self, peer: Peer, protocol: Protocol, *, flow_control: bool) -> wire.RequestTunnel:
         """What a server is asked. Until `opened` or `failed` its first data may come before we know of the tunnel."""
-        self._early[peer] = deque(maxlen=MAX_EARLY)
+        self._early[peer] = []
         return wire.RequestTunnel(
             protocol=protocol.number,
             manufacturer=protocol.manufacturer,
@@ -400,7 +400,7 @@ class TunnelClient(_Side):
             used_at=now,
         )
         self._tunnels[peer, tunnel.number] = tunnel
-        early = self._early.pop(peer, deque())
+        early = [command for command in self._early.pop(peer, []) if command.tunnel == tunnel.number]
         return tunnel, [self._receive(peer, command, now) for command in early]
 
     def receive(self, peer: Peer, command: SeCommand, now: float) -> Heard:
@@ -413,6 +413,8 @@ class TunnelClient(_Side):
                 self.drop(tunnel)
                 return Heard(tunnel=tunnel, closed=Closed.THERE)
             case wire.TransferDataToServer() if peer in self._early and self._of(peer, command.tunnel) is None:
+                if len(self._early[peer]) >= MAX_EARLY:
+                    return Heard(answers=(self._ERROR(command.tunnel, TransferStatus.DATA_OVERFLOW),))
                 self._early[peer].append(command)
                 return NOTHING
             case wire.TransferDataToServer():

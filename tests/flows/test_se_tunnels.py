@@ -23,7 +23,7 @@ from hub.hub import Hub
 from hub.smart_energy.tunnels import Closed, Protocol
 from hub.zigbee.model import NetworkState
 from protocols.se.tunneling import TunnelProtocol
-from radios.emulators import se_tunnels
+from radios.emulators import se_tunnels, zcl
 from radios.emulators.se_tunnels import TunnelMeter
 from radios.emulators.stick_command import Console
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
@@ -201,6 +201,22 @@ async def test_nobody_tunnels_where_the_hub_is_no_interface_or_cannot_encrypt(tm
             home_.hub.tunnels.answer("han", ECHO, 60, flow_control=False)
         with pytest.raises(UnsupportedError, match="cannot encrypt"):
             await home_.hub.tunnels.open(home_.id("plug"), None, ECHO, flow_control=False)
+
+
+async def test_who_asks_without_encryption_gets_no_tunnel(tmp_path: Path) -> None:
+    async with home(tmp_path) as (hub, meter, _):
+        hub.tunnels.answer("han", ECHO, 60, flow_control=True)
+        meter.open_tunnel()
+        await eventually(lambda: bool(meter.own), 10)
+        [number] = meter.own
+        meter.is_authenticated = False
+        meter.send(number, b"for everybody")
+        failure = bytes((0x02, zcl.FAILURE))
+        await eventually(lambda: any(frame.payload[3:] == failure for frame in meter.heard), 10)
+        meter.open_tunnel()
+        await eventually(lambda: sum(frame.payload[3:] == b"\x00\x01" for frame in meter.heard) > 0, 10)
+        [seen] = hub.tunnels.all("han")
+        assert (seen.number, seen.received, meter.status) == (number, 0, None)
 
 
 async def test_people_open_answer_list_and_close_tunnels_by_hubctl(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.tunnels import (
     ACKNOWLEDGED_WITHIN_S,
+    MAX_EARLY,
     MAX_OF_PROTOCOL,
     MAX_PROTOCOLS,
     MAX_TUNNELS,
@@ -349,6 +350,10 @@ def test_data_that_come_before_we_know_of_the_tunnel_are_not_lost() -> None:
     _, [found] = side.opened(A, SML, answer, NOW, flow_control=True)
     assert (found.data, found.answers) == (b"first", (wire.AckTransferDataToServer(9, 45),))
     side.request(B, SML, flow_control=False)
+    for _ in range(MAX_EARLY):
+        assert side.receive(B, wire.TransferDataToClient(1, b"x"), NOW).answers == ()
+    [error] = side.receive(B, wire.TransferDataToClient(1, b"x"), NOW).answers
+    assert error == wire.TransferDataErrorToServer(1, TransferStatus.DATA_OVERFLOW)
     side.failed(B)
     [error] = side.receive(B, wire.TransferDataToClient(9, b"x"), NOW).answers
     assert error == wire.TransferDataErrorToServer(9, TransferStatus.WRONG_DEVICE)
