@@ -302,7 +302,7 @@ async def test_what_came_is_shown_while_the_network_is_away(home: Home) -> None:
     await home.sees('[data-received="7"][data-state="running"]')
     assert await home.page.locator("[data-away]").count() == 0
     home.module.kill()
-    await home.sees('[data-away]:has-text("han is not on the utility\'s network now")')
+    await home.sees('[data-away]:has-text("Radio han is not on the utility\'s network now")')
     assert await home.page.locator('[data-received="7"]').count() == 1
     home.module.revive()
     await home.page.wait_for_selector("[data-away]", state="detached", timeout=PATIENCE_MS)
