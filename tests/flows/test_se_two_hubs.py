@@ -39,6 +39,7 @@ class QuickClock(SystemClock):
     """The clock on the wall, at both hubs."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: False)
         self._from = super().now()
 
     def now(self) -> datetime:
