@@ -80,6 +80,8 @@ class Consumption(Struct, frozen=True):
     read_at: str
     spans: tuple[Consumed, ...] = ()
     tiers: tuple[TierTotal, ...] = ()
+    display_delivered: str | None = None
+    display_received: str | None = None
     endpoint: int | None = None
 
 

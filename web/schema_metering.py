@@ -114,6 +114,9 @@ class Consumption(Struct, frozen=True):
     read_at: Time
     spans: list[Consumed]
     tiers: list[TierTotal]
+    display_delivered: str | UnsetType = UNSET
+    """As the meter's own display shows it, with its unit."""
+    display_received: str | UnsetType = UNSET
 
 
 def _known(value: float | None) -> float | UnsetType:
@@ -131,6 +134,8 @@ def consumption(value: model.MeterTotals) -> Consumption:
         read_at=time(value.read_at),
         spans=[Consumed(one.span, one.ago, _known(one.delivered), _known(one.received)) for one in value.spans],
         tiers=[TierTotal(one.tier, _known(one.delivered), _known(one.received)) for one in value.tiers],
+        display_delivered=UNSET if value.registers[0] is None else value.registers[0],
+        display_received=UNSET if value.registers[1] is None else value.registers[1],
     )
 
 

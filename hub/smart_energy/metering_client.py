@@ -19,6 +19,8 @@ from hub.smart_energy import gap
 from hub.smart_energy.consumption import PLACES, Span, tier_places
 from hub.smart_energy.meter_link import MeterLink
 from hub.smart_energy.profile import PERIODS, ProfileEnd, ProfileReader
+from hub.smart_energy.register_display import UNITS as UNIT_NAMES
+from hub.smart_energy.register_display import shown
 from hub.smart_energy.utc import EPOCH, from_utc, to_utc
 from hub.zigbee.capabilities import facts_of
 from hub.zigbee.member import Member
@@ -26,7 +28,7 @@ from hub.zigbee.model import AttributeValue
 from hub.zigbee.network import Network
 from hub.zigbee.service import told
 from hub.zigbee.translate.findings import Places
-from hub.zigbee.translate.metering import DIVISOR, MULTIPLIER, UNIT
+from hub.zigbee.translate.metering import DELIVERED, DIVISOR, MULTIPLIER, RECEIVED, UNIT, Scaling
 from protocols.se.metering import (
     CLUSTER,
     INTERVAL_S,
@@ -55,7 +57,7 @@ PROFILE_S = 60.0
 ANSWER_HEAD = 3 + 4 + 1 + 1 + 1
 """Bytes of Get Profile Response before its intervals: ZCL header, end time, status, period, count."""
 INTERVAL_BYTES = 3
-MAX_PERIODS, INTERVAL_PERIOD = 0x0500, 0x000F
+MAX_PERIODS, INTERVAL_PERIOD, FORMATTING = 0x0500, 0x000F, 0x0303
 
 
 Spawn = Callable[[Coroutine[None, None, None], str], object]
@@ -139,6 +141,8 @@ class MeterTotals:
     read_at: datetime
     spans: tuple[Consumed, ...]
     tiers: tuple[TierTotal, ...]
+    registers: tuple[str | None, str | None]
+    """Delivered and received as the meter's own display shows them; None: it does not say how, or has none."""
 
 
 class MeteringClient:
@@ -312,8 +316,10 @@ class MeteringClient:
                     seen |= read
                     if all(value.status for value in read.values()):
                         break
+            read = await self._link.read(network, member, place, (FORMATTING, DELIVERED, RECEIVED))
         quantity = scaling.quantity(received=False)
         assert quantity is not None
+        digits = [_register(read.get(attribute), read.get(FORMATTING), scaling) for attribute in (DELIVERED, RECEIVED)]
 
         def value(attribute: int, invalid: int) -> float | None:
             found = seen.get(attribute)
@@ -344,7 +350,18 @@ class MeteringClient:
             read_at=self._clock.now(),
             spans=tuple(one for one in spans if one.delivered is not None or one.received is not None),
             tiers=tuple(one for one in tiers if one.delivered is not None or one.received is not None),
+            registers=(digits[0], digits[1]),
         )
+
+
+def _register(value: AttributeValue | None, formatting: AttributeValue | None, scaling: Scaling) -> str | None:
+    """What the display of a meter shows."""
+    raw = value.value if value is not None and not value.status else None
+    how = formatting.value if formatting is not None and not formatting.status else None
+    counts = scaling.counts(raw) if isinstance(raw, int) else None
+    if counts is None or not isinstance(how, int):
+        return None
+    return f"{shown(counts, scaling.multiplier, scaling.divisor, how)} {UNIT_NAMES[scaling.code]}"
 
 
 _INVALID_48 = 0xFFFFFFFFFFFF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,8 @@ async def test_hubctl_shows_the_profile_and_the_sums(tmp_path: Path) -> None:
         )
         assert (code, len(days), days[1]["delivered"]) == (200, 9, int(expected))
         assert [one["tier"] for one in sums["tiers"]] == [1, 2, 3, 4]
+        assert re.fullmatch(r"00812\d\.\d{3} kWh", sums["display_delivered"])
+        assert "on its display" in ran.out
         # Tiers are counters of their own, with a history.
         centre.meter.use_tier(2)
         second = (Channel.TIER_2, Quantity.ENERGY_DELIVERED)

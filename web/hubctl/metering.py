@@ -125,6 +125,8 @@ def consumption(app: App, device: str, as_json: bool) -> None:
             (f"tier {of.tier}", _amount(of.delivered, found.unit), _amount(of.received, found.unit))
             for of in found.tiers
         ]
+        if found.display_delivered is not None or found.display_received is not None:
+            rows.append(("on its display", found.display_delivered or UNKNOWN, found.display_received or UNKNOWN))
         show(Table((Column("Of"), Column("Delivered", right=True), Column("Received", right=True)), rows))
 
     app.run(work)

@@ -86,8 +86,10 @@ class Scaling:
     """What counts of a meter mean."""
 
     unit: _Unit
-    ratio: float
-    """Units in one count."""
+    code: int
+    """Unit of Measure, without its BCD bit."""
+    multiplier: int
+    divisor: int
     is_bcd: bool
 
     def quantity(self, *, received: bool) -> Quantity | None:
@@ -96,8 +98,14 @@ class Scaling:
 
     def value(self, raw: int) -> float | None:
         """Counts in the quantity's unit, to its millionth; None where they show no number."""
-        counts = from_bcd(raw) if self.is_bcd else raw
-        return None if counts is None else round(counts * self.ratio * self.unit.factor, MILLIONTHS)
+        counts = self.counts(raw)
+        if counts is None:
+            return None
+        return round(counts * self.multiplier / self.divisor * self.unit.factor, MILLIONTHS)
+
+    def counts(self, raw: int) -> int | None:
+        """The number that a register shows; None where its digits are none."""
+        return from_bcd(raw) if self.is_bcd else raw
 
 
 def scaling_of(told: Callable[[int], AttributeValue | None]) -> Scaling | None:
@@ -111,7 +119,10 @@ def scaling_of(told: Callable[[int], AttributeValue | None]) -> Scaling | None:
         if value is not None and (value.time is not None or value.status):
             meter.note(value)
     unit = meter.unit if meter.is_known else None
-    return Scaling(unit, meter.ratio, meter.is_bcd) if unit is not None else None
+    if unit is None:
+        return None
+    known = meter.scaling
+    return Scaling(unit, known[UNIT] & ~_BCD, known[MULTIPLIER], known[DIVISOR], meter.is_bcd)
 
 
 @dataclass(slots=True)
