@@ -45,6 +45,10 @@ class Heard(Protocol):
         """A price has come."""
         ...
 
+    def time_told(self, utc: int) -> None:
+        """A server has said what time it is by its own clock."""
+        ...
+
     def message_changed(self, number: int, what: str) -> None:
         """A message is not what it was."""
         ...
@@ -155,6 +159,7 @@ class PriceClientCluster(_Client):
     def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
         if not isinstance(command, price.PublishPrice):
             return None
+        self._heard.time_told(command.current_time)
         taken = self._client.receive(command, server, self._now())
         if taken.is_new:
             self._heard.prices_changed(command.issuer_event_id)

@@ -41,6 +41,8 @@ class NetworkTime:
         self.client = TimeClient()
         self.network: Network | None = None
         self._was_off = False
+        self._seen: tuple[int, float] | None = None
+        """The Smart Energy clock when it was looked at last, and the monotonic one then."""
 
     @property
     def _machine(self) -> float:
@@ -50,6 +52,20 @@ class NetworkTime:
         """The Smart Energy clock; 0 while nobody knows the time."""
         is_set = self._clock.now() >= TIME_IS_SET
         return self.client.now(self._clock.monotonic(), self._machine, is_set=is_set)
+
+    def told(self, utc: int) -> None:
+        """A server has said in passing what time it is; where that is far from ours, it is read again."""
+        now = self.now()
+        if now and answer_of(utc, 0).utc is not None and abs(utc - now) > LIMIT_S:
+            self.client.doubt(self._clock.monotonic())
+
+    def has_stepped(self) -> bool:
+        """Whether the Smart Energy clock stands elsewhere than it would have gone to since this was asked last."""
+        now, monotonic = self.now(), self._clock.monotonic()
+        before, self._seen = self._seen, (now, monotonic)
+        if not now or before is None or not before[0]:
+            return False
+        return abs(now - before[0] - (monotonic - before[1])) > LIMIT_S
 
     def came(self, member: Member) -> None:
         """A device is there: its Time servers are read."""

@@ -83,6 +83,8 @@ class EnergyClient:
         self.drlc = DrlcClient(DrlcPolicy(version=version), draw)
         self.prices, self.messages = PriceClient(), MessageClient(version)
         self.network: Network | None = None
+        self.on_time: Callable[[int], None] = lambda _: None
+        """Told what time a server says that it is."""
         self._waits_for_time = False
         self._price_heard: int | None = None
         """When the last price came, or was asked for."""
@@ -118,6 +120,10 @@ class EnergyClient:
         """A price has come."""
         self._price_heard = self._now()
         self._changed(self.name, PRICE, number, "received")
+
+    def time_told(self, utc: int) -> None:
+        """A price says what time it is by its server's clock."""
+        self.on_time(utc)
 
     def message_changed(self, number: int, what: str) -> None:
         """A message is not what it was."""
@@ -293,6 +299,7 @@ class Premises:
                 log.warning("%s: %s cannot be read back: %s", radio, kind, error)
         for radio, client in self.clients.items():
             client.network = self.times[radio].network = self._network(radio)
+            client.on_time = self.times[radio].told
 
     async def run(self) -> None:
         """Begin and end what is due, and ask servers that come; ends by cancellation."""
@@ -303,8 +310,10 @@ class Premises:
     async def _watch_time(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            for time in self.times.values():
+            for name, time in self.times.items():
                 time.look()
+                if time.has_stepped():
+                    self.clients[name].ask()  # what was over, or far away, by the clock of before may hold now
             for client in self.clients.values():
                 client.due()
             self.persist()

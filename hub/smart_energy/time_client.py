@@ -24,6 +24,8 @@ LIMIT_S = 60.0
 """How far clocks may be apart (Smart Energy 1.1b, 5.12.1.1): beyond it somebody is told."""
 JUST_NOW_S = 60.0
 """A device that joins is told of more than once."""
+DOUBT_S = 600.0
+"""A server is read again for what others say no more often."""
 ASKED = inf
 """When a server is asked next that has not answered the last question."""
 PAUSES_S = (30.0, 120.0, 600.0, 3600.0)
@@ -91,6 +93,12 @@ class TimeClient:
         is_fresh = known.answer is not None and known.answer.utc is not None and monotonic - known.read_at < JUST_NOW_S
         if not is_fresh and known.due_at < ASKED:
             known.due_at, known.tries = monotonic, 0
+
+    def doubt(self, monotonic: float) -> None:
+        """Somebody says that it is another time: the server is read again, though not for every word."""
+        server = self.chosen()
+        if server is not None and server.due_at < ASKED and monotonic - server.read_at >= DOUBT_S:
+            server.due_at = monotonic
 
     def keep(self, there: Iterable[Peer]) -> None:
         """Forget those that are not in the home any more."""

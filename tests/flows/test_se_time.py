@@ -71,6 +71,25 @@ async def test_events_go_by_the_time_of_the_network_and_people_by_the_machines(
         assert client.drlc.events[7].state is State.SCHEDULED  # it begins later now, and begins once
 
 
+async def test_a_price_that_brings_another_time_has_it_read_again_and_everybody_asked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.smart_energy.time_client.DOUBT_S", 0.0)
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        hub = home.hub
+        centre.clock.set(machine(hub))
+        await eventually(lambda: hub.networks.get("han").clock is not None, 40)
+        client = hub.premises.client("han")
+        await eventually(lambda: bool(centre.price.subscribers and centre.drlc.subscribers), 20)
+        # Its clock is set back by two hours: by ours what it publishes is over, and refused.
+        centre.clock.set(machine(hub) - AHEAD_S)
+        centre.drlc.create(EVENT)
+        centre.price.create(replace(PRICE, current_time=int(centre.utc())))
+        await eventually(lambda: abs(hub.premises.utc("han") - centre.utc()) <= 2)
+        await eventually(lambda: bool(client.prices.prices), 20)
+        await eventually(lambda: 7 in client.drlc.events, 20)
+
+
 def _clock_of(hub: Hub) -> NetworkClock:
     clock = hub.networks.get("han").clock
     assert clock is not None

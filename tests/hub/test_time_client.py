@@ -10,7 +10,7 @@ from test_premises import MESSAGE, NOW, Client, event
 from hub.smart_energy.drlc_client import State
 from hub.smart_energy.messages import Shown
 from hub.smart_energy.peer import Peer
-from hub.smart_energy.time_client import DAY_S, PAUSES_S, TimeAnswer, TimeClient, answer_of
+from hub.smart_energy.time_client import DAY_S, DOUBT_S, PAUSES_S, TimeAnswer, TimeClient, answer_of
 from protocols.ids import Eui64
 
 M, S, P = 0x01, 0x02, 0x08
@@ -90,6 +90,21 @@ def test_a_server_is_read_once_a_day_and_when_it_joins_again() -> None:
     assert client.due(DAY_S + 30) == []
     client.came(peer(0), 0x0001, DAY_S + 600)
     assert client.due(DAY_S + 600) == [peer(0)]
+
+
+def test_a_server_is_read_again_where_somebody_says_that_it_is_another_time_but_not_for_every_word() -> None:
+    client = told((0x0000, M, NOW))
+    client.doubt(DOUBT_S - 1)
+    assert client.due(DOUBT_S - 1) == []
+    client.doubt(DOUBT_S)
+    client.doubt(DOUBT_S)
+    assert client.due(DOUBT_S) == [peer(0)]
+    client.doubt(DOUBT_S + 1)  # it is being asked
+    assert client.due(DOUBT_S + 1) == []
+    client.answered(peer(0), TimeAnswer(NOW + 7200, M), DOUBT_S + 2)
+    client.doubt(DOUBT_S + 3)
+    assert client.due(DOUBT_S + 3) == []
+    TimeClient().doubt(5.0)  # nobody is there
 
 
 def test_a_server_that_has_lost_its_time_or_does_not_answer_does_not_take_ours_away() -> None:
