@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.tunnels import (
@@ -368,3 +370,68 @@ def test_a_client_waits_for_acknowledgements_too() -> None:
     side.send(tunnel, b"y")
     assert side.next(tunnel, 10, NOW) is not None
     assert side.due(NOW + ACKNOWLEDGED_WITHIN_S) == [(tunnel, Closed.UNANSWERED)]
+
+
+# -- both together -----------------------------------------------------------------------------------------------------
+
+
+@given(
+    flow_control=st.booleans(),
+    sizes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    limit=st.integers(1, 80),
+    steps=st.lists(st.tuples(st.sampled_from(("up", "down", "read up", "read down")), st.integers(0, 90)), max_size=40),
+)
+def test_what_goes_in_comes_out_whole_and_in_order(
+    flow_control: bool, sizes: tuple[int, int], limit: int, steps: list[tuple[str, int]]
+) -> None:
+    """Both engines on a wire that loses nothing. Whoever reads late makes the other side wait, if there is control."""
+    client, server_ = TunnelClient(sizes[0]), TunnelServer(sizes[1])
+    server_.register(SML)
+    answer, there = server_.request(A, client.request(B, SML, flow_control=flow_control), NOW)
+    assert there is not None
+    here, _ = client.opened(B, SML, answer, NOW, flow_control=flow_control)
+    sides = {"up": (client, here, B, server_, there, A), "down": (server_, there, A, client, here, B)}
+    sent_bytes = {"up": b"", "down": b""}
+    got = {"up": b"", "down": b""}
+    byte = 0
+
+    def hear(way: str, command: SeCommand) -> None:
+        """A command arrives at the end of its way."""
+        _, _, _, far, tunnel, peer = sides[way]
+        found = far.receive(peer, command, NOW)
+        assert (found.closed, found.dropped) == (None, 0)
+        got[way] += found.data
+        back = "down" if way == "up" else "up"
+        if not flow_control and found.data:
+            far.taken(tunnel, len(found.data))
+        for reply in found.answers:
+            assert not isinstance(reply, wire.TransferDataErrorToServer)
+            hear(back, reply)
+
+    def flow() -> None:
+        for way, (near, tunnel, *_) in sides.items():
+            while (command := near.next(tunnel, limit, NOW)) is not None:
+                hear(way, command)
+
+    def read(way: str, count: int) -> None:
+        _, _, _, far, tunnel, _ = sides[way]
+        ready = far.taken(tunnel, count)
+        if ready is not None:
+            hear("down" if way == "up" else "up", ready)
+
+    for what, count in steps:
+        if what.startswith("read"):
+            read(what.removeprefix("read "), count)
+        else:
+            near, tunnel, *_ = sides[what]
+            data = bytes((byte + number) & 0xFF for number in range(count))
+            byte += count
+            near.send(tunnel, data)
+            sent_bytes[what] += data
+        flow()
+        assert all(sent_bytes[way].startswith(got[way]) for way in got)
+    for _ in range(sum(map(len, sent_bytes.values())) + 1):
+        for way in sides:
+            read(way, 100)
+        flow()
+    assert got == sent_bytes
