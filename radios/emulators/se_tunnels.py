@@ -25,10 +25,6 @@ TUNNELING = 0x0704
 METERING_DEVICE = 0x0501
 PROTOCOL, MAKER = 200, 0x1234
 """What it speaks: its maker's own."""
-REQUEST, CLOSE, DATA_UP, ERROR_UP, ACK_UP, READY_UP, SUPPORTED = range(7)
-"""Commands to a server."""
-REQUESTED, DATA_DOWN, ERROR_DOWN, ACK_DOWN, READY_DOWN, SUPPORTED_ANSWER, CLOSED = range(7)
-"""Commands to a client."""
 OPEN, BUSY, NO_MORE, NOT_SUPPORTED, NO_FLOW_CONTROL = range(5)
 NO_SUCH_TUNNEL, WRONG_DEVICE, OVERFLOW = range(3)
 MAX_TUNNELS = 2
@@ -44,6 +40,18 @@ STATUSES = {
     NOT_SUPPORTED: "protocol not supported",
     NO_FLOW_CONTROL: "no flow control",
 }
+
+
+class Up:
+    """Commands to a server."""
+
+    REQUEST, CLOSE, DATA, ERROR, ACKNOWLEDGE, READY, SUPPORTED = range(7)
+
+
+class Down:
+    """Commands to a client."""
+
+    REQUESTED, DATA, ERROR, ACKNOWLEDGE, READY, SUPPORTED, CLOSED = range(7)
 
 
 @dataclass(slots=True)
@@ -103,33 +111,33 @@ class TunnelMeter(SmartEnergyDevice):
         if not header.is_cluster:
             return None
         peer = Peer(frame.source, frame.source_endpoint)
-        if header.command == REQUEST:
+        if header.command == Up.REQUEST:
             return self._requested(peer, payload)
-        if header.command == SUPPORTED:
+        if header.command == Up.SUPPORTED:
             rows = struct.pack("<HB", MAKER, PROTOCOL) if payload[0] == 0 else b""
-            return SUPPORTED_ANSWER, bytes((1, len(rows) // 3)) + rows
+            return Down.SUPPORTED, bytes((1, len(rows) // 3)) + rows
         [number] = struct.unpack_from("<H", payload)
         line = self.served.get(number)
         if line is None or line.peer != peer:
-            if header.command != DATA_UP:
+            if header.command != Up.DATA:
                 return zcl.NOT_FOUND
-            return ERROR_DOWN, struct.pack("<HB", number, NO_SUCH_TUNNEL if line is None else WRONG_DEVICE)
+            return Down.ERROR, struct.pack("<HB", number, NO_SUCH_TUNNEL if line is None else WRONG_DEVICE)
         match header.command:
-            case 0x01:  # CLOSE
+            case Up.CLOSE:
                 del self.served[number]
-            case 0x02:  # DATA_UP
+            case Up.DATA:
                 if len(payload) - 2 > TRANSFER:
-                    return ERROR_DOWN, struct.pack("<HB", number, OVERFLOW)
+                    return Down.ERROR, struct.pack("<HB", number, OVERFLOW)
                 line.received += payload[2:]
                 line.waiting.extend(payload[at : at + PACKET] for at in range(2, len(payload), PACKET))
                 if line.flow_control:
-                    self._tell(peer, ACK_DOWN, struct.pack("<HH", number, TRANSFER), to_client=True)
-                self._flow(number, line, DATA_DOWN, to_client=True)
-            case 0x03:  # ERROR_UP
+                    self._tell(peer, Down.ACKNOWLEDGE, struct.pack("<HH", number, TRANSFER), to_client=True)
+                self._flow(number, line, Down.DATA, to_client=True)
+            case Up.ERROR:
                 self.errors.append((number, payload[2]))
-            case 0x04 | 0x05:  # ACK_UP, READY_UP
+            case Up.ACKNOWLEDGE | Up.READY:
                 line.is_acknowledged, line.room = True, struct.unpack_from("<H", payload, 2)[0]
-                self._flow(number, line, DATA_DOWN, to_client=True)
+                self._flow(number, line, Down.DATA, to_client=True)
             case _:
                 return zcl.UNSUP_CLUSTER_COMMAND
         return zcl.SUCCESS
@@ -145,12 +153,12 @@ class TunnelMeter(SmartEnergyDevice):
         if status == OPEN:
             number, self._next = self._next, self._next + 1
             self.served[number] = Line(peer, bool(flow_control))
-        return REQUESTED, struct.pack("<HBH", number, status, TRANSFER)
+        return Down.REQUESTED, struct.pack("<HBH", number, status, TRANSFER)
 
     def close_served(self) -> None:
         """Close all tunnels that others have opened, and tell them."""
         for number, line in self.served.items():
-            self._tell(line.peer, CLOSED, struct.pack("<H", number), to_client=True)
+            self._tell(line.peer, Down.CLOSED, struct.pack("<H", number), to_client=True)
         self.served.clear()
 
     # -- the client ----------------------------------------------------------------------------------------------------
@@ -159,11 +167,11 @@ class TunnelMeter(SmartEnergyDevice):
         """Look for a server at the coordinator, and ask it for a tunnel."""
         self.status, self._with_flow_control = None, flow_control
         body = struct.pack("<BHBH", protocol, manufacturer, flow_control, TRANSFER)
-        self._ask(REQUEST, body)
+        self._ask(Up.REQUEST, body)
 
     def ask_protocols(self) -> None:
         """Ask the coordinator what it supports."""
-        self._ask(SUPPORTED, b"\x00")
+        self._ask(Up.SUPPORTED, b"\x00")
 
     def _ask(self, command: int, body: bytes) -> None:
         if self._server is not None:
@@ -187,26 +195,26 @@ class TunnelMeter(SmartEnergyDevice):
         if line is None:
             raise EmulatorError(f"it has not opened a tunnel {number}")
         line.waiting.extend(data[at : at + PACKET] for at in range(0, len(data), PACKET))
-        self._flow(number, line, DATA_UP, to_client=False)
+        self._flow(number, line, Up.DATA, to_client=False)
 
     def close(self, number: int) -> None:
         """Close a tunnel of its own. Raises `EmulatorError`."""
         line = self.own.pop(number, None)
         if line is None:
             raise EmulatorError(f"it has not opened a tunnel {number}")
-        self._tell(line.peer, CLOSE, struct.pack("<H", number), to_client=False)
+        self._tell(line.peer, Up.CLOSE, struct.pack("<H", number), to_client=False)
 
     def _hear(self, frame: AirFrame, header: zcl.Header, payload: bytes) -> int | tuple[int, bytes] | None:
         """A command of a server."""
         if not header.is_cluster:
             return None
         peer = Peer(frame.source, frame.source_endpoint)
-        if header.command == SUPPORTED_ANSWER:
+        if header.command == Down.SUPPORTED:
             rows = [struct.unpack_from("<HB", payload, 2 + 3 * at) for at in range(payload[1])]
             self.supported = [(manufacturer, protocol) for manufacturer, protocol in rows]
             return zcl.SUCCESS
         [number] = struct.unpack_from("<H", payload)
-        if header.command == REQUESTED:
+        if header.command == Down.REQUESTED:
             self.status = payload[2]
             if self.status == OPEN:
                 self.own[number] = Line(peer, self._with_flow_control)
@@ -215,16 +223,16 @@ class TunnelMeter(SmartEnergyDevice):
         if line is None:
             return zcl.NOT_FOUND
         match header.command:
-            case 0x01:  # DATA_DOWN
+            case Down.DATA:
                 line.received += payload[2:]
                 if line.flow_control:
-                    self._tell(peer, ACK_UP, struct.pack("<HH", number, TRANSFER), to_client=False)
-            case 0x02:  # ERROR_DOWN
+                    self._tell(peer, Up.ACKNOWLEDGE, struct.pack("<HH", number, TRANSFER), to_client=False)
+            case Down.ERROR:
                 self.errors.append((number, payload[2]))
-            case 0x03 | 0x04:  # ACK_DOWN, READY_DOWN
+            case Down.ACKNOWLEDGE | Down.READY:
                 line.is_acknowledged, line.room = True, struct.unpack_from("<H", payload, 2)[0]
-                self._flow(number, line, DATA_UP, to_client=False)
-            case 0x06:  # CLOSED
+                self._flow(number, line, Up.DATA, to_client=False)
+            case Down.CLOSED:
                 del self.own[number]
             case _:
                 return zcl.UNSUP_CLUSTER_COMMAND
