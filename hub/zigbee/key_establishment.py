@@ -18,7 +18,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,7 +30,7 @@ from hub.zigbee.member import Member
 from hub.zigbee.network import Network
 from hub.zigbee.own_certificates import Held, OwnCertificates
 from hub.zigbee.servers.base import ClusterServer
-from protocols.aps import ApsFrame
+from protocols.aps import ApsFrame, Delivery
 from protocols.ids import COORDINATOR, Eui64, Profile
 from protocols.se import key_establishment as wire
 from protocols.se import key_exchange
@@ -124,7 +124,6 @@ class KeyEstablishment:
         self._joiner: asyncio.Task[None] | None = None
         self._barred = NO_SUITE
         """Suites that the trust centre has refused."""
-        self.counters = {"established": 0, "failed": 0, "refused": 0}
         self._restored = asyncio.Event()
         self._restored.set()
         network.keys = self
@@ -136,6 +135,11 @@ class KeyEstablishment:
         """Whether the radio leaves key establishment to us; False while it is away."""
         radio = self._network.radio
         return radio is not None and radio.capabilities.keys_by is KeysBy.HUB
+
+    @property
+    def under_way(self) -> Collection[Eui64]:
+        """Devices with which an exchange goes on."""
+        return [ieee for ieee, one in self._exchanges.items() if one.is_running]
 
     def clusters(self) -> list[ClusterServer]:
         """Both sides, to be hosted."""
@@ -236,7 +240,7 @@ class KeyEstablishment:
     def heard(self, header: ZclHeader, payload: bytes, frame: ApsFrame, *, to_server: bool) -> None:
         """A message: of an exchange that goes on, or of a new one. Others are refused or passed over."""
         member = self._network.members.get(frame.source_ieee) if frame.source_ieee is not None else None
-        if member is None:
+        if member is None or frame.delivery is not Delivery.UNICAST:
             return
         known = self._exchanges.get(member.ieee)
         if known is not None and isinstance(known.engine, Responder if to_server else Initiator):
@@ -249,7 +253,7 @@ class KeyEstablishment:
             # It goes on with what we know nothing of: we have been restarted meanwhile.
             self._refuse(member, header, frame, TerminateStatus.BAD_MESSAGE)
             return
-        own, running = self._own(), sum(one.is_running for one in self._exchanges.values())
+        own, running = self._own(), len(self.under_way)
         if known is not None or running >= MAX_AT_ONCE or own is None:
             if own is None:
                 log.error("%s: %s cannot establish keys: we have no certificate", self._network.name, member.device_id)
@@ -261,7 +265,6 @@ class KeyEstablishment:
         self._start(self._run(exchange, ()), f"keys with {member.device_id}")
 
     def _refuse(self, member: Member, header: ZclHeader, frame: ApsFrame, status: TerminateStatus) -> None:
-        self.counters["refused"] += 1
         command = wire.TerminateByResponder(status, key_exchange.WAIT_S, self.suites())
         work = self._deliver(member, frame.source_endpoint, command, header.tsn)
         self._start(_ignored(work), f"refusal of keys with {member.device_id}")
@@ -307,7 +310,6 @@ class KeyEstablishment:
                     await self._failed(exchange, failed)
         if isinstance(exchange.ended, Established) and is_delivered and not exchange.is_told:
             exchange.is_told = True
-            self.counters["established"] += 1
             member = exchange.member
             self._network.hear(DeviceAuthenticated(member.ieee, member.short or 0))
 
@@ -358,7 +360,6 @@ class KeyEstablishment:
         name, member = self._network.name, exchange.member
         is_installed = isinstance(exchange.ended, Established)
         exchange.ended = failed
-        self.counters["failed"] += 1
         log.warning("%s: no keys with %s: %s: %s", name, member.device_id, failed.status.name, failed.reason)
         if not is_installed:
             return

@@ -12,13 +12,15 @@ import pytest
 from hub.events import DeviceAuthenticated
 from hub.hub import Hub
 from hub.zigbee import key_establishment
+from hub.zigbee.attributes import ask
 from hub.zigbee.link_keys import FILE_NAME
-from hub.zigbee.model import InterviewStep
+from hub.zigbee.model import InterviewStep, Side
 from protocols.aps import ApsFrame, Security
 from protocols.ids import Profile
 from protocols.se import key_establishment as wire
 from protocols.se import key_exchange
 from protocols.se.key_establishment import Suite, TerminateStatus
+from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 from radios.api import FrameReceived, NoLinkKeyError, RadioLostError
 from tests.hub.waiting import eventually
@@ -59,12 +61,12 @@ def once(place: tuple[bool, int]) -> Callable[[bool, int], bool]:
     return lost
 
 
-def hear(pair: Pair, command: int, payload: bytes, *, security: Security = Security.NETWORK) -> None:
+def hear(pair: Pair, command: int, payload: bytes, *, tsn: int = 0x77) -> None:
     """The trust centre's radio hears a command of the guest."""
-    header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 0x77, command, True)
+    header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, tsn, command, True)
     frame = ApsFrame(
         profile=Profile.SMART_ENERGY, cluster=wire.CLUSTER, source_endpoint=0x5E, destination_endpoint=0x5E,
-        payload=header.encode() + payload, source=GUEST_SHORT, destination=0, security=security,
+        payload=header.encode() + payload, source=GUEST_SHORT, destination=0,
     )  # fmt: skip
     pair.centre.events_waiting.put_nowait(FrameReceived(frame))
 
@@ -363,6 +365,51 @@ async def test_commands_that_belong_to_nothing(pair: Pair) -> None:
         await eventually(lambda: (False, TerminateStatus.BAD_MESSAGE) in pair.terminates())
         assert len(pair.air.messages) == before + 1
         assert pair.centre.keys[GUEST] == key
+        assert established(centre, guest)
+
+
+async def test_each_side_tells_its_suites_and_takes_one_exchange_of_a_device_at_a_time(pair: Pair) -> None:
+    pair.certify("centre", equip(CENTRE, ONE))
+    pair.certify("guest", *(equip(GUEST, suite) for suite in BOTH))
+    pair.air.lost = lambda to_server, command: (to_server, command) == MESSAGES[0]
+    async with pair.both() as (centre, guest):
+        await eventually(lambda: len(pair.sent(0, to_server=True)) == 1)
+        network, member = centre.household.networks["centre"], centre.household.members[GUEST]
+        await eventually(lambda: 0x5E in member.endpoints)
+        question = ReadAttributes((wire.KEY_ESTABLISHMENT_SUITE,))
+        for side in (Side.SERVER, Side.CLIENT):
+            answer = await ask(network, member, 0x5E, wire.CLUSTER, question, side=side)
+            assert isinstance(answer, ReadAttributesResponse)
+            assert [record.value for record in answer.records] == [3]
+        # The router is in an exchange with its trust centre: it begins no other one.
+        credentials = centre.key_establishments["centre"].held.credentials[0]
+        begin = wire.InitiateKeyEstablishmentRequest(ONE, 10, 15, credentials.certificate.encode())
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 0x21, begin.COMMAND, True)
+        await eventually(lambda: CENTRE in guest.key_establishments["guest"].under_way)
+        frame = ApsFrame(
+            profile=Profile.SMART_ENERGY, cluster=wire.CLUSTER, source_endpoint=0x5E, destination_endpoint=0x5E,
+            payload=header.encode() + begin.encode(), source=0, destination=GUEST_SHORT,
+        )  # fmt: skip
+        pair.guest.events_waiting.put_nowait(FrameReceived(frame))
+        await eventually(lambda: (False, TerminateStatus.NO_RESOURCES) in pair.terminates())
+        pair.air.lost = lambda to_server, command: False
+        await eventually(lambda: established(centre, guest))
+
+
+async def test_a_flood_in_a_devices_name_takes_no_key_away(pair: Pair) -> None:
+    pair.certify_both(ONE)
+    async with pair.both() as (centre, guest):
+        await eventually(lambda: established(centre, guest))
+        key, ours = pair.centre.keys[GUEST], centre.key_establishments["centre"]
+        certificate = equip(GUEST, ONE).certificate.encode()
+        for number in range(100):
+            begin = wire.InitiateKeyEstablishmentRequest(ONE, number % 5, 15, certificate)
+            hear(pair, 0, begin.encode(), tsn=2 * number)
+            hear(pair, 1, bytes((2, *bytes(20), number)), tsn=2 * number + 1)
+        await eventually(lambda: (False, TerminateStatus.BAD_MESSAGE) in pair.terminates())
+        hear(pair, 3, wire.TerminateByInitiator(TerminateStatus.BAD_MESSAGE, 0, ONE).encode(), tsn=0xF0)
+        await eventually(lambda: not ours.under_way)
+        assert pair.centre.keys[GUEST] == pair.guest.keys[CENTRE] == key
         assert established(centre, guest)
 
 
