@@ -22,6 +22,7 @@ from protocols.se import key_exchange
 from protocols.se.key_establishment import Suite, TerminateStatus
 from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
+from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
 from radios.api import FrameReceived, NoLinkKeyError, RadioLostError
 from tests.hub.waiting import eventually
 from tests.hub.zigbee_pair import (
@@ -130,6 +131,30 @@ async def test_keys_outlive_a_restart_of_either_side_and_of_the_radio(pair: Pair
         await eventually(lambda: guest.household.members[CENTRE].is_active)
     assert len(pair.sent(0, to_server=True)) == 1
     assert (pair.folder / "centre" / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+async def test_nothing_secret_goes_out_before_the_radio_has_its_keys_back(pair: Pair) -> None:
+    pair.certify_both(ONE)
+    async with pair.both() as (centre, guest):
+        await eventually(lambda: established(centre, guest))
+        network, member = centre.household.networks["centre"], centre.household.members[GUEST]
+        await eventually(lambda: member.interview is InterviewStep.DONE)
+        pair.centre.keys.clear()
+        pair.centre.takes_keys.clear()
+        opened = pair.centre.opened
+        pair.centre.events_waiting.put_nowait(RadioLostError("it was pulled out"))
+        await eventually(lambda: pair.centre.opened > opened and network.radio is not None)
+        pair.centre.sent.clear()
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_CLIENT, 0x42, 0x02, True)
+        event = network.frame(member, 0x5E, 0x0701, header, b"\0", profile=Profile.SMART_ENERGY)
+        sending = asyncio.ensure_future(network.send(member, event))
+        # What is not secret goes out meanwhile.
+        await network.zdo_request(member, IeeeAddressRequest(GUEST_SHORT), IeeeAddressResponse)
+        assert not sending.done()
+        assert not [frame for frame in pair.centre.sent if frame.security is Security.LINK_KEY]
+        pair.centre.takes_keys.set()
+        await sending
+        assert event.payload in [frame.payload for frame in pair.centre.sent]
 
 
 async def test_another_key_to_join_with_ends_what_was_established(pair: Pair) -> None:

@@ -92,6 +92,9 @@ class PairRadio(Room):
         super().__init__()
         is_centre = short == 0
         self.air, self.is_open, self.link_keys_refused = air, False, False
+        self.takes_keys = asyncio.Event()
+        """While it is not set, `set_link_key` waits."""
+        self.takes_keys.set()
         self.given: list[tuple[Eui64, bytes]] = []
         """Keys that came of key establishment."""
         self.capabilities = replace(
@@ -117,6 +120,7 @@ class PairRadio(Room):
     async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
         if self.link_keys_refused:
             raise DeliveryError("no room for another key", "TABLE_FULL", 0xB4)
+        await self.takes_keys.wait()
         self.given.append((ieee, key))
         self.keys[ieee] = key
 
