@@ -308,6 +308,30 @@ async def test_what_came_is_shown_while_the_network_is_away(home: Home) -> None:
     await home.page.wait_for_selector("[data-away]", state="detached", timeout=PATIENCE_MS)
 
 
+async def test_where_the_utilitys_clock_is_another_its_times_are_by_that(home: Home) -> None:
+    page = home.page
+    assert await page.locator("[data-apart]").count() == 0
+    home.centre.clock.set(to_utc(home.hub.clock.now()) + 2 * HOUR_S)
+    [server] = home.hub.premises.times["han"].client.servers.values()
+    server.due_at = 0.0
+    await home.sees("[data-apart]:has-text('2 h ahead of')")
+    home.publish(5, 2834, 0, 60, "PEAK")
+    home.ask(7, start_time=home.now + 1800)
+    await home.sees("[data-price-now]:has-text('€0.2834')")
+    await home.sees('[data-received="7"][data-state="scheduled"]')
+    # The present is where the utility's clock has it: at the start of the price, and half an hour before the event.
+    present = await page.locator("[data-price-chart] line.now").bounding_box()
+    ahead = await page.locator("[data-price-chart] [data-announced]").bounding_box()
+    assert present is not None
+    assert ahead is not None
+    assert abs(present["x"] - ahead["x"]) < 3
+    marker = await page.locator('[data-received="7"] line.present').bounding_box()
+    bar = await page.locator('[data-received="7"] rect.bar').bounding_box()
+    assert marker is not None
+    assert bar is not None
+    assert marker["x"] < bar["x"]
+
+
 async def test_both_roles_are_one_page(home: Home) -> None:
     """The second network is the browser's alone: no radio of today is both, and the page does not know that."""
     page = home.page

@@ -65,14 +65,19 @@ export function momentOf(iso: string, now: number): string {
   return (moment.toDateString() === new Date(now).toDateString() ? minute : weekday).format(moment);
 }
 
+/** How long something takes, given in ms. */
+export function span(duration: number): string {
+  const seconds = Math.ceil(duration / 1000);
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 5400) return `${Math.ceil(seconds / 60)} min`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
 /** How long until then; empty when it is past. */
 export function timeLeft(iso: string, now: number): string {
-  const seconds = Math.ceil((Date.parse(iso) - now) / 1000);
-  if (seconds <= 0) return '';
-  if (seconds < 90) return `${seconds} s left`;
-  if (seconds < 5400) return `${Math.ceil(seconds / 60)} min left`;
-  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h left`;
-  return `${Math.round(seconds / 86_400)} days left`;
+  const left = Date.parse(iso) - now;
+  return left <= 0 ? '' : `${span(left)} left`;
 }
 
 /** From when to when; the day is said once where it is the same. */

@@ -29,6 +29,12 @@ class SmartEnergy {
   received = $state.raw<Received>(NOTHING);
   problem = $state('');
 
+  /** The utility's clock less this one's, in ms, where the hub goes by that: its times are meant so. */
+  get shift(): number {
+    const clock = live.networks.find((one) => one.role === 'aux_gateway' && one.clock?.followed)?.clock;
+    return clock ? clock.offset_s * 1000 : 0;
+  }
+
   readonly #dirty = new Set<Kind>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #next: ReturnType<typeof setTimeout> | undefined;
@@ -104,8 +110,10 @@ class SmartEnergy {
   /** Look again when something begins or ends, and in any case after a while. */
   #again(): void {
     const now = Date.now();
-    const items = [...this.prices, ...this.messages, ...this.events, ...this.received.prices, ...this.received.messages, ...this.received.events];
-    const edges = items.flatMap((one) => [one.start, one.end]).map((edge) => (edge === null ? Infinity : Date.parse(edge)));
+    const edgesOf = (items: readonly { start: string; end: string | null }[], shift: number) =>
+      items.flatMap((one) => [one.start, one.end]).map((edge) => (edge === null ? Infinity : Date.parse(edge) - shift));
+    const { prices, messages, events } = this.received;
+    const edges = [...edgesOf([...this.prices, ...this.messages, ...this.events], 0), ...edgesOf([...prices, ...messages, ...events], this.shift)];
     const next = Math.min(now + AGAIN_MS, ...edges.filter((edge) => edge > now).map((edge) => edge + BEHIND_MS));
     clearTimeout(this.#next);
     this.#next = setTimeout(() => {
