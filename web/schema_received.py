@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
 from enum import Enum
 
 from msgspec import Struct
@@ -62,8 +62,8 @@ class Received(Struct, frozen=True, kw_only=True):
     messages: list[ReceivedMessage]
 
 
-def received(clients: list[EnergyClient], now: datetime) -> Received:
-    """What has come to these clients."""
+def received(clients: list[EnergyClient], now: Callable[[str], int]) -> Received:
+    """What has come to these clients; `now(radio)`: the standard's time on a network."""
     return Received(
         events=sorted(
             (
@@ -74,7 +74,7 @@ def received(clients: list[EnergyClient], now: datetime) -> Received:
             key=lambda row: row.start,
         ),
         prices=sorted(
-            (price(client, one, now) for client in clients for one in client.prices.prices.values()),
+            (price(client, one, now(client.name)) for client in clients for one in client.prices.prices.values()),
             key=lambda row: row.start,
         ),
         messages=[message(client, one) for client in clients for one in client.messages.messages.values()],
@@ -97,7 +97,7 @@ def event(client: EnergyClient, one: ClientEvent) -> ReceivedEvent:
     )
 
 
-def price(client: EnergyClient, one: ClientPrice, now: datetime) -> ReceivedPrice:
+def price(client: EnergyClient, one: ClientPrice, now: int) -> ReceivedPrice:
     """A price as interfaces see it."""
     return ReceivedPrice(**price_fields(client.name, one.price, one.start, one.end, now), servers=_servers(one.servers))
 

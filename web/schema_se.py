@@ -252,12 +252,12 @@ class PriceFields(Struct, frozen=True, kw_only=True):
     end: Time | None
 
 
-def price_fields(radio: str, wire: PublishPrice, start: int, end: int | None, now: datetime) -> dict[str, Any]:
-    """Of `PriceFields`."""
+def price_fields(radio: str, wire: PublishPrice, start: int, end: int | None, now: int) -> dict[str, Any]:
+    """Of `PriceFields`; `now` by the clock that the price goes by."""
     return {
         "radio": radio,
         "issuer_event_id": wire.issuer_event_id,
-        "state": state_of(start, end, to_utc(now)),
+        "state": state_of(start, end, now),
         "provider_id": wire.provider_id,
         "rate_label": wire.rate_label,
         "unit_of_measure": wire.unit_of_measure,
@@ -281,7 +281,7 @@ class Price(PriceFields, frozen=True, kw_only=True):
 def price(radio: str, item: ServerPrice, now: datetime) -> Price:
     """A price as interfaces see it."""
     return Price(
-        **price_fields(radio, item.price, item.start, item.end, now),
+        **price_fields(radio, item.price, item.start, item.end, to_utc(now)),
         clients=_clients(item.delivered, item.acknowledged),
     )
 

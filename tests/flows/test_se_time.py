@@ -59,6 +59,8 @@ async def test_events_go_by_the_time_of_the_network_and_people_by_the_machines(
         await eventually(lambda: bool(client.drlc.events and client.prices.prices), 10)
         assert client.drlc.events[7].state is State.SCHEDULED
         await eventually(lambda: bool(client.prices.active(hub.premises.utc("han"))))  # whole seconds are one apart
+        _, received = await home.ask("GET", "/events/received")
+        assert [one["state"] for one in received["prices"]] == ["running"]
         # It is read once a day; set right meanwhile, ours is the machine's again.
         reads = sum(frame.cluster == 0x000A for frame in centre.heard)
         centre.clock.set(machine(hub))

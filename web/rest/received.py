@@ -13,7 +13,7 @@ async def list_all(call: Call[WhichRadio, None]) -> schema_received.Received:
     hub = call.hub
     radio = radio_of(call.query.radio)
     clients = list(hub.premises.clients.values()) if radio is None else [hub.premises.client(radio)]
-    return schema_received.received(clients, hub.clock.now())
+    return schema_received.received(clients, hub.premises.utc)
 
 
 async def opt_out(call: Call[WhichRadio, None]) -> schema_received.ReceivedEvent:
