@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Final
@@ -52,6 +53,8 @@ STORM_S = 5.0
 """A report that answers nothing waits for up to so long, drawn for each: events begin and end everywhere at once."""
 ASK_PRICE_S = 86_400
 """A price is asked for when none has come for so long (SE 1.1b, D.4.3)."""
+ASKED_S = 5.0
+"""A question that was delivered is not asked again for so long: a device is there by several signs at once."""
 ALL = 0
 """In requests for scheduled events and prices: all there are."""
 ALL_CLUSTERS: Final = (price.CLUSTER, drlc.CLUSTER, messaging.CLUSTER)
@@ -89,6 +92,8 @@ class EnergyClient:
         self._price_heard: int | None = None
         """When the last price came, or was asked for."""
         self._lanes: defaultdict[Peer, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asked: dict[tuple[Peer, type[SeCommand]], float] = {}
+        """Until when a question is not asked again, by the loop's time; infinite while it is on its way."""
 
     def hosted(self, clusters: Iterable[int]) -> list[ClusterServer]:
         """What an endpoint hosts of these clusters."""
@@ -209,10 +214,10 @@ class EnergyClient:
     def ask(self, clusters: Container[int] = ALL_CLUSTERS) -> None:
         """Ask everybody what there is: what came before the clock was set was not taken."""
         for member in self.network.members.values() if self.network is not None else ():
-            self.came(member, clusters)
+            self.came(member, clusters, again=True)
 
-    def came(self, member: Member, clusters: Container[int] = ALL_CLUSTERS) -> None:
-        """A device is there: its servers are asked what there is."""
+    def came(self, member: Member, clusters: Container[int] = ALL_CLUSTERS, *, again: bool = False) -> None:
+        """A device is there: its servers are asked what there is; `again`: although they may just have been."""
         now = self._now()
         questions: Mapping[int, tuple[SeCommand, ...]] = {
             price.CLUSTER: (
@@ -228,7 +233,22 @@ class EnergyClient:
             peer = Peer(member.ieee, number)
             for cluster in found.input_clusters:
                 for question in questions.get(cluster, ()) if cluster in clusters else ():
-                    self._spawn(self._tell(question, peer), f"{type(question).__name__} to {peer}")
+                    work = self._ask(question, peer, again=again)
+                    self._spawn(work, f"{type(question).__name__} to {peer}")
+
+    async def _ask(self, question: SeCommand, server: Peer, *, again: bool) -> None:
+        """Once, where keys, interview and the first sign of life come together."""
+        loop = asyncio.get_running_loop()
+        key = server, type(question)
+        if not again and loop.time() < self._asked.get(key, 0.0):
+            return
+        self._asked[key] = math.inf
+        try:
+            is_delivered = await self._deliver(question, server)
+        except BaseException:
+            del self._asked[key]
+            raise
+        self._asked[key] = loop.time() + ASKED_S if is_delivered else 0.0
 
     async def _tell(
         self,
@@ -238,7 +258,17 @@ class EnergyClient:
         pauses: Iterable[float] = (),
         wait_s: float = 0.0,
     ) -> None:
-        """One after another, for each server; `tsn`: of the command that this answers."""
+        await self._deliver(command, server, tsn, pauses, wait_s)
+
+    async def _deliver(
+        self,
+        command: SeCommand,
+        server: Peer,
+        tsn: int | None = None,
+        pauses: Iterable[float] = (),
+        wait_s: float = 0.0,
+    ) -> bool:
+        """One after another, for each server; whether it was delivered. `tsn`: of the command that this answers."""
         async with self._lanes[server]:
             await asyncio.sleep(wait_s)
             if isinstance(command, drlc.ReportEventStatus):
@@ -251,7 +281,8 @@ class EnergyClient:
                     if pause is not None:
                         await asyncio.sleep(pause)
                 else:
-                    return
+                    return True
+            return False
 
     async def _send(self, command: SeCommand, server: Peer, tsn: int | None) -> None:
         member = self.network.members.get(server.ieee) if self.network is not None else None

@@ -70,6 +70,8 @@ class SmartEnergy:
         self._store, self._bus, self._clock = store, bus, clock
         self._stale: dict[tuple[str, str, int], Item] = {}
         """What is not on disk as it is now."""
+        self._encrypts: dict[str, bool] = {}
+        """Of radios that have been there since the start."""
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -111,7 +113,8 @@ class SmartEnergy:
         while True:
             await asyncio.sleep(LOOK_S)
             self.persist()
-            for service in self.services.values():
+            for name, service in self.services.items():
+                self._can(name)
                 service.begin()
                 service.try_again()
 
@@ -128,21 +131,27 @@ class SmartEnergy:
 
     def service(self, radio: str | None) -> EnergyService:
         """The network that is meant; the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
-        able = self.able()
         none = "no radio of this hub serves Smart Energy devices: that takes APS encryption"
-        found = chosen(radio, self.services, able, "Smart Energy network", none)
-        if found.name not in able:
+        found = chosen(radio, self.services, self.able(), "Smart Energy network", none)
+        if self._can(found.name) is False:
             raise UnsupportedError(f"{radio!r} cannot encrypt for single devices, which Smart Energy takes")
         return found
 
     def able(self) -> list[str]:
-        """Networks that can be served."""
-        return [name for name in self.services if self._is_able(name)]
+        """Networks that can be served; where none is known to be, those of which it is not known yet."""
+        can = {name: self._can(name) for name in self.services}
+        return [name for name, is_able in can.items() if is_able] or [name for name in can if can[name] is None]
 
-    def _is_able(self, radio: str) -> bool:
-        """Whether it can encrypt; a radio that is away may."""
+    def listed(self) -> list[str]:
+        """Networks that may have items: all but those whose radio cannot carry them."""
+        return [name for name in self.services if self._can(name) is not False]
+
+    def _can(self, radio: str) -> bool | None:
+        """Whether it can encrypt, by what it said when it was there last; None: it has not been yet."""
         stick = self._network(radio).radio
-        return stick is None or stick.capabilities.aps_encryption
+        if stick is not None:
+            self._encrypts[radio] = stick.capabilities.aps_encryption
+        return self._encrypts.get(radio)
 
     def next_number(self, table: Mapping[int, object]) -> int:
         """A number for a new item: the time, as utilities do, and larger than all there are."""

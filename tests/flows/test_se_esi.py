@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_xbee_home import hub_on, name_of
 
+from hub.config import parse
 from hub.errors import InvalidError, RefusedError, StorageError, UnsupportedError
 from hub.events import EventStatusReported, SmartEnergyChanged
 from hub.hub import Hub
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.peer import Peer
+from hub.zigbee.model import NetworkState
 from protocols.ids import Eui64
 from protocols.se.drlc import (
     PUNCTUAL,
@@ -241,15 +245,41 @@ async def test_what_cannot_be_kept_takes_the_place_of_nothing(tmp_path: Path, mo
         assert first.end == first.start + 3600
 
 
-async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path) -> None:
-    async with home(tmp_path, "load-control") as (hub, _):
+async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with home(tmp_path, "load-control") as (hub, module):
         network = hub.household.networks["han"]
         assert network.radio is not None
         service = hub.smart_energy
-        able = service._is_able
-        service._is_able = lambda radio: False  # type: ignore[method-assign]
-        with pytest.raises(UnsupportedError, match="cannot encrypt"):
-            await service.create_event("han", event(hub))
-        assert service.able() == []
-        service._is_able = able  # type: ignore[method-assign]
-        assert service.able() == ["han"]
+        assert service.able() == service.listed() == ["han"]
+        plain = replace(network.radio.capabilities, aps_encryption=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(network.radio), "capabilities", plain)
+            for radio, said in (("han", "cannot encrypt"), (None, "takes APS encryption")):
+                with pytest.raises(UnsupportedError, match=said):
+                    await service.create_event(radio, event(hub))
+            assert service.able() == service.listed() == []
+            # What it cannot while it is there, it cannot when it is away.
+            module.kill()
+            await eventually(lambda: network.radio is None)
+            assert service.able() == service.listed() == []
+
+
+async def test_a_radio_that_was_never_there_is_not_chosen_before_one_that_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.supervisor.FIRST_PAUSE_S", 60.0)
+    async with XbeeEmulator(XbeeConfig(devices=())) as module:
+        table = tomllib.loads(module.toml("han"))
+        table["radio"].append({"name": "attic", "driver": "xbee", "pipe": f"pty:{tmp_path}/nothing"})
+        async with Hub(parse(table, data_dir=tmp_path)) as hub:
+            service = hub.smart_energy
+            assert service.able() == ["han", "attic"]  # nobody knows yet
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+            assert (service.able(), service.listed()) == (["han"], ["han", "attic"])
+            assert (await service.create_event(None, event(hub))).number == 1
+            assert service.services["han"].drlc.events
+            # By its name it is taken: what is made waits for it.
+            await service.create_event("attic", event(hub))
+            module.kill()
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.DOWN)
+            assert service.able() == ["han"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hub.smart_energy.messages import Shown
 from hub.smart_energy.premises import EnergyClient
 from hub.smart_energy.utc import to_utc
 from hub.zigbee.model import InterviewStep, NetworkState
+from protocols.ids import Eui64
 from protocols.se.drlc import EventStatus
 from radios.emulators.se_payloads import DisplayMessage, LoadControlEvent, PublishPrice
 from radios.emulators.trust_centre import InterfaceTrustCentre
@@ -202,3 +204,37 @@ async def test_it_is_said_for_which_loads_events_are_taken(tmp_path: Path) -> No
         assert (statuses(centre, 8), list(ours.drlc.events)) == ([], [9])
     async with interface() as (module, centre), served(module, tmp_path) as home:
         assert home.hub.premises.client("han").drlc.policy.utility_enrollment_group == 3
+
+
+async def test_a_server_that_is_there_by_several_signs_at_once_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def questions() -> int:
+        """Get Scheduled Events, as they came."""
+        return len(
+            [one for one in centre.heard if one.cluster == 0x0701 and one.payload[0] & 3 == 1 and one.payload[2]]
+        )
+
+    async with interface() as (module, centre), under(module, centre, tmp_path) as (hub, client):
+        await eventually(lambda: questions() > 0)
+        member = hub.household.members[Eui64(centre.ieee)]
+        await eventually(lambda: not any(until == inf for until in client._asked.values()))
+        centre.heard.clear()
+        monkeypatch.setattr("hub.smart_energy.premises.ASKED_S", 60.0)
+        client._asked.clear()
+        for _ in range(3):
+            client.came(member)
+        await eventually(lambda: questions() > 0 and inf not in client._asked.values())
+        client.came(member)
+        assert questions() == 1
+        # When our clock has been set, what was answered before was not taken.
+        client.ask()
+        await eventually(lambda: questions() == 2)
+        # One that was not delivered is asked again at the next sign of life.
+        centre.set_power(False)
+        client.ask()
+        await eventually(lambda: set(client._asked.values()) == {0.0}, 40)
+        centre.set_power(True)
+        centre.heard.clear()
+        client.came(member)
+        await eventually(lambda: questions() == 1)

@@ -179,7 +179,7 @@ def number_of(text: str) -> int:
 async def list_events(call: Call[WhichRadio, None]) -> DrlcList:
     """List demand response events with what each device says to them."""
     hub, now = call.hub, call.hub.clock.now()
-    names = hub.smart_energy.able() if call.query.radio is UNSET else [call.query.radio]
+    names = hub.smart_energy.listed() if call.query.radio is UNSET else [call.query.radio]
     found = [(name, one) for name in names for one in hub.smart_energy.service(name).drlc.events.values()]
     found.sort(key=lambda pair: (pair[1].start, pair[1].number))
     return DrlcList([schema_se.drlc_event(name, one, now) for name, one in found])
