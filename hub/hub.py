@@ -28,7 +28,9 @@ from hub.registry import Registry
 from hub.startup import Startup, startup
 from hub.store import Store
 from hub.supervisor import supervise
+from hub.zigbee.network import Network
 from hub.zigbee_parts import ZigbeeParts
+from protocols.aps import ApsFrame
 from radios.api import (
     BreakerEvent,
     BreakerRadio,
@@ -248,11 +250,13 @@ class Hub:
         where = f"radio {line.section.name!r}: pipe"
         if line.section.trace is not None:
             try:
-                line.trace = stack.enter_context(Trace(line.section.trace, self.clock.now))
+                line.trace = stack.enter_context(Trace(line.section.trace, self.clock.now, is_zigbee=line.is_zigbee))
             except OSError as error:
                 problem = f"'{line.section.trace}' cannot be written: {error.strerror}"
                 raise ConfigError(f"radio {line.section.name!r}: trace", problem) from None
         if line.is_zigbee:
+            if line.trace is not None:
+                _trace_frames(self.household.networks[line.section.name], line.trace)
             # A stick that is pulled out must not keep the rest of the home from starting: its supervisor opens it.
             return
         try:
@@ -313,6 +317,17 @@ class Hub:
         line = self._lines.get(radio)
         if line is not None and line.radio is not None:
             cast("BreakerRadio", line.radio).set_keys(keys)
+
+
+def _trace_frames(network: Network, trace: Trace) -> None:
+    """Zigbee frames as applications see them; what stick and driver say to each other is traced by the driver."""
+
+    def told(direction: str, frame: ApsFrame) -> None:
+        if network.radio is not None:
+            about = network.radio.network
+            trace.aps(direction, frame, about.short, about.pan_id)
+
+    network.trace = told
 
 
 async def _contained(command: Coroutine[None, None, Ended]) -> Ended | Exception:

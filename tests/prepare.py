@@ -1,4 +1,4 @@
-"""Get what the tests need beyond Python packages: Chromium, from Debian's packages where that is allowed.
+"""Get what the tests need beyond Python packages: Chromium and tshark, from Debian's packages where that is allowed.
 
 Says plainly what is missing and how to get it; the tests that need it are then skipped, except in CI, where they fail.
 """
@@ -9,14 +9,29 @@ import os
 import shutil
 import subprocess
 import sys
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "chromium")
+from dataclasses import dataclass
 
 
-def find_browser() -> str | None:
-    """The path of a Chromium, if there is one."""
-    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What tests start."""
+
+    name: str
+    package: str
+    """Debian's."""
+    commands: tuple[str, ...]
+    """Any of these is it."""
+    tests: str
+
+    def find(self) -> str | None:
+        """Its path, if it is there."""
+        return next((path for command in self.commands if (path := shutil.which(command))), None)
+
+
+PROGRAMS = (
+    Program("Chromium", "chromium", ("chromium", "chromium-browser", "google-chrome"), "the dashboard's browser tests"),
+    Program("tshark", "tshark", ("tshark",), "the tests that have every frame decoded by tshark"),
+)
 
 
 def may_install() -> list[str] | None:
@@ -33,27 +48,36 @@ def may_install() -> list[str] | None:
     return None
 
 
+def install(prefix: list[str], programs: list[Program]) -> None:
+    """Install programs one by one, so that one that cannot be had takes none of the others with it.
+
+    Nothing asks: tshark's package would, whether everybody may capture, which no test does.
+    """
+    quiet = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]  # sudo keeps no environment
+    commands = [["update"]]
+    commands += [["install", "-y", "--no-install-recommends", program.package] for program in programs]
+    for command in commands:
+        done = subprocess.run([*quiet, *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"apt-get {' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+
+
 def main() -> int:
-    """Install what is missing; 0 always but in CI, where a missing browser is a failure."""
-    if find_browser():
-        return 0
+    """Install what is missing; 0 always but in CI, where what is missing is a failure."""
+    wanted = [program for program in PROGRAMS if program.find() is None]
     prefix = may_install()
-    if prefix is not None:
-        print("installing Chromium for the dashboard's tests (Debian package chromium)", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (("apt-get", "update"), INSTALL):
-            done = subprocess.run([*prefix, *command], env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-                break
-    if find_browser():
-        return 0
-    print(
-        "missing: Chromium. The dashboard's browser tests are skipped.\n"
-        "         To run them, install it (Debian: apt-get install chromium) and say make test again.",
-        file=sys.stderr,
-    )
-    return 1 if os.environ.get("CI") else 0
+    if wanted and prefix is not None:
+        for program in wanted:
+            print(f"installing {program.name} for {program.tests} (Debian package {program.package})", flush=True)
+        install(prefix, wanted)
+    missing = [program for program in PROGRAMS if program.find() is None]
+    for program in missing:
+        print(
+            f"missing: {program.name}. Skipped are {program.tests}.\n"
+            f"         To run them, install it (Debian: apt-get install {program.package}) and say make test again.",
+            file=sys.stderr,
+        )
+    return 1 if missing and os.environ.get("CI") else 0
 
 
 if __name__ == "__main__":

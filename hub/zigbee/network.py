@@ -107,14 +107,10 @@ class Network:
         self._strangers: OrderedDict[int, tuple[float, deque[ApsFrame]]] = OrderedDict()
         self._repeats = Repeats()
         self._window = asyncio.Semaphore(SENDING)
-        self.counters = {
-            "duplicates": 0,
-            "unreadable": 0,
-            "strangers": 0,
-            "unanswered": 0,
-            "undelivered": 0,
-            "too_open": 0,
-        }
+        self.trace: Callable[[str, ApsFrame], None] = lambda *_: None
+        """Told every frame, with "tx" or "rx"."""
+        counted = ("duplicates", "unreadable", "strangers", "unanswered", "undelivered", "too_open")
+        self.counters = dict.fromkeys(counted, 0)
 
     # -- radio and members ---------------------------------------------------------------------------------------
 
@@ -185,6 +181,7 @@ class Network:
         """An event of the radio."""
         match event:
             case FrameReceived():
+                self.trace("rx", event.frame)
                 self._frame(event.frame)
             case DeviceJoined():
                 self._strangers.pop(event.short, None)
@@ -368,6 +365,7 @@ class Network:
             frame = replace(frame, destination=self.members[frame.destination_ieee].short)
         async with self._window:
             radio = self.need_radio()
+            self.trace("tx", frame)
             try:
                 async with asyncio.timeout(limit):
                     await radio.send(frame)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import stat
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from protocols.aps import ApsFrame
 from radios import trace
 from radios.trace import Trace
 
@@ -47,6 +49,36 @@ def test_pcap_holds_whole_ip_packets(tmp_path: Path) -> None:
         assert struct.unpack_from(">HHH", packet, 20) == (32866, 32866, 8 + len(packet) - 28)
     assert packets[0][16:20] == bytes([127, 0, 0, 2])
     assert packets[1][12:16] == bytes([127, 0, 0, 2])
+
+
+def test_pcap_of_zigbee_holds_application_frames_in_packets_of_the_air(tmp_path: Path) -> None:
+    path = tmp_path / "t.pcap"
+    sent = ApsFrame(
+        profile=0x0109, cluster=0x0701, source_endpoint=0x5E, destination_endpoint=10, destination=0x1A2B,
+        payload=b"\x11\x07\x00",
+    )  # fmt: skip
+    heard = replace(sent, source=0x1A2B, destination=None, source_endpoint=10, destination_endpoint=0x5E, counter=9)
+    with Trace(path, lambda: NOW, is_zigbee=True) as opened:
+        opened.frame("tx", b"what the stick gets", "/dev/ttyUSB0")
+        opened.aps("tx", sent, 0x0000, 0x4321)
+        opened.aps("rx", heard, 0x0000, 0x4321)
+    data = path.read_bytes()
+    assert struct.unpack_from("<HHiIII", data, 4) == (2, 4, 0, 0, 65535, 230)
+    size = struct.unpack_from("<I", data, 32)[0]
+    assert data[40 : 40 + size] == bytes.fromhex(
+        "4188 01 2143 2b1a 0000"  # a data frame to 0x1A2B from 0x0000
+        "0800 2b1a 0000 1e 01"  # of the network, without security
+        "40 0a 0107 0901 5e 01"  # of applications, to be acknowledged
+        "110700"
+    )
+    assert data[56 + size : 56 + 2 * size] == bytes.fromhex(
+        "4188 02 2143 0000 2b1a 0800 0000 2b1a 1e 02 40 5e 0107 0901 0a 09 110700"
+    )
+    with Trace(tmp_path / "t.txt", lambda: NOW, is_zigbee=True) as opened:
+        opened.aps("tx", sent, 0x0000, 0x4321)  # it is within what the stick gets
+        opened.frame("tx", b"\x7e", "/dev/ttyUSB0")
+    assert (tmp_path / "t.txt").read_text().endswith(" tx /dev/ttyUSB0 7e\n")
+    assert len((tmp_path / "t.txt").read_text().splitlines()) == 1
 
 
 def test_a_forgotten_trace_does_not_fill_the_disk(tmp_path: Path, monkeypatch: object) -> None:
