@@ -21,6 +21,7 @@ REFRESH_RATE = "ZDO_Device_Manager.refresh_rate"
 DISABLE_APS_ENCRYPTION = "Cluster.disable_APS_encryption"
 REQUIRE_EXPLICIT_DEVICE_ADD = "ZDO_Device_Manager.require_explicit_device_add"
 JOIN_INTERVAL = "ZDO_Device_Manager.join_interval"
+DEBUG_PRINT_SEVERITY = "RPC_General_Interface.debug_print_severity"
 DEBUG_RPC_SEVERITY = "RPC_General_Interface.debug_rpc_severity"
 MAX_BUFFER_ITEMS = "RPC_Manager.max_buffer_items"
 USE_TIMESTAMPS = "RPC_Manager.use_timestamps"
@@ -60,17 +61,9 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(MAX_SEQUENTIAL_TX_FAILURES, 3, "failed transmissions in a row that make a device inactive", "", 1, 1000),
         Entry(REFRESH_RATE, 120, "how often devices are asked whether they are there; 0: never", "s", 0, 86400),
         Entry(JOIN_INTERVAL, 30, "how often a router that is on no network tries to join one", "s", 5, 86400),
-        Entry(
-            DEBUG_RPC_SEVERITY, 1, "least severity of messages that are told; 0: debug, 1: warning, 2: error", "", 0, 2
-        ),
-        Entry(
-            MAX_BUFFER_ITEMS,
-            250,
-            "RPC responses that wait to be taken; beyond it the oldest is dropped",
-            "",
-            1,
-            100_000,
-        ),
+        Entry(DEBUG_PRINT_SEVERITY, 0, "least severity of RPC messages in the log; 0: debug ... 3: none", "", 0, 3),
+        Entry(DEBUG_RPC_SEVERITY, 1, "least severity of RPC messages by the mailbox; 0: debug ... 3: none", "", 0, 3),
+        Entry(MAX_BUFFER_ITEMS, 250, "RPC responses in the mailbox; beyond it the oldest is dropped", "", 1, 100_000),
         Entry(USE_TIMESTAMPS, True, "RPC responses tell when they were made"),
         Entry(SYNCHRONOUS_REQUEST_TIMEOUT, 60, "how long a synchronous RPC request may block its caller", "s", 1, 3600),
         Entry(PRINTED_REPLY_LAYOUT, False, "RPC replies as the manual prints them, without a tag around the responses"),

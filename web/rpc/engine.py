@@ -28,17 +28,20 @@ from web.rpc.mailbox import Mailbox
 from web.rpc.markup import Element
 from web.rpc.response import IDENTIFIER, Response, Severity, message
 from web.rpc.table import MESSAGE, Table
+from web.rpc.types import ValueRefusedError
 from web.rpc.values import Mac, Value, Values
 
 log = logging.getLogger(__name__)
 
+_LEVELS = {Severity.DEBUG: logging.DEBUG, Severity.WARNING: logging.INFO, Severity.ERROR: logging.WARNING}
+"""What is a warning to a gateway's client happens all the time in a home: devices come and go."""
 MAX_UNDER_WAY = 64
 """Requests begun and not done; twice what a head-end sends at once. Beyond it they are refused."""
 
 Handler = Callable[[Checked], Awaitable[Values | None]]
 """Does a request: gives the parameters of its response, None where there is none.
 
-Raises `RequestFailedError` or any `HubError`, which become a message.
+Raises `RequestFailedError`, `ValueRefusedError` or any `HubError`, which become a message.
 """
 Spawn = Callable[[Coroutine[None, None, None], str], "asyncio.Task[None]"]
 
@@ -80,6 +83,8 @@ class Settings:
     use_timestamps: bool = True
     rpc_severity: int = Severity.WARNING
     """Messages below it are not told; above `Severity.ERROR` none is."""
+    print_severity: int = Severity.DEBUG
+    """Messages below it are not in the log."""
 
 
 class _Job:
@@ -234,6 +239,8 @@ class Engine:
             parameters = await self.handlers[name](checked)
         except RequestFailedError as error:
             return self.stamped(message(error.severity, error.description, checked.identifier, **error.more))
+        except ValueRefusedError as error:
+            return Problem(Reason.ARGUMENTS, f"{name}: {error}", checked.identifier, (error,))
         except InvalidError as error:
             return Problem(Reason.ARGUMENTS, f"{name}: {error}", checked.identifier)
         except HubError as error:
@@ -267,6 +274,8 @@ class Engine:
     def message(self, severity: Severity, description: str, **more: Value) -> None:
         """Tell how the hub is, if that is severe enough to be told."""
         response = message(severity, description, **more)
+        if severity >= self.settings().print_severity:
+            log.log(_LEVELS[severity], "%s", description)
         if self._is_told(response):
             self.unsolicited(response)
 

@@ -74,6 +74,7 @@ class RpcService:
             max_buffer_items=entries.number(registry.MAX_BUFFER_ITEMS),
             use_timestamps=entries.is_on(registry.USE_TIMESTAMPS),
             rpc_severity=entries.number(registry.DEBUG_RPC_SEVERITY),
+            print_severity=entries.number(registry.DEBUG_PRINT_SEVERITY),
         )
 
     def post(self, role: Role, is_gone: Callable[[], bool]) -> Post:

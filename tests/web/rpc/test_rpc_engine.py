@@ -228,6 +228,17 @@ async def test_messages_below_the_severity_of_the_registry_are_not_told() -> Non
         assert len(bench.engine.mailbox) == 1
 
 
+async def test_messages_below_the_other_severity_are_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with engine_with({}, Settings(print_severity=1)) as bench:
+        with caplog.at_level(logging.DEBUG, "web.rpc.engine"):
+            for severity in Severity:
+                bench.engine.message(severity, f"message of {severity}")
+        assert [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "web.rpc.engine"] == [
+            ("INFO", "message of 1"),
+            ("WARNING", "message of 2"),
+        ]
+
+
 async def test_without_timestamps_there_are_none() -> None:
     async with engine_with({}, Settings(use_timestamps=False)) as bench:
         [found] = await bench.engine.request_xml(parse(b'<get_time synchronous="1"/>'), Role.VIEWER)

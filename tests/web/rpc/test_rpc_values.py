@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from protocols.ids import Eui64
-from web.rpc import as_json, as_xml, types
+from web.rpc import as_json, as_xml, fields, types
 from web.rpc.build import ArgumentsRefusedError, Context
 from web.rpc.markup import parse
 from web.rpc.table import TABLE
@@ -250,3 +250,25 @@ def test_an_address_knows_what_it_is() -> None:
     assert Mac.of(0x1397).short == 0x1397
     assert BROADCAST.eui64 is None
     assert BROADCAST.is_broadcast
+
+
+def test_handlers_take_values_by_their_kind() -> None:
+    record = Record("ReadAttributeRecord", {"attribute_id": 4})
+    given: dict[str, Value] = {
+        "number": 5, "switch": True, "text": "a", "address": ADDRESS, "short": Mac(b"\0\1"), "data": Octets(b"a"),
+        "record": record, "records": [record], "none": None,
+    }  # fmt: skip
+    assert (fields.number(given, "number"), fields.maybe_number(given, "none")) == (5, None)
+    assert (fields.is_on(given, "switch"), fields.maybe_is_on(given, "missing")) == (True, None)
+    assert (fields.text(given, "text"), fields.maybe_text(given, "missing")) == ("a", None)
+    assert (fields.mac(given, "short"), fields.maybe_mac(given, "missing")) == (Mac(b"\0\1"), None)
+    assert fields.device(given, "address") == Eui64(0x0011223344556677)
+    assert fields.octets(given, "data") == Octets(b"a")
+    assert (fields.record(given, "record"), fields.maybe_record(given, "none")) == (record, None)
+    assert fields.records(given, "records") == [record]
+    with pytest.raises(ValueRefusedError, match="the extended address of one device"):
+        fields.device(given, "short")
+    with pytest.raises(TypeError, match="switch is a bool, not a int"):
+        fields.number(given, "switch")
+    with pytest.raises(KeyError):
+        fields.number(given, "missing")

@@ -9,6 +9,7 @@ from hub.clock import Clock
 from hub.errors import HubError, NotFoundError, RefusedError, UnsupportedError
 from hub.registry import ENTRIES, Registry, RegistryValue
 from hub.smart_energy.utc import to_utc
+from web.rpc import fields
 from web.rpc.check import Checked
 from web.rpc.declare import Chapter, RecordRow, RequestRow
 from web.rpc.engine import Engine, Handler
@@ -60,8 +61,7 @@ class General:
 
     async def get_version(self, request: Checked) -> Values:
         """The version of the whole, or of a module. Raises `NotFoundError`."""
-        given = request.arguments["module_name"]
-        assert isinstance(given, str)
+        given = fields.text(request.arguments, "module_name")
         modules = {VERSION_MODULE, *(name for name, _ in INTERFACES.values())}
         found = next((name for name in sorted(modules) if name.lower() == given.lower()), None)
         if found is None:
@@ -77,8 +77,7 @@ class General:
 
     async def registry_configuration(self, request: Checked) -> Values:
         """Tell or set an entry. Raises `NotFoundError` for one that is to be told and is none."""
-        name = request.arguments["name"]
-        assert isinstance(name, str)
+        name = fields.text(request.arguments, "name")
         if "value" not in request.arguments:
             entry = ENTRIES.get(name)
             if entry is None:
