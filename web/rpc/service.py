@@ -19,6 +19,7 @@ from web.rpc.handlers.aliasing import Aliasing
 from web.rpc.handlers.general import General
 from web.rpc.kept import Kept
 from web.rpc.table import TABLE
+from web.rpc.unsolicited import tell
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class RpcService:
             log.warning("aliases cannot be read: %s", error)
             self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
         await self._tasks.__aenter__()
+        self._spawn(tell(self._hub.bus, self.engine, self._hub.devices.all), "rpc messages")
         return self
 
     async def __aexit__(
