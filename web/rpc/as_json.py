@@ -15,15 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from web.rpc.build import Context, Given, Read, build, build_record, record_row
-from web.rpc.declare import Param, RecordRow, ResponseRow
+from web.rpc.declare import SAFE_INTEGER, Param, RecordRow, ResponseRow
 from web.rpc.markup import XmlError, parse_inside, write_inside
 from web.rpc.response import Response
 from web.rpc.types import ANY, KIND_OF_NAME, Kind, Type, ValueRefusedError, fitted, kind_of, shown, typed
 from web.rpc.values import Mac, Octets, Record, Value, Xml
 
 TYPE, VALUE = "type", "value"
-SAFE_INTEGER = 1 << 53
-"""From here on JavaScript's numbers have gaps."""
+_PLAIN = frozenset((int, bool, str, type(None)))
 MAX_DEPTH = 24
 """Arrays and objects within each other."""
 
@@ -152,7 +151,10 @@ def write(value: Value, type_: Type, records: Mapping[str, RecordRow]) -> object
             return value.markup if type_.kinds == (Kind.XML,) else {TYPE: Kind.XML.value, VALUE: value.markup}
         case Record():
             row = records.get(value.name)
-            fields = {key: write(item, _type_of(row, key), records) for key, item in value.fields.items()}
+            fields: Mapping[str, object] = value.fields
+            # A list of 50 prices has 850 values, and most records none that is anything else in JSON.
+            if row is None or not row.is_plain or not _PLAIN.issuperset(map(type, value.fields.values())):
+                fields = {key: write(item, _type_of(row, key), records) for key, item in value.fields.items()}
             return fields if type_.takes(Kind.RECORD) and len(type_.records) == 1 else {TYPE: value.name, **fields}
         case list():
             item = type_.item or ANY

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from web.auth import Role
-from web.rpc.types import Type
+from web.rpc.types import Kind, Type
 from web.rpc.values import Value
+
+SAFE_INTEGER = 1 << 53
+"""From here on JavaScript's numbers have gaps."""
+_PLAIN = frozenset((Kind.INT, Kind.BOOL, Kind.STRING, Kind.NONE))
 
 
 class Default(Enum):
@@ -79,6 +83,12 @@ def _by_name(params: tuple[Param, ...]) -> Mapping[str, Param]:
     return found
 
 
+def _is_plain(type_: Type) -> bool:
+    return _PLAIN.issuperset(type_.kinds) and (
+        Kind.INT not in type_.kinds or bool(type_.meanings) or (type_.maximum or SAFE_INTEGER) < SAFE_INTEGER
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     name: str
@@ -87,9 +97,12 @@ class _Row:
     params: tuple[Param, ...] = ()
     by_name: Mapping[str, Param] = field(init=False, repr=False, compare=False)
     """Lower case name, of the misprinted ones too -> parameter."""
+    is_plain: bool = field(init=False, repr=False, compare=False)
+    """Its values are the same in JSON: numbers that JavaScript keeps, text, true and false."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", _by_name(self.params))
+        object.__setattr__(self, "is_plain", all(_is_plain(param.type) for param in self.params))
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,10 +124,13 @@ class _Builder:
             raise self._limit(f"more than {MAX_DEPTH} tags within each other")
         if len(attributes) > MAX_ATTRIBUTES:
             raise self._limit(f"more than {MAX_ATTRIBUTES} attributes")
-        if len(tag) > MAX_NAME or any(len(name) > MAX_NAME for name in attributes):
+        if len(tag) > MAX_NAME:
             raise self._limit(f"a name of more than {MAX_NAME} characters")
-        if any(len(value) > MAX_ATTRIBUTE for value in attributes.values()):
-            raise self._limit(f"an attribute of more than {MAX_ATTRIBUTE} characters")
+        for name, value in attributes.items():
+            if len(name) > MAX_NAME:
+                raise self._limit(f"a name of more than {MAX_NAME} characters")
+            if len(value) > MAX_ATTRIBUTE:
+                raise self._limit(f"an attribute of more than {MAX_ATTRIBUTE} characters")
         parser = self.parser
         element = Element(tag, attributes, line=parser.CurrentLineNumber, column=parser.CurrentColumnNumber + 1)
         if self._open:
