@@ -87,7 +87,7 @@ def _tell_gaps(found: FilledHistory, device: Device) -> None:
 
 
 def _tell(found: Profile, device: Device, channel: str) -> None:
-    length = f", every {span(found.interval_s)}" if found.interval_s else ""
+    length = f", every {span(found.interval_s).removesuffix(' 0 s')}" if found.interval_s else ""
     pieces((device.name, "bold"), (f"  {channel}{length}", "dim"))
     greatest = max((one.value for one in found.intervals), default=0.0)
     rows = []
