@@ -28,7 +28,7 @@ from hub.zigbee.service import told
 from protocols.errors import CodecError
 from protocols.ids import Profile
 from protocols.se import tunneling as wire
-from protocols.se.base import SeCommand, SeVersion
+from protocols.se.base import SeCommand
 from protocols.se.tunneling import TunnelStatus
 from protocols.zcl.general import DefaultResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
@@ -134,11 +134,9 @@ class Tunnels:
         bus: Bus,
         clock: Clock,
         spawn: Spawn,
-        version: SeVersion = SeVersion.V1_0,
     ) -> None:
         """`radios`: where we are an energy service interface. `network(radio)` raises `NotFoundError`."""
         self._network, self._find, self._bus, self._clock, self._spawn = network, find, bus, clock, spawn
-        self.version = version
         self.ends = {radio: _Ends(radio, self, clock.monotonic) for radio in radios}
 
     def clusters(self, radio: str) -> list[ClusterServer]:
@@ -354,7 +352,7 @@ class Tunnels:
                 peer.endpoint,
                 wire.CLUSTER,
                 asked.COMMAND,
-                asked.cut(self.version).encode(),
+                asked.encode(),
                 frame_type=FrameType.CLUSTER,
                 responses=frozenset((wire.RequestTunnelResponse.COMMAND,)),
             )

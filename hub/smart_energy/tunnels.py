@@ -44,7 +44,8 @@ MAX_EARLY = 4
 """Frames that may come for a tunnel before we know that it is open."""
 FIRST_OF_MANUFACTURERS, LAST_OF_MANUFACTURERS = 200, 254
 OUR_TRANSFER: Final = wire.DEFAULT_TRANSFER
-"""Bytes that we take at once."""
+"""Bytes that we take at once. Chosen: always told, whatever revision is spoken (1.1.1 has added it). Who does not know
+the field ignores bytes behind the last one; who does takes a command without it for malformed."""
 
 
 class Closed(StrEnum):
@@ -286,9 +287,10 @@ class TunnelServer(_Side):
     ) -> tuple[wire.RequestTunnelResponse, Tunnel | None]:
         """A device wants a tunnel: the answer, and the tunnel if there is one now."""
         status, protocol = self._check(asked)
-        ours = None if asked.max_incoming_transfer is None else self.transfer  # it speaks 1.1.1, or it does not
         if protocol is None:
-            return wire.RequestTunnelResponse(tunnel=NO_TUNNEL, status=status, max_incoming_transfer=ours), None
+            return wire.RequestTunnelResponse(
+                tunnel=NO_TUNNEL, status=status, max_incoming_transfer=self.transfer
+            ), None
         tunnel = Tunnel(
             peer=peer,
             number=self._free_number(),
@@ -298,7 +300,9 @@ class TunnelServer(_Side):
             used_at=now,
         )
         self._tunnels[peer, tunnel.number] = tunnel
-        return wire.RequestTunnelResponse(tunnel=tunnel.number, status=status, max_incoming_transfer=ours), tunnel
+        return wire.RequestTunnelResponse(
+            tunnel=tunnel.number, status=status, max_incoming_transfer=self.transfer
+        ), tunnel
 
     def _check(self, asked: wire.RequestTunnel) -> tuple[TunnelStatus, Protocol | None]:
         try:

@@ -106,11 +106,11 @@ def test_flow_control_is_refused_where_whoever_answers_has_none() -> None:
     assert not open_to(side).flow_control
 
 
-def test_transfer_sizes_are_told_to_those_who_tell_theirs() -> None:
+def test_transfer_sizes_are_told_to_each_other() -> None:
     side = server()
     old, tunnel = side.request(A, asked(), NOW)
     assert tunnel is not None
-    assert (old.max_incoming_transfer, tunnel.transfer) == (None, 0x05DC)
+    assert (old.max_incoming_transfer, tunnel.transfer) == (100, 0x05DC)
     new, tunnel = side.request(A, asked(transfer=40), NOW)
     assert tunnel is not None
     assert (new.max_incoming_transfer, tunnel.transfer) == (100, 40)
