@@ -8,6 +8,7 @@ no room.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class Mirrors:
         self.tables = {radio: MirrorTable(most) for radio in radios}
         self._network, self._find, self._learn, self._unhost = network, find, learn, unhost
         self._store, self._bus, self._clock, self._spawn = store, bus, clock, spawn
+        self._making = asyncio.Lock()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -176,26 +178,35 @@ class Mirrors:
 
     async def _make(self, radio: str, frame: ApsFrame, header: ZclHeader) -> None:
         peer, table = peer_of(frame), self.tables.get(radio)
-        endpoint, is_new = None, False
+        endpoint = None
         if peer is not None and table is not None and self._is_able(radio) and _is_proper(frame):
-            is_new = table.of(peer) is None
-            endpoint = table.request(peer)
-        if endpoint is not None and peer is not None and table is not None and is_new:
-            try:
-                await self._store.write(kept.row(radio, MIRROR, endpoint, str(peer)))
-            except StorageError as error:
-                log.error("%s: %s gets no mirror: %s", radio, peer, error)
-                table.remove(endpoint)
-                endpoint = None
-            else:
-                self._leave_others(radio, peer)
-                local = self._network(radio).local
-                if local is not None and local.get(endpoint) is None:
-                    local.add(self._endpoint(endpoint, peer))
-                self._changed(radio, endpoint, device_id_of(peer.ieee), "made")
+            async with self._making:  # who asks twice hears the second time, too, what is on disk
+                endpoint = table.of(peer)
+                if endpoint is None:
+                    endpoint = await self._make_new(radio, table, peer)
         if endpoint is None:
             log.info("%s: no mirror for %s: none can be made here, or there is no room", radio, peer)
         self._answer(radio, frame, header, RequestMirrorResponse(NO_MIRROR if endpoint is None else endpoint))
+
+    async def _make_new(self, radio: str, table: MirrorTable, peer: Peer) -> int | None:
+        """A mirror that is on disk and hosted; None: it cannot be."""
+        endpoint = table.request(peer)
+        if endpoint is None:
+            return None
+        try:
+            await self._store.write(kept.row(radio, MIRROR, endpoint, str(peer)))
+        except StorageError as error:
+            log.error("%s: %s gets no mirror: %s", radio, peer, error)
+            table.remove(endpoint)
+            return None
+        if table.at(endpoint) != peer:
+            return None  # its device was removed meanwhile
+        self._leave_others(radio, peer)
+        local = self._network(radio).local
+        if local is not None and local.get(endpoint) is None:
+            local.add(self._endpoint(endpoint, peer))
+        self._changed(radio, endpoint, device_id_of(peer.ieee), "made")
+        return endpoint
 
     def _leave_others(self, radio: str, peer: Peer) -> None:
         """A meter has moved to this network: nothing mirrors it on another one."""

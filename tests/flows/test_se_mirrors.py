@@ -17,7 +17,7 @@ from test_xbee_roles import asked
 from test_xbee_roles import hub_on as router_on
 
 from hub.config import parse
-from hub.errors import NotFoundError
+from hub.errors import NotFoundError, StorageError
 from hub.events import MirrorChanged
 from hub.hub import Hub
 from hub.model import Channel, Quantity
@@ -337,6 +337,22 @@ async def test_who_asks_without_encryption_gets_no_mirror(tmp_path: Path) -> Non
         refused = zcl.default_response(zcl.Header(True, True, False, None, tsn, 0x01), zcl.FAILURE)
         await eventually(lambda: any(frame.payload == refused for frame in gas.heard), 20)
         assert hub.mirrors.all("han") == []
+
+
+async def test_what_cannot_be_kept_is_no_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with home(tmp_path, "gas-meter") as (hub, module):
+        [gas] = module.devices
+        assert isinstance(gas, GasMeter)
+
+        async def full(*_: object) -> None:
+            raise StorageError("no space is left")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(hub.store, "write", full)
+            await interviewed(hub, gas)
+            await eventually(lambda: gas.refusals > 0, 40)
+            assert (gas.mirror, hub.mirrors.all("han")) == (None, [])
+        await mirrored(gas)
 
 
 async def test_a_router_mirrors_too(tmp_path: Path) -> None:
