@@ -337,9 +337,13 @@ async def serve(
     control: int | None = None,
     aliases: Mapping[str, str] = NO_ALIASES,
     more: Commands = NO_COMMANDS,
+    about: Sequence[str] = (),
 ) -> None:
-    """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`. `more`: commands that only this stick has."""
-    rows = [
+    """Say where the stick is, and obey until SIGINT, SIGTERM or `quit`.
+
+    `more`: commands that only this stick has; `about`: what else there is to say at the start.
+    """
+    rows = [*about] + [
         f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
         for place, device in enumerate(stick.devices, 1)
     ]

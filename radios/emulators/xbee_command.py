@@ -22,6 +22,20 @@ ALIASES = {
 
 
 LONGEST_WINDOW_S = 86_400.0
+WHAT_MAY_HAPPEN = ("mute", "unmute", "reset", "kill", "revive")
+"""To the module beside."""
+
+
+def beside_commands(module: XbeeRouter) -> Commands:
+    """What is done to the module beside, for a second hub."""
+
+    def act(arguments: Sequence[str]) -> str:
+        if arguments[0] not in WHAT_MAY_HAPPEN:
+            raise EmulatorError(f"beside {arguments[0]!r}: must be {', '.join(WHAT_MAY_HAPPEN)}")
+        getattr(module, arguments[0])()
+        return f"{module.ieee:016x} {arguments[0]}"
+
+    return {"beside": ("|".join(WHAT_MAY_HAPPEN), act)}
 
 
 def trust_centre_commands(module: XbeeRouter) -> Commands:
@@ -96,10 +110,17 @@ def main(arguments: Sequence[str]) -> int:
     add("--trust-centre", choices=tuple(TRUST_CENTRES), help="of a router: who holds the network (default smart-meter)")
     add("--unregistered", action="store_true", help="of a router: the trust centre does not know its link key")
     add("--closed", action="store_true", help="of a router: the trust centre lets nobody join until it is told to")
+    text = (
+        "a router beside it on its air, on a pseudo terminal of its own: for a second hub, which joins the first one's"
+    )
+    add("--beside", action="store_true", help=text)
     options = made.parse_args(arguments)
     is_router = options.role == "router"
     if not is_router and (options.trust_centre or options.unregistered or options.closed):
         made.error("--trust-centre, --unregistered and --closed are for --role router")
+
+    if is_router and options.beside:
+        made.error("--beside is for --role coordinator")
 
     async def run() -> None:
         settings = settings_of(options, ALIASES) | {"is_certified": not options.no_certificate}
@@ -116,6 +137,13 @@ def main(arguments: Sequence[str]) -> int:
                 await serve(joining, options.control, ALIASES, trust_centre_commands(joining))
         else:
             async with XbeeEmulator(XbeeConfig(**settings)) as module:
-                await serve(module, options.control, ALIASES)
+                if not options.beside:
+                    await serve(module, options.control, ALIASES)
+                    return
+                guest = XbeeRouterConfig(devices=(), seed=options.seed + 1, is_registered=False, is_open=False)
+                async with XbeeRouter(guest, module) as beside:
+                    named = f"# beside {beside.ieee:016x} link key {beside.factory_key.hex()}"
+                    about = (named, beside.pipe_url, beside.toml())
+                    await serve(module, options.control, ALIASES, beside_commands(beside), about)
 
     return started("xbee", lambda: asyncio.run(run()))

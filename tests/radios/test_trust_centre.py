@@ -11,7 +11,8 @@ import pytest
 
 from radios.emulators.errors import EmulatorError
 from radios.emulators.stick_command import Console
-from radios.emulators.xbee_command import ALIASES, trust_centre_commands
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
+from radios.emulators.xbee_command import ALIASES, beside_commands, trust_centre_commands
 from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from tests.hub.waiting import eventually
 
@@ -117,3 +118,24 @@ async def test_a_router_is_started_from_the_command_line() -> None:
     assert "ok open for 60 s" in out
     code, _, err = await run("--closed")
     assert (code, "are for --role router" in err) == (2, True)
+
+
+async def test_a_second_module_for_a_second_hub_is_started_beside_the_first() -> None:
+    code, out, err = await run("--beside", "--devices", "display")
+    assert (code, err) == (0, "")
+    pipes = [line for line in out.splitlines() if line.startswith("pty:")]
+    assert len(set(pipes)) == 2
+    assert out.index("link key") < out.index('role = "aux_gateway"')
+    code, _, err = await run("--role", "router", "--beside")
+    assert (code, "--beside is for --role coordinator" in err) == (2, True)
+
+
+async def test_things_happen_to_the_module_beside() -> None:
+    guest = XbeeRouterConfig(devices=(), seed=2, is_open=False)
+    async with XbeeEmulator(XbeeConfig(devices=())) as module, XbeeRouter(guest, module) as beside:
+        at = Console(module, lambda: None, ALIASES, beside_commands(beside))
+        assert at.answer("beside mute") == f"ok {beside.ieee:016x} mute"
+        assert beside.is_mute
+        assert not module.is_mute
+        assert at.answer("beside explode").startswith("error: beside 'explode': must be mute, unmute")
+        assert at.answer("beside") == "error: use: beside mute|unmute|reset|kill|revive"
