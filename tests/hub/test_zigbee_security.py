@@ -23,6 +23,7 @@ from protocols.ids import Eui64
 from protocols.zcl.datatypes import ENUM8, INT24, UINT24, UINT48
 from protocols.zcl.header import parse_header
 from radios.api import DeviceAuthenticated as RadioDeviceAuthenticated
+from radios.api import KeysBy
 from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
@@ -182,3 +183,25 @@ def test_everything_else_of_smart_energy_is_not(cluster: int) -> None:
 def test_alarms_are_sent_encrypted_and_taken_either_way() -> None:
     assert security_of(0x0109, 0x0009) is Security.LINK_KEY
     assert not is_too_open(0x0109, 0x0009, Security.NETWORK)
+
+
+async def test_a_device_that_establishes_no_keys_with_the_hub_in_time_stays_without(
+    tmp_path: Path, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.zigbee.interview.KEYS_S", 1.0)
+    monkeypatch.setattr("hub.zigbee.interview.KEYS_LOOK_S", 0.1)
+    room.capabilities = replace(room.capabilities, keys_by=KeysBy.HUB)
+    async with running(tmp_path) as (hub, _):
+        room.join(meter())
+        await eventually(lambda: METER in hub.household.members)
+        member = hub.household.members[METER]
+        await eventually(lambda: member.interview_detail == "keys are not established yet")
+        assert hub.networks.device(f"zigbee-{METER}").authenticated is False
+        # Who only says that it has encrypted is not believed: nobody has a key with it.
+        room.report(room.devices[METER], 1, 0x0702, x0400=77)
+        await eventually(lambda: member.interview_detail.startswith("not answered"))
+        assert hub.household.networks["han"].counters["too_open"] == 1
+        assert (member.is_authenticated, member.failures) == (False, 0)
+        assert hub.networks.device(f"zigbee-{METER}").stage is not Stage.AUTHENTICATED
+        assert not [frame for frame in zcl(room) if frame.cluster == 0x0702]
+        assert POWER not in hub.devices.latest(f"zigbee-{METER}").values
