@@ -5,14 +5,18 @@ An alias may stand for a parameter, several, a value, or whole requests; it may 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from web.rpc.build import Context
 from web.rpc.check import Problem, Reason, identifier_of
-from web.rpc.markup import MAX_DEPTH, MAX_ELEMENTS, Element, parse_inside
+from web.rpc.markup import MAX_DEPTH, MAX_ELEMENTS, Element, XmlError, parse_inside
 from web.rpc.table import near
 from web.rpc.types import ALIAS, Kind, shown
+
+log = logging.getLogger(__name__)
 
 MAX_ALIASES = 500
 MAX_MARKUP = 64 * 1024
@@ -30,13 +34,21 @@ class Aliases:
     def __init__(
         self, known: Mapping[str, str] | None = None, keep: Callable[[str, str | None], Awaitable[None]] | None = None
     ) -> None:
-        self._markup: dict[str, str] = dict(known or {})
+        self._markup: dict[str, str] = {}
         self._trees: dict[str, Element] = {}
         self._keep = keep
+        self.load(known or {})
 
     def load(self, known: Mapping[str, str]) -> None:
-        """Have the aliases that were kept, and no others."""
-        self._markup, self._trees = dict(known), {}
+        """Have the aliases that were kept, and no others. One that is damaged is left out."""
+        self._markup, self._trees = {}, {}
+        for name, markup in known.items():
+            try:
+                self._trees[name] = parse_inside(markup)
+            except XmlError as error:
+                log.warning("the alias %s is left out, its XML is damaged: %s", name, error)
+            else:
+                self._markup[name] = markup
 
     def all(self) -> dict[str, str]:
         """Name -> markup."""
@@ -49,17 +61,17 @@ class Aliases:
         if len(markup) > MAX_MARKUP:
             raise AliasRefusedError(f"{name} has {len(markup)} characters; allowed: at most {MAX_MARKUP}")
         tree = parse_inside(markup)
-        before = self._trees.get(name), self._markup.get(name)
+        before = (self._trees[name], self._markup[name]) if name in self._markup else None
         self._trees[name], self._markup[name] = tree, markup
         try:
-            self._look_for_circle(name, (name,))
+            self._look_for_circle(name)
             if self._keep is not None:
                 await self._keep(name, markup)
         except BaseException:
             self._trees.pop(name, None)
             self._markup.pop(name, None)
-            if before[1] is not None:
-                self._markup[name] = before[1]
+            if before is not None:
+                self._trees[name], self._markup[name] = before
             raise
 
     async def remove(self, name: str) -> bool:
@@ -71,23 +83,23 @@ class Aliases:
         self._trees.pop(name, None)
         return self._markup.pop(name, None) is not None
 
-    def _look_for_circle(self, name: str, path: tuple[str, ...]) -> None:
-        for used in _used(self._tree(name)):
-            if used in path:
-                raise AliasRefusedError(_circle(path, used))
-            if used in self._markup and len(path) < MAX_DEPTH:
-                self._look_for_circle(used, (*path, used))
-
-    def _tree(self, name: str) -> Element:
-        tree = self._trees.get(name)
-        if tree is None:
-            tree = self._trees[name] = parse_inside(self._markup[name])
-        return tree
+    def _look_for_circle(self, name: str) -> None:
+        """Whether an alias leads back to itself. Each one is looked at once: they may use each other in many ways."""
+        ways: dict[str, tuple[str, ...]] = {name: (name,)}
+        waiting = deque([name])
+        while waiting:
+            one = waiting.popleft()
+            for used in _used(self._trees[one]):
+                if used == name:
+                    raise AliasRefusedError(_circle(ways[one], name))
+                if used in self._trees and used not in ways:
+                    ways[used] = (*ways[one], used)
+                    waiting.append(used)
 
     def expand(self, request: Element, context: Context) -> list[Element] | Problem:
         """The requests that a request stands for, with every alias in them replaced."""
         try:
-            return _Expansion(self._tree, self._markup).of([request]).children
+            return _Expansion(self._trees).of([request]).children
         except AliasRefusedError as error:
             return Problem(Reason.ALIAS, str(error), identifier_of(request, context))
 
@@ -95,9 +107,8 @@ class Aliases:
 class _Expansion:
     """One replacement of all aliases in a request, within bounds: aliases of aliases grow fast."""
 
-    def __init__(self, tree: Callable[[str], Element], known: Iterable[str]) -> None:
-        self._tree = tree
-        self._known = known
+    def __init__(self, trees: Mapping[str, Element]) -> None:
+        self._trees = trees
         self._left = MAX_ELEMENTS
 
     def of(self, elements: list[Element]) -> Element:
@@ -119,11 +130,11 @@ class _Expansion:
             name = element.tag
             if name in path:
                 raise AliasRefusedError(_circle(path, name))
-            if name not in self._known:
-                alike = near(name, self._known)
+            tree = self._trees.get(name)
+            if tree is None:
+                alike = near(name, self._trees)
                 hint = f"; did you mean {' or '.join(alike)}?" if alike else "; list_aliases tells what there is"
                 raise AliasRefusedError(f"there is no alias {shown(name)}{hint}")
-            tree = self._tree(name)
             _add_text(into, tree.text)
             self._add(tree.children, into, (*path, name), depth + 1)
             _add_text(into, element.tail)

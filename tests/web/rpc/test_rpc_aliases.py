@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.errors import StorageError
 from tests.web.rpc.engines import engine_with
 from web.auth import Role
 from web.rpc.aliases import MAX_ALIASES, Aliases, AliasRefusedError
@@ -82,6 +83,35 @@ async def test_circles_are_refused_when_they_are_made_and_when_they_are_used() -
         await aliases.add("D", '<D type="alias"/>')
     kept = Aliases({"A": '<B type="alias"/>', "B": '<A type="alias"/>'})
     assert refused(kept, '<get_time><A type="alias"/></get_time>') == "the alias A stands for itself: A -> B -> A"
+
+
+async def test_aliases_that_use_each_other_in_many_ways_are_looked_through_at_once() -> None:
+    aliases = Aliases()
+    for n in range(60):
+        for side in "LR":
+            await aliases.add(f"{side}{n}", f'<L{n + 1} type="alias"/><R{n + 1} type="alias"/>')
+    with pytest.raises(AliasRefusedError, match=r"stands for itself: L60 -> L0 -> [LR]1 -> "):
+        await aliases.add("L60", '<L0 type="alias"/>')
+
+
+def test_an_alias_whose_xml_is_damaged_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    assert Aliases({"A": "<x", "B": "<y/>"}).all() == {"B": "<y/>"}
+    assert "the alias A is left out" in caplog.text
+
+
+async def test_an_alias_that_cannot_be_kept_is_none() -> None:
+    async def fail(name: str, markup: str | None) -> None:
+        raise StorageError("disk full")
+
+    aliases = Aliases({"A": "<x/>"}, fail)
+    with pytest.raises(StorageError):
+        await aliases.add("A", "<y/>")
+    with pytest.raises(StorageError):
+        await aliases.add("B", "<y/>")
+    with pytest.raises(StorageError):
+        await aliases.remove("A")
+    assert aliases.all() == {"A": "<x/>"}
+    assert expanded(aliases, '<A type="alias"/>') == "<x/>"
 
 
 async def test_an_alias_that_is_refused_leaves_the_one_there_was() -> None:

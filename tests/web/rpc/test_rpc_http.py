@@ -434,6 +434,7 @@ async def test_an_asynchronous_request_is_accepted(served: Served, query: str) -
     answer = await served.ask("POST", f"/api/v1/rpc/get_time{query}", {"request_identifier": "x"})
     assert (answer.status, answer.json) == (202, {"accepted": "get_time"})
     await eventually(lambda: len(engine_of(served).mailbox) == 1)
+    assert (await served.ask("HEAD", "/api/v1/rpc/responses")).status == 200
     mail = await served.get("/api/v1/rpc/responses")
     assert mail["responses"][0]["parameters"]["request_identifier"] == "x"
 
