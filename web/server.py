@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from aiohttp import hdrs
+from aiohttp import HttpVersion11, hdrs
 from aiohttp import web as aioweb
 
 from hub.errors import ConfigError
@@ -277,6 +277,7 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | b
         raise TooLargeError(too_large)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
+            await _go_on(request)
             raw = await request.read()
     except aioweb.HTTPRequestEntityTooLarge:
         raise TooLargeError(too_large) from None
@@ -297,6 +298,16 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | b
     if raw and kind is not None and not _is_json(kind):
         raise MediaTypeError(kind)
     return checks.body(raw, route.body)
+
+
+async def _go_on(request: aioweb.BaseRequest) -> None:
+    """Tell a client to send its body if it waits for that: .NET does always, curl from a certain length on."""
+    if request.headers.get(hdrs.EXPECT, "").strip().lower() != "100-continue" or request.version < HttpVersion11:
+        return
+    writer = request.writer
+    await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # The answer itself begins after it.
+    writer.output_size = 0
 
 
 def _is_json(content_type: str) -> bool:

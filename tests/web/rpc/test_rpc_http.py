@@ -511,3 +511,39 @@ async def test_a_module_brings_requests_that_can_be_made_at_once(served: Served)
     [found] = await rci(served, '<magic synchronous="TRUE"/>')
     assert inside(found, "spell").text == "xyzzy"
     assert (await served.ask("POST", "/api/v1/rpc/magic")).json["parameters"] == {"spell": "xyzzy"}
+
+
+async def talk(served: Served, head: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = served.server.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /UE/rci HTTP/1.1\r\nHost: {host}:{port}\r\nExpect: 100-continue\r\n{head}\r\n\r\n".encode())
+    return reader, writer
+
+
+async def test_a_client_that_waits_for_leave_to_send_gets_it(served: Served) -> None:
+    """.NET waits so before each body, curl before a long one."""
+    body = RCI.format('<get_time synchronous="TRUE"/>').encode()
+    bearer = f"Authorization: Bearer {served.token}"
+    reader, writer = await talk(served, f"{bearer}\r\nContent-Length: {len(body)}")
+    assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+    assert await reader.readline() == b"\r\n"
+    writer.write(body)
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert b"<get_time_response " in await reader.readuntil(b"</rci_reply>")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("with_token", "length", "line"),
+    [
+        (True, 100 << 20, b"HTTP/1.1 413 Request Entity Too Large\r\n"),
+        (False, 100, b"HTTP/1.1 401 Unauthorized\r\n"),
+    ],
+)
+async def test_a_body_that_will_be_refused_is_not_asked_for(
+    served: Served, with_token: bool, length: int, line: bytes
+) -> None:
+    token = served.token if with_token else "wrong"
+    reader, writer = await talk(served, f"Authorization: Bearer {token}\r\nContent-Length: {length}")
+    assert await reader.readline() == line
+    writer.close()
