@@ -14,7 +14,7 @@ from functools import cache
 
 from protocols.errors import RangeError
 from protocols.zcl.definition import AttributeDef, ClusterDef, read_rows
-from protocols.zcl.se_rows import SE_ROWS
+from protocols.zcl.se_rows import METERING_1_2_ROWS, SE_ROWS
 
 BASIC, POWER_CONFIGURATION, DEVICE_TEMPERATURE, IDENTIFY = 0x0000, 0x0001, 0x0002, 0x0003
 GROUPS, SCENES, ON_OFF, ON_OFF_SWITCH_CONFIGURATION, LEVEL, ALARMS, TIME = 0x0004, 0x0005, 0x0006, 0x0007, 8, 9, 0x000A
@@ -560,7 +560,7 @@ _ROWS: Mapping[int, tuple[str, str]] = {
         < 0x01 request_mirror
         < 0x02 remove_mirror
         < 0x03 request_fast_poll_mode_response update_period:uint8 end_time:utc
-        """,
+        {METERING_1_2_ROWS}""",
     ),
     METER_IDENTIFICATION: (
         "meter_identification",

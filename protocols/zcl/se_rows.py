@@ -168,6 +168,117 @@ _KEY_ESTABLISHMENT_ROWS = f"""
     0xfffd cluster_revision uint16 r
 """
 
+METERING_1_2_ROWS = """
+    0x0010 interval_read_reporting_period uint16 r
+    0x0011 preset_reading_time uint16 r
+    0x0012 volume_per_report uint16 r
+    0x0013 flow_restriction uint8 r
+    0x0015 current_inlet_energy_carrier_summation uint48 r
+    0x0016 current_outlet_energy_carrier_summation uint48 r
+    0x0017 inlet_temperature int24 r
+    0x0018 outlet_temperature int24 r
+    0x0019 control_temperature int24 r
+    0x001a current_inlet_energy_carrier_demand int24 r
+    0x001b current_outlet_energy_carrier_demand int24 r
+    0x001c previous_block_period_consumption_delivered uint48 r
+    0x001d current_block_period_consumption_received uint48 r
+    0x001e current_block_received enum8 r
+    0x001f dft_summation_received uint48 r
+    0x0020 active_register_tier_delivered enum8 r
+    0x0021 active_register_tier_received enum8 r
+    0x0022 last_block_switch_time utc r
+    0x01fc cpp_1_summation_delivered uint48 r
+    0x01fe cpp_2_summation_delivered uint48 r
+    0x0204 extended_status map64 r
+    0x0205 remaining_battery_life_in_days uint16 r
+    0x0206 current_meter_id octstr r
+    0x0207 ambient_consumption_indicator enum8 r
+    0x0309 energy_carrier_unit_of_measure enum8 r
+    0x030a energy_carrier_summation_formatting map8 r
+    0x030b energy_carrier_demand_formatting map8 r
+    0x030c temperature_unit_of_measure enum8 r
+    0x030d temperature_formatting map8 r
+    0x030e module_serial_number octstr r
+    0x030f operating_tariff_label_delivered octstr r
+    0x0310 operating_tariff_label_received octstr r
+    0x0311 customer_id_number octstr r
+    0x0312 alternative_unit_of_measure enum8 r
+    0x0313 alternative_demand_formatting map8 r
+    0x0314 alternative_consumption_formatting map8 r
+    0x0409 current_day_max_pressure uint48 r
+    0x040a current_day_min_pressure uint48 r
+    0x040b previous_day_max_pressure uint48 r
+    0x040c previous_day_min_pressure uint48 r
+    0x040d current_day_max_demand int24 r
+    0x040e previous_day_max_demand int24 r
+    0x040f current_month_max_demand int24 r
+    0x0410 current_year_max_demand int24 r
+    0x0411 current_day_max_energy_carrier_demand int24 r
+    0x0412 previous_day_max_energy_carrier_demand int24 r
+    0x0413 current_month_max_energy_carrier_demand int24 r
+    0x0414 current_month_min_energy_carrier_demand int24 r
+    0x0415 current_year_max_energy_carrier_demand int24 r
+    0x0416 current_year_min_energy_carrier_demand int24 r
+    0x0604 demand_limit_arm_duration uint16 r
+    0x0605 load_limit_supply_state enum8 r
+    0x0606 load_limit_counter uint8 r
+    0x0607 supply_tamper_state enum8 r
+    0x0608 supply_depletion_state enum8 r
+    0x0609 supply_uncontrolled_flow_state enum8 r
+    0x0803 water_specific_alarm_mask map16 rw
+    0x0804 heat_and_cooling_specific_alarm_mask map16 rw
+    0x0805 gas_specific_alarm_mask map16 rw
+    0x0806 extended_generic_alarm_mask map48 rw
+    0x0807 manufacturer_alarm_mask map16 rw
+    0x0900 current_no_tier_block_{n}_summation_received uint48 r n=1..16
+    0x0910 current_tier_{t}_block_{n}_summation_received uint48 r t=1..15 n=1..16
+    0x0a04 bill_delivered_trailing_digit map8 r
+    0x0a10 bill_to_date_received uint32 r
+    0x0a11 bill_to_date_time_stamp_received utc r
+    0x0a12 projected_bill_received uint32 r
+    0x0a13 projected_bill_time_stamp_received utc r
+    0x0a14 bill_received_trailing_digit map8 r
+    0x0b00 proposed_change_supply_implementation_time utc r
+    0x0b01 proposed_change_supply_status enum8 r
+    0x0b10 uncontrolled_flow_threshold uint16 r
+    0x0b11 uncontrolled_flow_threshold_unit_of_measure enum8 r
+    0x0b12 uncontrolled_flow_threshold_multiplier uint16 r
+    0x0b13 uncontrolled_flow_threshold_divisor uint16 r
+    0x0b14 flow_stabilization_period uint8 r
+    0x0b15 flow_measurement_period uint16 r
+    0x0c00 alternative_instantaneous_demand int24 r
+    0x0c01 current_day_alternative_consumption_delivered uint24 r
+    0x0c02 current_day_alternative_consumption_received uint24 r
+    0x0c03 previous_day_alternative_consumption_delivered uint24 r
+    0x0c04 previous_day_alternative_consumption_received uint24 r
+    0x0c05 current_alternative_partial_profile_interval_start_time_delivered utc r
+    0x0c06 current_alternative_partial_profile_interval_start_time_received utc r
+    0x0c07 current_alternative_partial_profile_interval_value_delivered uint24 r
+    0x0c08 current_alternative_partial_profile_interval_value_received uint24 r
+    0x0c09 current_day_alternative_max_pressure uint48 r
+    0x0c0a current_day_alternative_min_pressure uint48 r
+    0x0c0b previous_day_alternative_max_pressure uint48 r
+    0x0c0c previous_day_alternative_min_pressure uint48 r
+    0x0c0d current_day_alternative_max_demand int24 r
+    0x0c0e previous_day_alternative_max_demand int24 r
+    0x0c0f current_month_alternative_max_demand int24 r
+    0x0c10 current_year_alternative_max_demand int24 r
+    0x0c20 previous_day_{n}_alternative_consumption_delivered uint24 r n=2..7 step=2
+    0x0c21 previous_day_{n}_alternative_consumption_received uint24 r n=2..7 step=2
+    0x0c30 current_week_alternative_consumption_delivered uint24 r
+    0x0c31 current_week_alternative_consumption_received uint24 r
+    0x0c32 previous_week_{n}_alternative_consumption_delivered uint24 r n=1..5 step=2
+    0x0c33 previous_week_{n}_alternative_consumption_received uint24 r n=1..5 step=2
+    0x0c40 current_month_alternative_consumption_delivered uint32 r
+    0x0c41 current_month_alternative_consumption_received uint32 r
+    0x0c42 previous_month_{n}_alternative_consumption_delivered uint32 r n=1..13 step=2
+    0x0c43 previous_month_{n}_alternative_consumption_received uint32 r n=1..13 step=2
+    client:
+    0x0000 functional_notification_flags map32 r
+    0x0001 notification_flags_{n} map32 r n=2..8
+"""
+"""What 1.2 brings to Metering, behind the rows of 1.1."""
+
 SE_ROWS: Mapping[int, tuple[str, str]] = {
     0x0700: ("price", _PRICE_ROWS),
     0x0701: ("demand_response", _DEMAND_RESPONSE_ROWS),
