@@ -254,10 +254,11 @@ class SmartEnergyCalls(Calls):
         """Have a message shown."""
         return await self._call("POST", "/api/v1/events/message", Message, body=body)
 
-    async def cancel_message(self, number: int, *, radio: str | None = None, confirm: bool = False) -> Cancelled:
-        """Take a message away."""
+    async def cancel_message(self, number: int | None, *, radio: str | None = None, confirm: bool = False) -> Cancelled:
+        """Take a message away; None: all."""
         query = {"radio": radio, "confirm": "true" if confirm else None}
-        return await self._call("DELETE", f"/api/v1/events/message/{number}", Cancelled, query=query)
+        path = "/api/v1/events/message" + ("" if number is None else f"/{number}")
+        return await self._call("DELETE", path, Cancelled, query=query)
 
     async def received(self, radio: str | None = None) -> Received:
         """What energy service interfaces have told us."""

@@ -39,6 +39,7 @@ from protocols.se.drlc import (
     LoadControlEvent,
     ReportEventStatus,
 )
+from protocols.se.messaging import CLUSTER as MESSAGING_CLUSTER
 from protocols.se.messaging import CancelMessage, DisplayMessage, MessageControl
 from protocols.se.price import PublishPrice
 
@@ -249,6 +250,14 @@ class SmartEnergy:
             return known, service.withdraw(known.withdrawal(), known)
         control = MessageControl.CONFIRMATION if confirm else MessageControl(0)
         return known, service.withdraw(CancelMessage(message_id=number, control=int(control)))
+
+    async def cancel_all_messages(self, radio: str | None, *, confirm: bool) -> tuple[list[ServerMessage], int]:
+        """Take every message away that is shown or will be, with a command for each; how many clients are told."""
+        service, now = self.service(radio), self.now()
+        found = [one for one in service.messages.messages.values() if one.is_valid(now)]
+        for one in found:
+            await self.cancel_message(service.name, one.number, confirm=confirm)
+        return found, len(service.clients(MESSAGING_CLUSTER)) if found else 0
 
     # -- on disk -----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -44,6 +45,7 @@ async def test_an_event_is_made_watched_and_cancelled(tmp_path: Path, monkeypatc
         assert (code, found["clients"][0]["status"], found["state"]) == (200, "started", "running")
         ran = await shell.run("event", "drlc", "show", "77")
         assert (ran.code, "received" in ran.out, "pool pump, ev" in ran.out) == (0, True, True)
+        watching = asyncio.create_task(shell.run("event", "drlc", "show", "77", "--watch"))
         ran = await shell.run("event", "drlc", "cancel", "77", "--class", "pool_pump")
         assert (ran.code, ran.out.strip()) == (0, "cancelled: 77; 1 device(s) told")
         await eventually(lambda: box.is_closed, 20)
@@ -52,6 +54,9 @@ async def test_an_event_is_made_watched_and_cancelled(tmp_path: Path, monkeypatc
         assert (event["state"], event["device_classes"]) == ("running", ["ev"])
         ran = await shell.run("event", "drlc", "cancel", "all")
         assert ran.out.strip() == "cancelled: 77; 1 device(s) told"
+        async with asyncio.timeout(30):  # it ends by itself, since the event is over
+            ran = await watching
+        assert (ran.code, ran.out.count("started"), "cancelled" in ran.out) == (0, 1, True), ran.out
         ran = await shell.run("event", "drlc", "cancel", "5")
         assert ran.out.strip() == "cancelled: 5, not known here,; 1 device(s) told"
 
@@ -84,9 +89,18 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await eventually(lambda: bool(home.hub.smart_energy.service(None).messages.messages[4].confirmed), 20)
         ran = await shell.run("message", "list")
         assert (ran.code, "Grüße vom Werk" in ran.out) == (0, True)
+        ran = await shell.run("message", "cancel", "some")
+        assert (ran.code, "its number, or all" in ran.err) == (2, True)
         ran = await shell.run("message", "cancel", "4")
         assert ran.out.strip() == "message 4 is taken away; 1 device(s) told"
         await eventually(lambda: display.messaging.on_screen is None, 20)
+        ran = await shell.run("message", "send", "Noch etwas", "--id", "5")
+        await eventually(lambda: display.messaging.on_screen is not None, 20)
+        ran = await shell.run("message", "cancel", "all")
+        assert ran.out.strip() == "5 is taken away; 1 device(s) told"
+        await eventually(lambda: display.messaging.on_screen is None, 20)
+        ran = await shell.run("message", "cancel", "all")
+        assert ran.out.strip() == "nothing is taken away; 0 device(s) told"
 
 
 @pytest.mark.parametrize(

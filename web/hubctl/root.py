@@ -103,7 +103,7 @@ EVENT_COMMANDS = {
 DRLC_COMMANDS = {
     "create": Entry("smart_energy:create", "Ask devices to shed load."),
     "list": Entry("smart_energy:list_", "All events."),
-    "show": Entry("smart_energy:show_", "What each device says to one."),
+    "show": Entry("event_status:show_", "What each device says to one, live with --watch."),
     "cancel": Entry("smart_energy:cancel", "Cancel one, or all."),
     "opt-out": Entry("received:opt_out", "Do not take part in one that has come to us."),
     "opt-in": Entry("received:opt_in", "Take part after all."),

@@ -14,7 +14,6 @@ from web.hubctl.event_tables import (
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
     PRICE_COLUMNS,
-    STATE_STYLES,
     amount,
     event_cells,
     message_cells,
@@ -22,8 +21,8 @@ from web.hubctl.event_tables import (
 )
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.networks import complete_radio
-from web.hubctl.output import Cell, Column, Table, clean, line, pieces, print_json, show, words
-from web.hubctl.units import UNKNOWN, local, parse_span, span
+from web.hubctl.output import Column, Table, clean, line, print_json, show, words
+from web.hubctl.units import UNKNOWN, local, parse_span
 
 if TYPE_CHECKING:
     from web.client import HubClient
@@ -72,6 +71,15 @@ def classes_of_words(_ctx: click.Context, _: click.Parameter, said: str | None) 
     if wrong or not found:
         raise click.BadParameter(f"{clean(said)!r}: some of {', '.join(CLASSES)}")
     return found
+
+
+def _number_or_all(said: str, what: str) -> int | None:
+    """None: all."""
+    if said == "all":
+        return None
+    if not (said.isascii() and said.isdecimal()) or int(said) > 0xFFFFFFFF:
+        raise HubctlError(f"{clean(said)!r} is no {what}; allowed: its number, or all", Exit.USAGE)
+    return int(said)
 
 
 # -- demand response ---------------------------------------------------------------------------------------------------
@@ -154,68 +162,6 @@ def _said(event: DrlcEvent) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items()) or UNKNOWN
 
 
-@click.command("show")
-@click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
-@radio_option
-@json_option
-@pass_app
-def show_(app: App, number: int, radio: str | None, as_json: bool) -> None:
-    """A demand response event, and every status that its devices have reported."""
-
-    async def work(hub: HubClient) -> None:
-        event = await hub.drlc_event(number, radio)
-        if as_json:
-            print_json(event)
-            return
-        names = {device.id: device.name for device in await hub.devices()}
-        pieces((f"event {event.issuer_event_id}", "bold"), (f"  {event.state}", STATE_STYLES.get(event.state, "")))
-        facts = (
-            ("from", f"{local(event.start, now())} to {local(event.end, now())}, {span(60 * event.duration_min)}"),
-            ("classes", ", ".join(map(words, event.device_classes))),
-            ("criticality", str(event.criticality)),
-            ("duty cycle", _with(event.duty_cycle_percent, "%")),
-            ("load", _with(event.load_adjustment_percent, "%")),
-            ("cooling", _moved(event.cooling_set_point_c, event.cooling_offset_c, "+")),
-            ("heating", _moved(event.heating_set_point_c, event.heating_offset_c, "-")),
-        )
-        for title, told in facts:
-            if told:
-                pieces((f"  {title:<12}", "dim"), (told, ""))
-        columns = (
-            Column("Device"),
-            Column("Status"),
-            Column("Device's time"),
-            Column("Received"),
-            Column("Signature", rank=1),
-        )
-        rows: list[tuple[str | Cell, ...]] = []
-        for client in event.clients:
-            name = names.get(client.device_id, client.device_id)
-            if not client.statuses:
-                rows.append((Cell(name, "bold"), "has it, says nothing yet", UNKNOWN, UNKNOWN, ""))
-            for place, one in enumerate(client.statuses):
-                title_cell = Cell(name if place == 0 else "", "bold")
-                times = local(one.time, now()), local(one.received, now())
-                rows.append((title_cell, words(one.status), *times, _signature(one.signature)))
-        show(Table(columns, rows, "no device has it yet"))
-
-    app.run(work)
-
-
-def _signature(told: str) -> Cell:
-    return Cell("" if told == "none" else told, "red" if told == "invalid" else "")
-
-
-def _with(value: int | None, unit: str) -> str:
-    return "" if value is None else f"{value} {unit}"
-
-
-def _moved(set_point: float | None, offset: float | None, sign: str) -> str:
-    if set_point is not None:
-        return f"{set_point:g} °C"
-    return "" if offset is None else f"{sign}{offset:g} °C"
-
-
 @click.command()
 @click.argument("number", metavar="ID|all")
 @click.option("--class", "classes", metavar="CLASS,...", callback=classes_of_words, help="For these classes only.")
@@ -227,11 +173,9 @@ def cancel(
     app: App, number: str, classes: list[str] | None, randomized: bool, radio: str | None, as_json: bool
 ) -> None:
     """Cancel a demand response event, or all."""
-    if number != "all" and not number.isdecimal():
-        raise HubctlError(f"{clean(number)!r} is no event; allowed: its number, or all", Exit.USAGE)
+    wanted = _number_or_all(number, "event")
 
     async def work(hub: HubClient) -> None:
-        wanted = None if number == "all" else int(number)
         told = ",".join(classes) if classes else None
         found = await hub.cancel_drlc(wanted, radio=radio, classes=told, randomize=randomized)
         if as_json:
@@ -398,19 +342,21 @@ def list_messages(app: App, radio: str | None, as_json: bool) -> None:
 
 
 @click.command("cancel")
-@click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
+@click.argument("number")
 @click.option("--confirm", is_flag=True, help="Somebody is to confirm that it was taken away.")
 @radio_option
 @json_option
 @pass_app
-def cancel_message(app: App, number: int, confirm: bool, radio: str | None, as_json: bool) -> None:
-    """Take a message away."""
+def cancel_message(app: App, number: str, confirm: bool, radio: str | None, as_json: bool) -> None:
+    """Take a message away, or all."""
+    wanted = _number_or_all(number, "message")
 
     async def work(hub: HubClient) -> None:
-        found = await hub.cancel_message(number, radio=radio, confirm=confirm)
+        found = await hub.cancel_message(wanted, radio=radio, confirm=confirm)
         if as_json:
             print_json(found)
-        else:
-            line(f"message {number} is taken away; {found.clients} device(s) told")
+            return
+        what = f"message {wanted}" if wanted is not None else ", ".join(map(str, found.cancelled)) or "nothing"
+        line(f"{what} is taken away; {found.clients} device(s) told")
 
     app.run(work)

@@ -344,6 +344,13 @@ async def cancel_message(call: Call[CancelMessageQuery, None]) -> Cancelled:
     return Cancelled([known.number] if known is not None else [], clients)
 
 
+async def cancel_all_messages(call: Call[CancelMessageQuery, None]) -> Cancelled:
+    """Take all messages away."""
+    query = call.query
+    found, clients = await call.hub.smart_energy.cancel_all_messages(radio_of(query.radio), confirm=query.confirm)
+    return Cancelled([one.number for one in found], clients)
+
+
 _EVENTS = f"{API}/events"
 ROUTES = tuple(
     Route(method, f"{_EVENTS}/{path}", role, handler, status=status, fails=FAILS, tag="smart energy")
@@ -359,6 +366,7 @@ ROUTES = tuple(
         ("DELETE", "price", Role.OPERATOR, cancel_all_prices, 200),
         ("GET", "message", Role.VIEWER, list_messages, 200),
         ("POST", "message", Role.OPERATOR, send_message, 201),
+        ("DELETE", "message", Role.OPERATOR, cancel_all_messages, 200),
         ("DELETE", "message/{id}", Role.OPERATOR, cancel_message, 200),
     )
 )
