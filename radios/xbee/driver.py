@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from protocols.aps import ApsFrame
+from protocols.aps import ApsFrame, Security
 from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import COORDINATOR, BroadcastAddress, Eui64, Profile
@@ -71,7 +71,7 @@ from radios.xbee.formation import FOUND_NONE, configure, renew, write
 from radios.xbee.guard import allowed
 from radios.xbee.link import AtError, XbeeLink
 from radios.xbee.options import XbeeOptions, parse_options
-from radios.xbee.router import Joining
+from radios.xbee.router import KEYS, Joining
 from radios.zigbee_stick import ZigbeeStick
 
 log = logging.getLogger(__name__)
@@ -350,13 +350,14 @@ class XbeeRadio(ZigbeeStick):
     async def send(self, frame: ApsFrame) -> None:
         """See `ZigbeeRadio`. One frame at a time to each device; answers of device objects go before all others.
 
-        Every frame is tried once; only a module without buffers is asked again.
+        What is no secret goes before there are keys. Each is tried once; only a module without buffers is asked again.
         """
         address = address_of(frame)
         check_size(frame, self._max_payload)
-        await self._until_ready()
-        sleeps = frame.destination in self._sleepers
         is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)
+        if frame.security is Security.LINK_KEY or self.network.waits_for != KEYS:
+            await self._until_ready()
+        sleeps = frame.destination in self._sleepers
         async with self._turn(address, is_urgent=is_answer):
             for pause in (*BACK_OFFS_S, None):
                 status = await self._link.transmit(

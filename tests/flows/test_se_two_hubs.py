@@ -59,7 +59,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(name, seconds)
     monkeypatch.setattr("hub.smart_energy.premises.PAUSES_S", (0.5, 0.5, 0.5))
-    monkeypatch.setattr("hub.zigbee.interview.ANSWER_S", 1.0)
 
 
 @dataclass(slots=True)

@@ -145,6 +145,20 @@ async def test_frames_for_the_trust_centre_are_encrypted_with_its_key() -> None:
         assert module.trust_centre.heard[-1].encrypted
 
 
+async def test_before_there_are_keys_what_is_no_secret_goes_and_nothing_else() -> None:
+    async with XbeeRouter(XbeeRouterConfig(devices=(), is_open=False)) as module, opened_on(module) as radio:
+        module.trust_centre.refuses_keys = True
+        with pytest.raises(NotReachableError, match="not on its network"):
+            await radio.send(read_model(0, 1))
+        module.air.permit(3600)
+        await until(radio, lambda network: network.waits_for.startswith("keys:"))
+        module.trust_centre.heard.clear()
+        await radio.send(read_model(0, 2))
+        with pytest.raises(NotReachableError, match="establishes keys"):
+            await radio.send(read_metering(3))
+        assert [frame.payload[1] for frame in module.trust_centre.heard if frame.profile] == [2]
+
+
 def read_metering(tsn: int) -> ApsFrame:
     return ApsFrame(
         profile=0x0109, cluster=0x0702, source_endpoint=0x5E, destination_endpoint=0x0A,
