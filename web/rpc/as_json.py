@@ -18,7 +18,7 @@ from web.rpc.build import Context, Given, Read, build, build_record, record_row
 from web.rpc.declare import SAFE_INTEGER, Param, RecordRow, ResponseRow
 from web.rpc.markup import XmlError, parse_inside, write_inside
 from web.rpc.response import Response
-from web.rpc.types import ANY, KIND_OF_NAME, Kind, Type, ValueRefusedError, fitted, kind_of, shown, typed
+from web.rpc.types import ANY, FLOAT, KIND_OF_NAME, Kind, Type, ValueRefusedError, fitted, kind_of, shown, typed
 from web.rpc.values import Mac, Octets, Record, Value, Xml
 
 TYPE, VALUE = "type", "value"
@@ -125,8 +125,8 @@ def _tagged(given: object, kind: Kind, type_: Type, where: str, context: Context
         except ValueError as error:
             raise ValueRefusedError(where, f"{kind} {shown(given)}", str(error)) from None
     if given is None or isinstance(given, bool | int | float | str):
-        if isinstance(given, int) and not isinstance(given, bool) and kind is Kind.FLOAT:
-            given = float(given)
+        if kind is Kind.FLOAT and kind_of(given) is Kind.INT:
+            given = fitted(given, FLOAT, where)
         if kind_of(given) is kind:
             return fitted(given, type_, where)
     raise ValueRefusedError(where, f"no {kind}", type_.allowed)

@@ -6,6 +6,7 @@ takes, text is read as that.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
@@ -329,14 +330,13 @@ def _converted(value: Value, kind: Kind, type_: Type, where: str) -> Value:
         return bool(value)
     if kind is Kind.INT and type_.takes(Kind.FLOAT):
         assert isinstance(value, int)
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     if type_.takes(Kind.MAC):
         text = f"{value:#x}" if isinstance(value, int) and kind is Kind.INT else str(value)
         if kind in (Kind.INT, Kind.STRING, Kind.BASE16):
-            try:
+            with contextlib.suppress(ValueError):
                 return Mac.parse(text)
-            except ValueError:
-                pass
     given = f"{kind} {shown(value)}" if kind in _SIMPLE else f"a {kind}"
     if kind is Kind.NONE:
         given = "empty"
