@@ -7,6 +7,7 @@ requests that they belong to.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,12 @@ USE_TIMESTAMPS = "RPC_Manager.use_timestamps"
 SYNCHRONOUS_REQUEST_TIMEOUT = "RPC_Manager.synchronous_request_timeout"
 PRINTED_REPLY_LAYOUT = "RPC_Manager.printed_reply_layout"
 
-RegistryValue = bool | int
+USE_PUSH = "RPC_Manager.use_push"
+PUSHED_FILE_PREFIX = "RPC_Manager.pushed_file_prefix"
+PUSHED_FILE_EXTENSION = "RPC_Manager.pushed_file_extension"
+
+RegistryValue = bool | int | str
+PART_OF_A_FILE_NAME = "[A-Za-z0-9_-]{1,32}"
 NEAR, ALIKE = 3, 0.6
 """Names that are shown for one that does not exist, and how much they must be alike."""
 
@@ -43,6 +49,13 @@ class Entry:
     unit: str = ""
     minimum: int = 0
     maximum: int = 0x7FFFFFFF
+    pattern: str = ""
+    """What a text has to match as a whole."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text."""
+        return isinstance(self.default, str)
 
     @property
     def is_switch(self) -> bool:
@@ -64,6 +77,14 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(DEBUG_PRINT_SEVERITY, 0, "least severity of RPC messages in the log; 0: debug ... 3: none", "", 0, 3),
         Entry(DEBUG_RPC_SEVERITY, 1, "least severity of RPC messages by the mailbox; 0: debug ... 3: none", "", 0, 3),
         Entry(MAX_BUFFER_ITEMS, 250, "RPC responses in the mailbox; beyond it the oldest is dropped", "", 1, 100_000),
+        Entry(USE_PUSH, False, "RPC responses are pushed to where hub.toml says, and leave the mailbox by that"),
+        Entry(
+            PUSHED_FILE_PREFIX,
+            "RPC_Response",
+            "what names of pushed files begin with",
+            pattern=PART_OF_A_FILE_NAME,
+        ),
+        Entry(PUSHED_FILE_EXTENSION, "xml", "what names of pushed files end in", pattern=PART_OF_A_FILE_NAME),
         Entry(USE_TIMESTAMPS, True, "RPC responses tell when they were made"),
         Entry(SYNCHRONOUS_REQUEST_TIMEOUT, 60, "how long a synchronous RPC request may block its caller", "s", 1, 3600),
         Entry(PRINTED_REPLY_LAYOUT, False, "RPC replies as the manual prints them, without a tag around the responses"),
@@ -90,7 +111,8 @@ class Registry:
         for name, value in await self._store.read("SELECT name, value FROM registry"):
             entry = ENTRIES.get(str(name))
             if entry is not None:
-                self._values[entry.name] = value == "1" if entry.is_switch else int(str(value))
+                text = str(value)
+                self._values[entry.name] = text if entry.is_text else text == "1" if entry.is_switch else int(text)
 
     def all(self) -> dict[str, RegistryValue]:
         """Every entry with its value."""
@@ -108,17 +130,24 @@ class Registry:
         """A switch's value."""
         return bool(self._values.get(name, ENTRIES[name].default))
 
+    def text(self, name: str) -> str:
+        """A text's value."""
+        return str(self._values.get(name, ENTRIES[name].default))
+
     async def set(self, name: str, value: RegistryValue) -> None:
         """Change an entry. Raises `NotFoundError`, `InvalidError`, `StorageError`."""
         entry = ENTRIES.get(name)
         if entry is None:
             raise NotFoundError("registry entry", name, _near(name))
-        if entry.is_switch:
+        if entry.is_text:
+            if not isinstance(value, str) or re.fullmatch(entry.pattern, value) is None:
+                raise InvalidError(name, value, f"text that matches {entry.pattern}")
+        elif entry.is_switch:
             if not isinstance(value, bool):
                 raise InvalidError(name, value, "true or false")
         elif isinstance(value, bool) or not isinstance(value, int) or not entry.minimum <= value <= entry.maximum:
             raise InvalidError(name, value, f"a whole number from {entry.minimum} to {entry.maximum}")
-        text = str(int(value))
+        text = value if isinstance(value, str) else str(int(value))
         await self._store.write(("INSERT OR REPLACE INTO registry (name, value) VALUES (?, ?)", [(name, text)]))
         self._values[name] = value
         if name in self._watchers:

@@ -163,7 +163,7 @@ class ZigbeeCalls(Calls):
         """The settings of the gateway's registry."""
         return (await self._call("GET", "/api/v1/registry", _Registry)).entries
 
-    async def set_registry(self, name: str, value: bool | int) -> RegistryEntry:
+    async def set_registry(self, name: str, value: bool | int | str) -> RegistryEntry:
         """Change a setting."""
         path = f"/api/v1/registry/{segment(name)}"
         return await self._call("PUT", path, RegistryEntry, body={"value": value})

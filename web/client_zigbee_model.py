@@ -182,8 +182,8 @@ class RegistryEntry(Struct, frozen=True):
     """A setting of the gateway's registry."""
 
     name: str
-    value: bool | int
-    default: bool | int
+    value: bool | int | str
+    default: bool | int | str
     meaning: str = ""
     unit: str = ""
 

@@ -386,14 +386,12 @@ def registry_list(app: App, as_json: bool) -> None:
 @json_option
 @pass_app
 def registry_set(app: App, name: str, value: str, as_json: bool) -> None:
-    """Change a setting: true, false or a number."""
-    given: bool | int
+    """Change a setting: true, false, a number or text."""
+    given: bool | int | str = value
     if value.lower() in ("true", "false"):
         given = value.lower() == "true"
     elif value.isdecimal():
         given = int(value)
-    else:
-        raise HubctlError(f"{clean(value)!r} is no value; allowed: true, false or a number", Exit.USAGE)
 
     async def work(hub: HubClient) -> None:
         from web.client import ProblemError
@@ -413,6 +411,6 @@ def registry_set(app: App, name: str, value: str, as_json: bool) -> None:
     app.run(work)
 
 
-def _told(value: bool | int, unit: str) -> str:
+def _told(value: bool | int | str, unit: str) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f"{text} {unit}".rstrip()

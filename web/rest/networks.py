@@ -76,8 +76,8 @@ class RegistryEntry(Struct, frozen=True):
     """A setting by its name in the gateway's registry."""
 
     name: str
-    value: bool | int
-    default: bool | int
+    value: bool | int | str
+    default: bool | int | str
     meaning: str
     unit: str
     minimum: int | UnsetType = UNSET
@@ -93,7 +93,7 @@ class RegistryList(Struct, frozen=True):
 class RegistryUpdate(Struct, frozen=True, forbid_unknown_fields=True):
     """The new value of a setting."""
 
-    value: bool | int
+    value: bool | int | Annotated[str, Meta(max_length=200)]
 
 
 def _network(call: Call[None, None], status: NetworkStatus) -> schema_zigbee.Network:
@@ -195,16 +195,17 @@ async def set_registry(call: Call[None, RegistryUpdate]) -> RegistryEntry:
     return _entry(call.path["name"], call.body.value)
 
 
-def _entry(name: str, value: bool | int) -> RegistryEntry:
+def _entry(name: str, value: bool | int | str) -> RegistryEntry:
     row = ENTRIES[name]
+    is_number = not row.is_switch and not row.is_text
     return RegistryEntry(
         name,
         value,
         row.default,
         row.meaning,
         row.unit,
-        UNSET if row.is_switch else row.minimum,
-        UNSET if row.is_switch else row.maximum,
+        row.minimum if is_number else UNSET,
+        row.maximum if is_number else UNSET,
     )
 
 
