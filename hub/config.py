@@ -58,6 +58,14 @@ class WebSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RpcSection:
+    """`[rpc]`: where responses are pushed while `RPC_Manager.use_push` is on."""
+
+    push_dir: Path | None = None
+    push_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistorySection:
     """`[history]`"""
 
@@ -107,6 +115,7 @@ class Config:
     source: Path | None = None
     hub: HubSection = HubSection()
     web: WebSection = WebSection()
+    rpc: RpcSection = RpcSection()
     history: HistorySection = HistorySection()
     home: HomeSection = HomeSection()
     radios: tuple[RadioSection, ...] = ()
@@ -144,10 +153,11 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] = os.environ, d
 
 def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = None) -> Config:
     """Check a configuration that is already a table. Raises `ConfigError` for the first thing that is wrong."""
-    _refuse_unknown("", table, ("hub", "web", "history", "home", "radio"))
-    hub, web, history, home = (_table(table, name) for name in ("hub", "web", "history", "home"))
+    _refuse_unknown("", table, ("hub", "web", "rpc", "history", "home", "radio"))
+    hub, web, rpc, history, home = (_table(table, name) for name in ("hub", "web", "rpc", "history", "home"))
     _refuse_unknown("hub.", hub, ("name", "role", "se_version", "mirrors"))
     _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
+    _refuse_unknown("rpc.", rpc, ("push_dir", "push_url"))
     _refuse_unknown("history.", history, ("raw_h",))
     _refuse_unknown("home.", home, ("mains",))
     radios = table.get("radio", [])
@@ -176,6 +186,10 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
         web=WebSection(
             listen=parse_listen("web.listen", web.get("listen", "127.0.0.1:8080")),
             allowed_hosts=_texts("web.allowed_hosts", web.get("allowed_hosts", [])),
+        ),
+        rpc=RpcSection(
+            push_dir=Path(_text("rpc.push_dir", rpc["push_dir"], 1024)).expanduser() if "push_dir" in rpc else None,
+            push_url=_url("rpc.push_url", rpc.get("push_url", "")),
         ),
         history=HistorySection(raw_h=_integer("history.raw_h", history.get("raw_h", DEFAULT_RAW_HISTORY_H), 1, 8784)),
         home=HomeSection(mains=_texts("home.mains", home.get("mains", []))),

@@ -18,6 +18,7 @@ from web.rpc.envelope import Post
 from web.rpc.handlers.aliasing import Aliasing
 from web.rpc.handlers.general import General
 from web.rpc.kept import Kept
+from web.rpc.push import SPOOL, Pusher, PushSettings
 from web.rpc.table import TABLE
 from web.rpc.unsolicited import tell
 
@@ -39,6 +40,17 @@ class RpcService:
         self.engine = Engine(
             TABLE, handlers, now=hub.clock.now, spawn=self._spawn, settings=self._settings, aliases=self.aliases
         )
+        config = hub.config
+        directory = config.rpc.push_dir or (None if config.rpc.push_url else config.data_dir / SPOOL)
+        self._pusher = Pusher(
+            self.engine.mailbox,
+            lambda: self.engine.table,
+            self._push_settings,
+            hub.clock.now,
+            directory=directory,
+            url=config.rpc.push_url,
+        )
+        hub.registry.watch(registry.USE_PUSH, self._switched)
         handlers |= General(self.engine, hub.registry, hub.clock, hub.version, stop).handlers()
         handlers |= Aliasing(self.aliases).handlers()
 
@@ -51,6 +63,7 @@ class RpcService:
             log.warning("aliases cannot be read: %s", error)
             self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
         await self._tasks.__aenter__()
+        self._spawn(self._pusher.run(), "rpc push")
         self._spawn(tell(self._hub.bus, self.engine, self._hub.devices.all), "rpc messages")
         return self
 
@@ -78,6 +91,17 @@ class RpcService:
             rpc_severity=entries.number(registry.DEBUG_RPC_SEVERITY),
             print_severity=entries.number(registry.DEBUG_PRINT_SEVERITY),
         )
+
+    def _push_settings(self) -> PushSettings:
+        entries = self._hub.registry
+        return PushSettings(
+            is_on=entries.is_on(registry.USE_PUSH),
+            prefix=entries.text(registry.PUSHED_FILE_PREFIX),
+            extension=entries.text(registry.PUSHED_FILE_EXTENSION),
+        )
+
+    async def _switched(self) -> None:
+        self._pusher.wake()
 
     def post(self, role: Role, is_gone: Callable[[], bool]) -> Post:
         """From whom a document comes; `is_gone` tells whether nobody is there any more to read the reply."""

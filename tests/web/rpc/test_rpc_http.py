@@ -309,7 +309,7 @@ async def test_the_registry_is_told_set_and_has_its_effect(served: Served) -> No
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("RPC_Manager.max_buffer_items", '<value type="string">many</value>', "allowed: TRUE, FALSE or a whole number"),
+        ("RPC_Manager.max_buffer_items", '<value type="string">many</value>', "a whole number from 1 to 100000"),
         ("RPC_Manager.max_buffer_items", "<value>0</value>", "a whole number from 1 to 100000"),
         ("RPC_Manager.use_timestamps", "<value>5</value>", "true or false"),
         ("RPC_Manager.use_timestamp", "<value>1</value>", "did you mean RPC_Manager.use_timestamps"),

@@ -139,9 +139,12 @@ def _setting(name: str, value: Value) -> RegistryValue:
     entry = ENTRIES.get(name)
     if entry is not None and entry.is_switch and value in (0, 1):
         return bool(value)
-    if isinstance(value, bool | int):
+    if entry is not None and entry.is_text and value is not None:
+        # Text without a type may look like a number.
+        return str(value)
+    if isinstance(value, bool | int | str):
         return value
-    raise RefusedError(f"{name} is {value!r}; allowed: TRUE, FALSE or a whole number")
+    raise RefusedError(f"{name} is {value!r}; allowed: TRUE, FALSE, a whole number or text")
 
 
 def _interface(row: RequestRow) -> str:
