@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Annotated, ClassVar, NamedTuple
 
 from protocols.errors import RangeError, SignatureError, TrailingBytesError, TruncatedError
 from protocols.fields import U8, Ascii, Frame, Octets, OpenEnum, Times, s32, s64, u8, u16, u32, u64
+from protocols.record import record
 
 UDP_PORT = 32866
 """The port every breaker listens on (chapter 3)."""
@@ -204,7 +204,7 @@ class SigningKey:
 # -- messages --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Header(Frame):
     """The first ten bytes of every datagram (4.1)."""
 
@@ -221,7 +221,7 @@ class Message(Frame):
     code: ClassVar[int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetNextSequence(Message):
     """Ask which sequence number the breaker expects next, and who it is (5.1). Answered once in 2 s at most."""
 
@@ -230,7 +230,7 @@ class GetNextSequence(Message):
     nonce: u32  # new for every request: the only proof that the answer is not an old one
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NextSequence(Message):
     """Answer to `GetNextSequence` (5.1.3)."""
 
@@ -242,14 +242,14 @@ class NextSequence(Message):
     nonce: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetDeviceStatus(Message):
     """Ask for handle position and meter telemetry at once (5.2)."""
 
     code: ClassVar[int] = 0x00FF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PoleTelemetry(Frame):
     """One pole of the meter (5.4.3): energies in mJ, mvar s and mVA s, counted up since they were last cleared.
 
@@ -285,7 +285,7 @@ class PoleTelemetry(Frame):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MeterRecord(Frame):
     """The meter's latest period (5.4.3)."""
 
@@ -302,7 +302,7 @@ class MeterRecord(Frame):
         return self.pole_0, self.pole_1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceStatus(Message):
     """Answer to `GetDeviceStatus` (5.2.3)."""
 
@@ -312,14 +312,14 @@ class DeviceStatus(Message):
     meter: MeterRecord
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetHandlePosition(Message):
     """Ask for the feedback position of the contacts (5.3)."""
 
     code: ClassVar[int] = 0x0100
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HandlePositionResponse(Message):
     """Answer to `GetHandlePosition` (5.3.3)."""
 
@@ -328,14 +328,14 @@ class HandlePositionResponse(Message):
     position: Annotated[HandlePosition, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetMeterTelemetry(Message):
     """Ask for the meter's latest period (5.4)."""
 
     code: ClassVar[int] = 0x0200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MeterTelemetry(Message):
     """Answer to `GetMeterTelemetry` (5.4.3)."""
 
@@ -344,7 +344,7 @@ class MeterTelemetry(Message):
     meter: MeterRecord
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetNextSequence(Message):
     """Set the sequence number that the breaker expects next (5.5). Succeeds once in 10 s; see `is_settable`."""
 
@@ -353,7 +353,7 @@ class SetNextSequence(Message):
     sequence: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetNextSequenceResponse(Message):
     """Answer to `SetNextSequence` (5.5.3)."""
 
@@ -362,7 +362,7 @@ class SetNextSequenceResponse(Message):
     ack: Annotated[Ack, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetHandlePosition(Message):
     """Move the contacts (5.6)."""
 
@@ -371,7 +371,7 @@ class SetHandlePosition(Message):
     action: Annotated[HandleAction, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetHandlePositionResponse(Message):
     """Answer to `SetHandlePosition` (5.6.3)."""
 
@@ -381,7 +381,7 @@ class SetHandlePositionResponse(Message):
     position: Annotated[HandlePosition, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Led(Frame):
     """One bargraph LED: brightness of each colour 0 to 255; blinking is half a second on, half a second off (5.7.2)."""
 
@@ -394,7 +394,7 @@ class Led(Frame):
 LED_OFF = Led(0, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetBargraphLeds(Message):
     """Show colours on the bargraph, or let it resume its normal operation with `enabled` 0 (5.7)."""
 
@@ -405,7 +405,7 @@ class SetBargraphLeds(Message):
     leds: Annotated[tuple[Led, ...], Times(LED_COUNT)]  # LED 0 is nearest the status LED
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetBargraphLedsResponse(Message):
     """Answer to `SetBargraphLeds` (5.7.3)."""
 
@@ -414,7 +414,7 @@ class SetBargraphLedsResponse(Message):
     ack: Annotated[Ack, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetMeterMode(Message):
     """Normal metering (0) or continuous waveforms (2) to an IPv4 address (EMCB-LIB)."""
 
@@ -424,7 +424,7 @@ class SetMeterMode(Message):
     address: Annotated[bytes, Octets(4)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetMeterModeResponse(Message):
     """Answer to `SetMeterMode` (EMCB-LIB)."""
 
@@ -433,14 +433,14 @@ class SetMeterModeResponse(Message):
     ack: Annotated[Ack, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetEvseSettings(Message):
     """Ask which charging limits apply now (EMCB-LIB)."""
 
     code: ClassVar[int] = 0x1100
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvseSettings(Message):
     """Answer to `GetEvseSettings` (EMCB-LIB)."""
 
@@ -452,14 +452,14 @@ class EvseSettings(Message):
     max_energy_wh: s32  # 0 none, at most 200,000; the library's comment says "Watts"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetEvseState(Message):
     """Ask for the state of the charging station (EMCB-LIB)."""
 
     code: ClassVar[int] = 0x1200
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvseStateResponse(Message):
     """Answer to `GetEvseState` (EMCB-LIB)."""
 
@@ -474,14 +474,14 @@ class EvseStateResponse(Message):
     error_data_3: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetEvseConfiguration(Message):
     """Ask how the charging station is configured (EMCB-LIB)."""
 
     code: ClassVar[int] = 0x1300
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EvseConfiguration(Message):
     """Answer to `GetEvseConfiguration`; eight bytes of 0xFF mean an internal error (EMCB-LIB)."""
 
@@ -504,7 +504,7 @@ EVSE_KEEP = 0xFF
 EVSE_KEEP_ENERGY = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetEvseConfiguration(Message):
     """Configure the charging station (EMCB-LIB). The answer may take 5 s and comes before the change applies (2 s)."""
 
@@ -517,7 +517,7 @@ class SetEvseConfiguration(Message):
     max_energy_wh: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetEvseConfigurationResponse(Message):
     """Answer to `SetEvseConfiguration` (EMCB-LIB)."""
 

@@ -1,6 +1,6 @@
 """Declarative frames: the annotations of a dataclass are the wire, in order.
 
-    @dataclass(frozen=True, slots=True)
+    @record
     class Led(Frame):
         red: u8
         green: u8
@@ -31,6 +31,7 @@ from types import GenericAlias
 from typing import Annotated, ClassVar, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from protocols.errors import RangeError, TrailingBytesError, TruncatedError
+from protocols.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,8 @@ class Later:
         return getattr(owner, self._name)
 
 
-class Frame:
-    """Base of every declared frame; a subclass is a `@dataclass(frozen=True, slots=True)` with wire annotations."""
+class Frame(Record):
+    """Base of every declared frame; a subclass is a `@record` with wire annotations."""
 
     __slots__ = ()
 
@@ -159,7 +160,7 @@ class Frame:
     _values_of: ClassVar[Callable[[Frame], tuple[object, ...]]]
 
     def __init_subclass__(cls) -> None:
-        # `@dataclass(slots=True)` makes the class a second time; only that one has its slots and is worth compiling.
+        # `@record` makes the class a second time; only that one has its slots and is worth compiling.
         if "__dataclass_fields__" in cls.__dict__ and "__slots__" in cls.__dict__:
             for name in ("SIZE", "_struct", "_leaves", "_build", "_values_of"):
                 setattr(cls, name, Later(_compile, name))
@@ -245,10 +246,11 @@ def _compile(cls: type[Frame]) -> None:
     def blank(target: type[Frame]) -> str:
         """The expression that makes an empty twin of `target`, to be filled and then declared to be one."""
         name = f"twin_{target.__name__}"
-        slots = tuple(field.name for field in fields(target))  # type: ignore[arg-type]
+        slots = tuple(field.name for field in fields(target))
         scope[target.__name__] = target
         # The layouts must agree for `__class__` to be assigned: the same base, the same slots.
-        scope.setdefault(name, type(f"_{target.__name__}Twin", (target.__base__ or Frame,), {"__slots__": slots}))
+        namespace = {"__slots__": slots, "__setattr__": object.__setattr__}
+        scope.setdefault(name, type(f"_{target.__name__}Twin", (target.__base__ or Frame,), namespace))
         return f"new({name if slots else target.__name__})"
 
     def leaf(path: str, wire: Int | Ascii | Octets, python_type: type) -> str:
@@ -314,4 +316,4 @@ def _compile(cls: type[Frame]) -> None:
 
 def _wire_hints(target: type[Frame]) -> Iterator[tuple[str, object]]:
     hints = get_type_hints(target, include_extras=True)
-    return ((field.name, hints[field.name]) for field in fields(target))  # type: ignore[arg-type]
+    return ((field.name, hints[field.name]) for field in fields(target))

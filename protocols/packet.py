@@ -1,6 +1,6 @@
 """Declarative frames of variable length: lists with a count, strings with a length, optional tails, either byte order.
 
-    @dataclass(frozen=True, slots=True)
+    @record
     class ActiveEndpointsResponse(Packet):
         status: Annotated[ZdoStatus, U8]
         short: u16
@@ -49,6 +49,7 @@ from typing import (
 
 from protocols.errors import RangeError, TruncatedError
 from protocols.fields import U8, Int, Later, Members, Octets
+from protocols.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ def _write_item(item: Int | Odd | type[Packet], value: Any, order: str) -> bytes
     return cast("bytes", value.encode())
 
 
-class Packet:
+class Packet(Record):
     """Base of every declared frame of variable length; see the module."""
 
     __slots__ = ()
@@ -253,7 +254,7 @@ class Packet:
     def __init_subclass__(cls, order: str | None = None) -> None:
         if order is not None:
             cls.ORDER = order
-        # `@dataclass(slots=True)` makes the class a second time; only that one has its slots and is worth compiling.
+        # `@record` makes the class a second time; only that one has its slots and is worth compiling.
         if "__dataclass_fields__" in cls.__dict__ and "__slots__" in cls.__dict__:
             _defer(cls)
 
@@ -307,7 +308,7 @@ class _Field:
 
 def _fields(cls: type[Packet]) -> Iterator[_Field]:
     hints = get_type_hints(cls, include_extras=True)
-    for field in fields(cls):  # type: ignore[arg-type]
+    for field in fields(cls):
         hint, optional = hints[field.name], False
         if get_origin(hint) in (Union, UnionType):
             [hint] = [part for part in get_args(hint) if part is not NoneType]
@@ -337,7 +338,7 @@ def _compile(cls: type[Packet]) -> None:
     """Write and evaluate the class's two functions; see `protocols.fields` about the twin."""
     order, name = cls.ORDER, cls.__name__
     described = list(_fields(cls))
-    # A base that is a frozen dataclass itself would forbid the twin what only the frozen class must be forbidden.
+    # The base would forbid the twin what only the frozen class must be forbidden.
     namespace = {"__slots__": cls.__dict__["__slots__"], "__setattr__": object.__setattr__}
     scope: dict[str, object] = {
         "new": object.__new__,

@@ -12,6 +12,7 @@ from protocols.errors import RangeError, TruncatedError
 from protocols.fields import U8, U16, U64, OpenEnum, u8, u16, u32, u64
 from protocols.ids import Eui64
 from protocols.packet import Counted, Packet, Repeated
+from protocols.record import record
 
 eui64 = Annotated[Eui64, U64]
 RESPONSE_BIT = 0x8000
@@ -74,7 +75,7 @@ class LogicalType(OpenEnum):
     END_DEVICE = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeDescriptor(Packet):
     """R21, 2.3.2.3: 13 bytes."""
 
@@ -96,7 +97,7 @@ class NodeDescriptor(Packet):
         return LogicalType(self.flags & 0x07)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerDescriptor(Packet):
     """R21, 2.3.2.4: four numbers of four bits."""
 
@@ -116,7 +117,7 @@ class PowerDescriptor(Packet):
         return {0b0000: 0, 0b0100: 33, 0b1000: 66, 0b1100: 100}.get(self.source_and_level >> 4)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleDescriptor(Packet):
     """R21, 2.3.2.5: what an endpoint is."""
 
@@ -189,7 +190,7 @@ SIMPLE_DESCRIPTOR = SizedSimpleDescriptor()
 # -- addresses and descriptors: requests and responses ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NwkAddressRequest(ZdoRequest):
     """Which network address has this extended address; by broadcast."""
 
@@ -200,7 +201,7 @@ class NwkAddressRequest(ZdoRequest):
     start_index: u8 = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddressResponse(ZdoResponse):
     """Base of the two answers about addresses."""
 
@@ -212,14 +213,14 @@ class AddressResponse(ZdoResponse):
     children: Annotated[tuple[int, ...], Repeated(U16)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NwkAddressResponse(AddressResponse):
     """The network address."""
 
     CLUSTER = 0x8000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IeeeAddressRequest(ZdoRequest):
     """Which extended address has this network address."""
 
@@ -229,14 +230,14 @@ class IeeeAddressRequest(ZdoRequest):
     start_index: u8 = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IeeeAddressResponse(AddressResponse):
     """The extended address."""
 
     CLUSTER = 0x8001
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeDescriptorRequest(ZdoRequest):
     """What the device is."""
 
@@ -244,7 +245,7 @@ class NodeDescriptorRequest(ZdoRequest):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeDescriptorResponse(ZdoResponse):
     """The node descriptor."""
 
@@ -254,7 +255,7 @@ class NodeDescriptorResponse(ZdoResponse):
     descriptor: NodeDescriptor | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerDescriptorRequest(ZdoRequest):
     """How the device is powered."""
 
@@ -262,7 +263,7 @@ class PowerDescriptorRequest(ZdoRequest):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerDescriptorResponse(ZdoResponse):
     """The power descriptor."""
 
@@ -272,7 +273,7 @@ class PowerDescriptorResponse(ZdoResponse):
     descriptor: PowerDescriptor | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleDescriptorRequest(ZdoRequest):
     """What an endpoint is."""
 
@@ -281,7 +282,7 @@ class SimpleDescriptorRequest(ZdoRequest):
     endpoint: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleDescriptorResponse(ZdoResponse):
     """The simple descriptor."""
 
@@ -296,7 +297,7 @@ class SimpleDescriptorResponse(ZdoResponse):
         return ZdoResponse.encode(self) + (b"" if is_there else b"\x00")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActiveEndpointsRequest(ZdoRequest):
     """Which endpoints there are."""
 
@@ -304,7 +305,7 @@ class ActiveEndpointsRequest(ZdoRequest):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActiveEndpointsResponse(ZdoResponse):
     """The endpoints."""
 
@@ -314,7 +315,7 @@ class ActiveEndpointsResponse(ZdoResponse):
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatchDescriptorRequest(ZdoRequest):
     """Which endpoints have one of these clusters."""
 
@@ -326,7 +327,7 @@ class MatchDescriptorRequest(ZdoRequest):
     output_clusters: Annotated[tuple[int, ...], Counted(U8, U16)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatchDescriptorResponse(ZdoResponse):
     """The endpoints that match."""
 
@@ -336,7 +337,7 @@ class MatchDescriptorResponse(ZdoResponse):
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceAnnounce(ZdoRequest):
     """A device says that it is there; nobody answers."""
 
@@ -346,7 +347,7 @@ class DeviceAnnounce(ZdoRequest):
     mac_capability: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParentAnnounce(ZdoRequest):
     """A router says which children it has after a restart."""
 
@@ -399,7 +400,7 @@ class BindTargetWire:
 BIND_TARGET = BindTargetWire()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binding(Packet):
     """From a cluster of an endpoint to a target: a row of a binding table (R21, 2.4.4.3.4)."""
 
@@ -409,7 +410,7 @@ class Binding(Packet):
     target: Annotated[BindTarget, BIND_TARGET]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BindRequest(ZdoRequest):
     """Make a binding in the device that is asked; `binding.ieee` is that device."""
 
@@ -417,7 +418,7 @@ class BindRequest(ZdoRequest):
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnbindRequest(ZdoRequest):
     """Undo a binding."""
 
@@ -425,7 +426,7 @@ class UnbindRequest(ZdoRequest):
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BindResponse(ZdoResponse):
     """How binding ended."""
 
@@ -433,7 +434,7 @@ class BindResponse(ZdoResponse):
     status: Annotated[ZdoStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnbindResponse(ZdoResponse):
     """How undoing a binding ended."""
 
@@ -444,7 +445,7 @@ class UnbindResponse(ZdoResponse):
 # -- network management ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtLqiRequest(ZdoRequest):
     """Ask for the neighbour table, from a row on."""
 
@@ -452,7 +453,7 @@ class MgmtLqiRequest(ZdoRequest):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NeighbourRow(Packet):
     """R21, 2.4.4.3.2: whom a device hears."""
 
@@ -478,7 +479,7 @@ class NeighbourRow(Packet):
         return (self.flags >> 4) & 0x07
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtLqiResponse(ZdoResponse):
     """A part of the neighbour table."""
 
@@ -489,7 +490,7 @@ class MgmtLqiResponse(ZdoResponse):
     neighbours: Annotated[tuple[NeighbourRow, ...], Counted(U8, NeighbourRow)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtRoutingRequest(ZdoRequest):
     """Ask for the routing table, from a row on."""
 
@@ -497,7 +498,7 @@ class MgmtRoutingRequest(ZdoRequest):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RoutingRow(Packet):
     """R21, 2.4.4.3.3: which way frames go."""
 
@@ -507,7 +508,7 @@ class RoutingRow(Packet):
     next_hop: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtRoutingResponse(ZdoResponse):
     """A part of the routing table."""
 
@@ -518,7 +519,7 @@ class MgmtRoutingResponse(ZdoResponse):
     routes: Annotated[tuple[RoutingRow, ...], Counted(U8, RoutingRow)] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtBindRequest(ZdoRequest):
     """Ask for the binding table, from a row on."""
 
@@ -526,7 +527,7 @@ class MgmtBindRequest(ZdoRequest):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtBindResponse(ZdoResponse):
     """A part of the binding table."""
 
@@ -540,7 +541,7 @@ class MgmtBindResponse(ZdoResponse):
 REMOVE_CHILDREN, REJOIN = 0x40, 0x80
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtLeaveRequest(ZdoRequest):
     """Ask a device to leave, or to make its child leave; all zero: itself."""
 
@@ -550,7 +551,7 @@ class MgmtLeaveRequest(ZdoRequest):
     """REMOVE_CHILDREN, REJOIN."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtLeaveResponse(ZdoResponse):
     """How it was taken."""
 
@@ -558,7 +559,7 @@ class MgmtLeaveResponse(ZdoResponse):
     status: Annotated[ZdoStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtPermitJoiningRequest(ZdoRequest):
     """Open joining at a device for `duration` s; 0 closes it, 255 is for ever (until R20)."""
 
@@ -568,7 +569,7 @@ class MgmtPermitJoiningRequest(ZdoRequest):
     """R21 always sends 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtPermitJoiningResponse(ZdoResponse):
     """How it was taken."""
 
@@ -576,7 +577,7 @@ class MgmtPermitJoiningResponse(ZdoResponse):
     status: Annotated[ZdoStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtNwkUpdateRequest(ZdoRequest):
     """Energy scan (`duration` 0 to 5), channel move (0xFE) or channel mask (0xFF)."""
 
@@ -589,7 +590,7 @@ class MgmtNwkUpdateRequest(ZdoRequest):
     """Only with 0xFF."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MgmtNwkUpdateNotify(ZdoResponse):
     """What a scan heard."""
 

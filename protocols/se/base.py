@@ -76,7 +76,7 @@ class SeCommand(ClusterPayload):
     def cut(self, version: SeVersion) -> Self:
         """The command as `version` has it: what later revisions have added is left away."""
         later = {name: None for name, since in self.SINCE.items() if since > version}
-        return replace(self, **later) if later else self  # type: ignore[type-var]
+        return replace(self, **later) if later else self
 
 
 C = TypeVar("C", bound=type[SeCommand])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, U16, Octets, OpenEnum, s8, s16, u8, u16, u32
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, SeVersion, utc
 
 CLUSTER = 0x0701
@@ -113,7 +113,7 @@ class SignatureType(OpenEnum):
     ECDSA = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LoadControlEvent(SeCommand):
     """Server to client: ask devices of a class to shed load."""
 
@@ -140,7 +140,7 @@ class LoadControlEvent(SeCommand):
     event_control: Annotated[EventControl, U8] = EventControl.RANDOMIZE_START | EventControl.RANDOMIZE_END
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CancelLoadControlEvent(SeCommand):
     """Server to client: end an event, or keep it from beginning, for some classes."""
 
@@ -153,7 +153,7 @@ class CancelLoadControlEvent(SeCommand):
     """0: now; the only one that SE 1.2 allows."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelAllLoadControlEvents(SeCommand):
     """Server to client: end all events."""
 
@@ -161,7 +161,7 @@ class CancelAllLoadControlEvents(SeCommand):
     cancel_control: Annotated[CancelControl, U8]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReportEventStatus(SeCommand):
     """Client to server: what has become of an event here. The signature stands without a length before it."""
 
@@ -180,7 +180,7 @@ class ReportEventStatus(SeCommand):
     """Absent in what many devices send, and from SE 1.2 on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class GetScheduledEvents(SeCommand):
     """Client to server: which events there are."""
 

@@ -19,6 +19,7 @@ from protocols.fields import U8, U32, U64, Octets, OpenEnum, u8
 from protocols.ids import Eui64, Profile
 from protocols.install_code import aes_mmo
 from protocols.packet import U40, Packet
+from protocols.record import record
 from protocols.se.binary_curve import PURE_PYTHON, SECT163K1, SECT283K1, Arithmetic, Curve, Point
 from protocols.se.key_establishment import CERTIFICATE_SIZES, Suite
 
@@ -49,7 +50,7 @@ KEY_AGREEMENT: Final = 0x08
 """A bit of `key_usage`: the key establishes keys."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Certificate1(Packet, order=">"):
     """An implicit certificate of suite 1, 48 bytes."""
 
@@ -64,7 +65,7 @@ class Certificate1(Packet, order=">"):
         """Raise `RangeError` when it is not one for key establishment; of suite 1 all are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Certificate2(Packet, order=">"):
     """An implicit certificate of suite 2, 74 bytes."""
 

@@ -6,12 +6,12 @@ certificates and points weigh depends on the suite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated
 
 from protocols.fields import U8, U16, Octets, OpenEnum, u8
 from protocols.packet import Rest
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand
 
 CLUSTER = 0x0800
@@ -45,7 +45,7 @@ class TerminateStatus(OpenEnum):
     """SE 1.2."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InitiateKeyEstablishmentRequest(SeCommand):
     """Initiator to responder: begin; who I am, and how long my steps take."""
 
@@ -57,14 +57,14 @@ class InitiateKeyEstablishmentRequest(SeCommand):
     certificate: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InitiateKeyEstablishmentResponse(InitiateKeyEstablishmentRequest):
     """Responder to initiator: the same of itself."""
 
     TO_SERVER = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EphemeralDataRequest(SeCommand):
     """Initiator to responder: its ephemeral public key QEU."""
 
@@ -72,14 +72,14 @@ class EphemeralDataRequest(SeCommand):
     point: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EphemeralDataResponse(EphemeralDataRequest):
     """Responder to initiator: QEV."""
 
     TO_SERVER = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfirmKeyDataRequest(SeCommand):
     """Initiator to responder: proof that it has the key, MACU."""
 
@@ -87,14 +87,14 @@ class ConfirmKeyDataRequest(SeCommand):
     mac: Annotated[bytes, Octets(MAC_SIZE)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfirmKeyDataResponse(ConfirmKeyDataRequest):
     """Responder to initiator: MACV."""
 
     TO_SERVER = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TerminateByInitiator(SeCommand):
     """Initiator to responder: it ends without a key."""
 
@@ -106,7 +106,7 @@ class TerminateByInitiator(SeCommand):
     """What the sender can."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TerminateByResponder(TerminateByInitiator):
     """Responder to initiator: the same."""
 

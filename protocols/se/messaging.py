@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, u8, u16, u32
 from protocols.packet import PrefixedText
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, SeVersion, label20, utc
 
 CLUSTER = 0x0703
@@ -82,7 +82,7 @@ class ConfirmationControl(IntFlag):
     YES = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DisplayMessage(SeCommand):
     """Server to client: show a text."""
 
@@ -99,7 +99,7 @@ class DisplayMessage(SeCommand):
     extended_control: Annotated[ExtendedMessageControl, U8] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CancelMessage(SeCommand):
     """Server to client: take a text away."""
 
@@ -109,14 +109,14 @@ class CancelMessage(SeCommand):
     """Only the bit of confirmation counts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DisplayProtectedMessage(DisplayMessage):
     """Server to client: show a text to who has the PIN (SE 1.2)."""
 
     COMMAND = 0x02
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelAllMessages(SeCommand):
     """Server to client: take all texts away (SE 1.2)."""
 
@@ -124,14 +124,14 @@ class CancelAllMessages(SeCommand):
     implementation_time: utc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetLastMessage(SeCommand):
     """Client to server: which text is to be shown."""
 
     CLUSTER, COMMAND = CLUSTER, 0x00
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class MessageConfirmation(SeCommand):
     """Client to server: somebody has read a text."""
 
@@ -143,7 +143,7 @@ class MessageConfirmation(SeCommand):
     response: label20 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetMessageCancellation(SeCommand):
     """Client to server: whether all texts were taken away (SE 1.2)."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocols.fields import U8, U16, U32, OpenEnum, u8, u16, u32
 from protocols.packet import U24, Counted, Packet, Repeated, Rest, u24
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, utc
 
 CLUSTER = 0x0702
@@ -63,7 +63,7 @@ INTERVAL_S = {
 # -- to the server -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetProfile(SeCommand):
     """Client to server: what was counted in each interval, up to a time; 0: the newest."""
 
@@ -73,7 +73,7 @@ class GetProfile(SeCommand):
     number_of_periods: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestMirrorResponse(SeCommand):
     """Client to server: the endpoint that mirrors it; 0xFFFF: none."""
 
@@ -81,7 +81,7 @@ class RequestMirrorResponse(SeCommand):
     endpoint: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MirrorRemoved(SeCommand):
     """Client to server: an endpoint mirrors it no more."""
 
@@ -89,7 +89,7 @@ class MirrorRemoved(SeCommand):
     endpoint: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestFastPollMode(SeCommand):
     """Client to server: may I ask often for a while (SE 1.1)."""
 
@@ -98,7 +98,7 @@ class RequestFastPollMode(SeCommand):
     duration_min: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SnapshotSchedule(Packet):
     """When snapshots are taken."""
 
@@ -109,7 +109,7 @@ class SnapshotSchedule(Packet):
     cause: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduleSnapshot(SeCommand):
     """Client to server: take snapshots so (SE 1.2)."""
 
@@ -120,7 +120,7 @@ class ScheduleSnapshot(SeCommand):
     schedules: Annotated[tuple[SnapshotSchedule, ...], Repeated(SnapshotSchedule)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TakeSnapshot(SeCommand):
     """Client to server: take one now (SE 1.2)."""
 
@@ -128,7 +128,7 @@ class TakeSnapshot(SeCommand):
     cause: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetSnapshot(SeCommand):
     """Client to server: Publish Snapshot, please (SE 1.2)."""
 
@@ -139,7 +139,7 @@ class GetSnapshot(SeCommand):
     cause: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartSampling(SeCommand):
     """Client to server: keep samples (SE 1.2)."""
 
@@ -151,7 +151,7 @@ class StartSampling(SeCommand):
     max_samples: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetSampledData(SeCommand):
     """Client to server: the samples, please (SE 1.2)."""
 
@@ -162,7 +162,7 @@ class GetSampledData(SeCommand):
     number_of_samples: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MirrorReportAttributeResponse(SeCommand):
     """Client to server: what waits for a mirrored meter (SE 1.2)."""
 
@@ -171,7 +171,7 @@ class MirrorReportAttributeResponse(SeCommand):
     flags: Annotated[tuple[int, ...], Repeated(U32)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResetLoadLimitCounter(SeCommand):
     """Client to server (SE 1.2)."""
 
@@ -180,7 +180,7 @@ class ResetLoadLimitCounter(SeCommand):
     issuer_event_id: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangeSupply(SeCommand):
     """Client to server: switch the supply (SE 1.2)."""
 
@@ -193,7 +193,7 @@ class ChangeSupply(SeCommand):
     control: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LocalChangeSupply(SeCommand):
     """Client to server: switch the supply, somebody is there (SE 1.2)."""
 
@@ -201,7 +201,7 @@ class LocalChangeSupply(SeCommand):
     supply_status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetSupplyStatus(SeCommand):
     """Client to server: what the supply does when something is wrong (SE 1.2)."""
 
@@ -213,7 +213,7 @@ class SetSupplyStatus(SeCommand):
     load_limit_state: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetUncontrolledFlowThreshold(SeCommand):
     """Client to server (SE 1.2)."""
 
@@ -231,7 +231,7 @@ class SetUncontrolledFlowThreshold(SeCommand):
 # -- to the client -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetProfileResponse(SeCommand):
     """Server to client: what was counted in each interval, newest first."""
 
@@ -242,21 +242,21 @@ class GetProfileResponse(SeCommand):
     intervals: Annotated[tuple[int, ...], Counted(U8, U24)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestMirror(SeCommand):
     """Server to client: keep my values for others while I sleep."""
 
     CLUSTER, COMMAND, TO_SERVER = CLUSTER, 0x01, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveMirror(SeCommand):
     """Server to client: keep them no more."""
 
     CLUSTER, COMMAND, TO_SERVER = CLUSTER, 0x02, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestFastPollModeResponse(SeCommand):
     """Server to client: how often, and until when (SE 1.1)."""
 
@@ -265,7 +265,7 @@ class RequestFastPollModeResponse(SeCommand):
     end_time: utc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduleConfirmation(Packet):
     """Whether a schedule was taken."""
 
@@ -273,7 +273,7 @@ class ScheduleConfirmation(Packet):
     confirmation: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduleSnapshotResponse(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -282,7 +282,7 @@ class ScheduleSnapshotResponse(SeCommand):
     confirmations: Annotated[tuple[ScheduleConfirmation, ...], Repeated(ScheduleConfirmation)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TakeSnapshotResponse(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -291,7 +291,7 @@ class TakeSnapshotResponse(SeCommand):
     confirmation: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishSnapshot(SeCommand):
     """Server to client: a snapshot, whose payload depends on its type (SE 1.2)."""
 
@@ -306,7 +306,7 @@ class PublishSnapshot(SeCommand):
     payload: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetSampledDataResponse(SeCommand):
     """Server to client: samples (SE 1.2)."""
 
@@ -318,7 +318,7 @@ class GetSampledDataResponse(SeCommand):
     samples: Annotated[tuple[int, ...], Counted(U16, U24)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigureMirror(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -329,7 +329,7 @@ class ConfigureMirror(SeCommand):
     notification_scheme: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigureNotificationScheme(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -339,7 +339,7 @@ class ConfigureNotificationScheme(SeCommand):
     flag_order: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigureNotificationFlags(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -352,7 +352,7 @@ class ConfigureNotificationFlags(SeCommand):
     commands: Annotated[tuple[int, ...], Counted(U8, U8)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetNotifiedMessage(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -362,7 +362,7 @@ class GetNotifiedMessage(SeCommand):
     flags: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SupplyStatusResponse(SeCommand):
     """Server to client (SE 1.2)."""
 
@@ -373,7 +373,7 @@ class SupplyStatusResponse(SeCommand):
     supply_status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartSamplingResponse(SeCommand):
     """Server to client (SE 1.2)."""
 

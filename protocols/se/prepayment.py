@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from protocols.fields import U8, OpenEnum, s32, u8, u16, u32
 from protocols.packet import Packet, Repeated, Rest
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, label12, label24, label25, utc
 
 CLUSTER = 0x0705
@@ -38,7 +38,7 @@ class TopUpResult(OpenEnum):
 # -- to the server -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SelectAvailableEmergencyCredit(SeCommand):
     """Client to server: use the emergency credit. The draft of SE 1.1 had two names behind it."""
 
@@ -49,7 +49,7 @@ class SelectAvailableEmergencyCredit(SeCommand):
     meter_serial_number: label24 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangeDebt(SeCommand):
     """Client to server."""
 
@@ -67,7 +67,7 @@ class ChangeDebt(SeCommand):
     """0.01 %."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EmergencyCreditSetup(SeCommand):
     """Client to server."""
 
@@ -78,7 +78,7 @@ class EmergencyCreditSetup(SeCommand):
     threshold: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConsumerTopUp(SeCommand):
     """Client to server: the code of a top-up."""
 
@@ -87,7 +87,7 @@ class ConsumerTopUp(SeCommand):
     code: label25
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CreditAdjustment(SeCommand):
     """Client to server; type 0: incremental, 1: absolute."""
 
@@ -98,7 +98,7 @@ class CreditAdjustment(SeCommand):
     value: s32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangePaymentMode(SeCommand):
     """Client to server."""
 
@@ -110,7 +110,7 @@ class ChangePaymentMode(SeCommand):
     cut_off: s32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetPrepaySnapshot(SeCommand):
     """Client to server."""
 
@@ -121,7 +121,7 @@ class GetPrepaySnapshot(SeCommand):
     cause: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTopUpLog(SeCommand):
     """Client to server."""
 
@@ -130,7 +130,7 @@ class GetTopUpLog(SeCommand):
     number_of_records: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetLowCreditWarningLevel(SeCommand):
     """Client to server."""
 
@@ -138,7 +138,7 @@ class SetLowCreditWarningLevel(SeCommand):
     level: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetDebtRepaymentLog(SeCommand):
     """Client to server; type 0xFF: all."""
 
@@ -148,7 +148,7 @@ class GetDebtRepaymentLog(SeCommand):
     debt_type: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetMaximumCreditLimit(SeCommand):
     """Client to server."""
 
@@ -160,7 +160,7 @@ class SetMaximumCreditLimit(SeCommand):
     max_per_top_up: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetOverallDebtCap(SeCommand):
     """Client to server."""
 
@@ -174,7 +174,7 @@ class SetOverallDebtCap(SeCommand):
 # -- to the client -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishPrepaySnapshot(SeCommand):
     """Server to client: a snapshot, whose payload depends on its type."""
 
@@ -189,7 +189,7 @@ class PublishPrepaySnapshot(SeCommand):
     payload: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChangePaymentModeResponse(SeCommand):
     """Server to client."""
 
@@ -200,7 +200,7 @@ class ChangePaymentModeResponse(SeCommand):
     emergency_credit_threshold: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConsumerTopUpResponse(SeCommand):
     """Server to client."""
 
@@ -211,7 +211,7 @@ class ConsumerTopUpResponse(SeCommand):
     credit_remaining: s32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TopUp(Packet):
     """A row of the log."""
 
@@ -220,7 +220,7 @@ class TopUp(Packet):
     time: utc
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishTopUpLog(SeCommand):
     """Server to client."""
 
@@ -230,7 +230,7 @@ class PublishTopUpLog(SeCommand):
     top_ups: Annotated[tuple[TopUp, ...], Repeated(TopUp)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Debt(Packet):
     """A row of the log."""
 
@@ -240,7 +240,7 @@ class Debt(Packet):
     outstanding: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishDebtLog(SeCommand):
     """Server to client."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, OpenEnum, u8, u16, u32
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, SeVersion, label12, utc
 
 CLUSTER = 0x0700
@@ -37,7 +37,7 @@ class AlternateCostUnit(OpenEnum):
     NONE = 0xFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PublishPrice(SeCommand):
     """Server to client: a price, now or later. Until `generation_price_ratio` as in r14; later revisions went on."""
 
@@ -86,7 +86,7 @@ class PublishPrice(SeCommand):
     extended_register_tier: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetCurrentPrice(SeCommand):
     """Client to server: what it costs now."""
 
@@ -94,7 +94,7 @@ class GetCurrentPrice(SeCommand):
     options: Annotated[CommandOptions, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetScheduledPrices(SeCommand):
     """Client to server: what it costs from a time on; at most so many prices, 0: all."""
 
@@ -103,7 +103,7 @@ class GetScheduledPrices(SeCommand):
     number_of_events: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PriceAcknowledgement(SeCommand):
     """Client to server: a price has come (SE 1.1)."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocols.errors import RangeError
 from protocols.fields import U8, OpenEnum, u8, u16, u32
 from protocols.packet import U48, Counted, Packet, Repeated, u24
+from protocols.record import record
 from protocols.se import price
 from protocols.se.base import Commands, SeCommand, SeVersion, label12, label20, label24, utc
 from protocols.se.price import CLUSTER
@@ -25,7 +25,7 @@ class CppAuthorization(OpenEnum):
     FORCED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishBlockPeriod(SeCommand):
     """Server to client: when blocks of consumption begin anew (SE 1.1). SE 1.2 has other fields at the end."""
 
@@ -43,7 +43,7 @@ class PublishBlockPeriod(SeCommand):
     tariff_resolution: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishConversionFactor(SeCommand):
     """Server to client: from volume at the meter to standard volume, of gas."""
 
@@ -54,7 +54,7 @@ class PublishConversionFactor(SeCommand):
     trailing_digit: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishCalorificValue(SeCommand):
     """Server to client: heat in a quantity of gas; unit 1: MJ/m3, 2: MJ/kg."""
 
@@ -66,7 +66,7 @@ class PublishCalorificValue(SeCommand):
     trailing_digit: u8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PublishTariffInformation(SeCommand):
     """Server to client: what a tariff is made of (SE 1.2)."""
 
@@ -88,7 +88,7 @@ class PublishTariffInformation(SeCommand):
     threshold_divisor: u24
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatrixPrice(Packet):
     """A price of a matrix."""
 
@@ -96,7 +96,7 @@ class MatrixPrice(Packet):
     price: u32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PublishPriceMatrix(SeCommand):
     """Server to client: the prices of a tariff (SE 1.2)."""
 
@@ -130,7 +130,7 @@ class _Thresholds:
         return b"".join(U48.write(one, order) for one in value)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TierThresholds(Packet):
     """The thresholds of a tier; `tier_and_count` has the tier in its high nibble, their number in its low one."""
 
@@ -143,7 +143,7 @@ class TierThresholds(Packet):
             raise RangeError("TierThresholds.tier_and_count", self.tier_and_count, allowed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PublishBlockThresholds(SeCommand):
     """Server to client: where blocks of consumption end (SE 1.2)."""
 
@@ -159,7 +159,7 @@ class PublishBlockThresholds(SeCommand):
     tiers: Annotated[tuple[TierThresholds, ...], Repeated(TierThresholds)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishCO2Value(SeCommand):
     """Server to client: CO2 in a unit; unit 1: kg/kWh, 2: kg per gallon of gasoline, 3: kg/therm (SE 1.2)."""
 
@@ -173,7 +173,7 @@ class PublishCO2Value(SeCommand):
     trailing_digit: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TierLabel(Packet):
     """A tier's name."""
 
@@ -181,7 +181,7 @@ class TierLabel(Packet):
     label: label12
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishTierLabels(SeCommand):
     """Server to client: what tiers are called (SE 1.2)."""
 
@@ -194,7 +194,7 @@ class PublishTierLabels(SeCommand):
     labels: Annotated[tuple[TierLabel, ...], Counted(U8, TierLabel)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishBillingPeriod(SeCommand):
     """Server to client: for which time is billed (SE 1.2)."""
 
@@ -207,7 +207,7 @@ class PublishBillingPeriod(SeCommand):
     tariff_type: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishConsolidatedBill(SeCommand):
     """Server to client: a bill (SE 1.2)."""
 
@@ -223,7 +223,7 @@ class PublishConsolidatedBill(SeCommand):
     trailing_digit: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishCPPEvent(SeCommand):
     """Server to client: a critical peak price (SE 1.2)."""
 
@@ -237,7 +237,7 @@ class PublishCPPEvent(SeCommand):
     authorization: Annotated[CppAuthorization, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishCreditPayment(SeCommand):
     """Server to client: a payment (SE 1.2)."""
 
@@ -252,7 +252,7 @@ class PublishCreditPayment(SeCommand):
     reference: label20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PublishCurrencyConversion(SeCommand):
     """Server to client: another currency (SE 1.2)."""
 
@@ -267,7 +267,7 @@ class PublishCurrencyConversion(SeCommand):
     change_control: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelTariff(SeCommand):
     """Server to client: a tariff is over (SE 1.2)."""
 
@@ -277,7 +277,7 @@ class CancelTariff(SeCommand):
     tariff_type: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetBlockPeriods(SeCommand):
     """Client to server: when blocks begin anew (SE 1.1)."""
 
@@ -288,7 +288,7 @@ class GetBlockPeriods(SeCommand):
     tariff_type: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetConversionFactor(SeCommand):
     """Client to server: Publish Conversion Factor, please."""
 
@@ -298,14 +298,14 @@ class GetConversionFactor(SeCommand):
     number_of_commands: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetCalorificValue(GetConversionFactor):
     """Client to server: Publish Calorific Value, please."""
 
     COMMAND = 0x05
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTariffInformation(SeCommand):
     """Client to server: Publish Tariff Information, please (SE 1.2)."""
 
@@ -316,7 +316,7 @@ class GetTariffInformation(SeCommand):
     tariff_type: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetPriceMatrix(SeCommand):
     """Client to server: Publish Price Matrix, please (SE 1.2)."""
 
@@ -324,14 +324,14 @@ class GetPriceMatrix(SeCommand):
     tariff_id: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetBlockThresholds(GetPriceMatrix):
     """Client to server: Publish Block Thresholds, please (SE 1.2)."""
 
     COMMAND = 0x08
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetCO2Value(SeCommand):
     """Client to server: Publish CO2 Value, please (SE 1.2)."""
 
@@ -342,28 +342,28 @@ class GetCO2Value(SeCommand):
     tariff_type: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTierLabels(GetPriceMatrix):
     """Client to server: Publish Tier Labels, please (SE 1.2)."""
 
     COMMAND = 0x0A
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetBillingPeriod(GetCO2Value):
     """Client to server: Publish Billing Period, please (SE 1.2)."""
 
     COMMAND = 0x0B
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetConsolidatedBill(GetCO2Value):
     """Client to server: Publish Consolidated Bill, please (SE 1.2)."""
 
     COMMAND = 0x0C
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CPPEventResponse(SeCommand):
     """Client to server: whether a critical peak price is accepted (SE 1.2)."""
 
@@ -372,7 +372,7 @@ class CPPEventResponse(SeCommand):
     authorization: Annotated[CppAuthorization, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetCreditPayment(SeCommand):
     """Client to server: Publish Credit Payment, please (SE 1.2)."""
 
@@ -381,14 +381,14 @@ class GetCreditPayment(SeCommand):
     number_of_records: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetCurrencyConversion(SeCommand):
     """Client to server: Publish Currency Conversion, please (SE 1.2)."""
 
     CLUSTER, COMMAND = CLUSTER, 0x0F
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTariffCancellation(SeCommand):
     """Client to server: Cancel Tariff, please (SE 1.2)."""
 

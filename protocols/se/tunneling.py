@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, OpenEnum, u8, u16
 from protocols.packet import Counted, Packet, Rest
+from protocols.record import record
 from protocols.se.base import Commands, SeCommand, SeVersion
 
 CLUSTER = 0x0704
@@ -48,7 +48,7 @@ class TransferStatus(OpenEnum):
     DATA_OVERFLOW = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RequestTunnel(SeCommand):
     """Client to server: open a tunnel."""
 
@@ -60,7 +60,7 @@ class RequestTunnel(SeCommand):
     max_incoming_transfer: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CloseTunnel(SeCommand):
     """Client to server: close it."""
 
@@ -68,7 +68,7 @@ class CloseTunnel(SeCommand):
     tunnel: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransferDataToServer(SeCommand):
     """Data, to the end of the frame."""
 
@@ -77,14 +77,14 @@ class TransferDataToServer(SeCommand):
     data: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransferDataToClient(TransferDataToServer):
     """The other way."""
 
     COMMAND, TO_SERVER = 0x01, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransferDataErrorToServer(SeCommand):
     """Data were not taken."""
 
@@ -93,14 +93,14 @@ class TransferDataErrorToServer(SeCommand):
     status: Annotated[TransferStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransferDataErrorToClient(TransferDataErrorToServer):
     """The other way."""
 
     COMMAND, TO_SERVER = 0x02, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AckTransferDataToServer(SeCommand):
     """Data were taken; so many bytes have room still."""
 
@@ -109,28 +109,28 @@ class AckTransferDataToServer(SeCommand):
     bytes_left: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AckTransferDataToClient(AckTransferDataToServer):
     """The other way."""
 
     COMMAND, TO_SERVER = 0x03, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadyDataToServer(AckTransferDataToServer):
     """There is room again."""
 
     COMMAND = 0x05
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadyDataToClient(AckTransferDataToServer):
     """The other way."""
 
     COMMAND, TO_SERVER = 0x04, False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetSupportedTunnelProtocols(SeCommand):
     """Client to server: what may go through tunnels (SE 1.1.1)."""
 
@@ -138,7 +138,7 @@ class GetSupportedTunnelProtocols(SeCommand):
     offset: u8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class RequestTunnelResponse(SeCommand):
     """Server to client: the tunnel, or why there is none."""
 
@@ -149,7 +149,7 @@ class RequestTunnelResponse(SeCommand):
     max_incoming_transfer: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SupportedProtocol(Packet):
     """One of a list."""
 
@@ -157,7 +157,7 @@ class SupportedProtocol(Packet):
     protocol: Annotated[TunnelProtocol, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SupportedTunnelProtocolsResponse(SeCommand):
     """Server to client: what may go through tunnels (SE 1.1.1)."""
 
@@ -166,7 +166,7 @@ class SupportedTunnelProtocolsResponse(SeCommand):
     protocols: Annotated[tuple[SupportedProtocol, ...], Counted(U8, SupportedProtocol)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TunnelClosureNotification(SeCommand):
     """Server to client: a tunnel is closed."""
 

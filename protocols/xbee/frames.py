@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Final
 from protocols.fields import U8, U16, U64, Octets, u8, u16
 from protocols.ids import Eui64
 from protocols.packet import Counted, Decoders, Packet, Rest
+from protocols.record import record
 from protocols.xbee.status import (
     AtStatus,
     DeliveryStatus,
@@ -97,7 +98,7 @@ class _Response(XbeeFrame):
 # -- to the module -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class AtCommand(_Command):
     """Read a register, write it, or carry out a command; applied at once. No parameter is a question."""
 
@@ -107,7 +108,7 @@ class AtCommand(_Command):
     parameter: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class QueuedAtCommand(_Command):
     """The same, applied with AC or the next `AtCommand`."""
 
@@ -117,7 +118,7 @@ class QueuedAtCommand(_Command):
     parameter: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransmitRequest(XbeeFrame):
     """Data for a device; ZB firmware only."""
 
@@ -130,7 +131,7 @@ class TransmitRequest(XbeeFrame):
     data: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExplicitTransmit(XbeeFrame):
     """An APS frame. Frame id 0: no transmit status is wanted. Radius 0: as register NH says."""
 
@@ -147,7 +148,7 @@ class ExplicitTransmit(XbeeFrame):
     data: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class RemoteAtCommand(_Command):
     """An AT command for another module; ZB firmware only."""
 
@@ -160,7 +161,7 @@ class RemoteAtCommand(_Command):
     parameter: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CreateSourceRoute(XbeeFrame):
     """The way to a device, beginning with its neighbour. There is no answer."""
 
@@ -172,7 +173,7 @@ class CreateSourceRoute(XbeeFrame):
     hops: Annotated[tuple[int, ...], Counted(U8, U16)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RegisterDevice(XbeeFrame):
     """A link key for a device that shall join; no key removes it. Smart Energy trust centre only."""
 
@@ -187,7 +188,7 @@ class RegisterDevice(XbeeFrame):
 # -- from the module -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class AtResponse(_Response):
     """The answer to an AT command; a value only to a question."""
 
@@ -198,7 +199,7 @@ class AtResponse(_Response):
     value: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModemStatus(XbeeFrame):
     """Something has happened to the module."""
 
@@ -206,7 +207,7 @@ class ModemStatus(XbeeFrame):
     status: Annotated[ModemStatusCode, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TransmitStatus(XbeeFrame):
     """What became of a transmission. `short` is FFFD or FFFE where it is not known."""
 
@@ -218,7 +219,7 @@ class TransmitStatus(XbeeFrame):
     discovery: Annotated[DiscoveryStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receive(XbeeFrame):
     """Data of a device; ZB firmware only."""
 
@@ -229,7 +230,7 @@ class Receive(XbeeFrame):
     data: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExplicitReceive(XbeeFrame):
     """An APS frame has arrived."""
 
@@ -244,7 +245,7 @@ class ExplicitReceive(XbeeFrame):
     data: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IoSample(XbeeFrame):
     """Inputs of another module; ZB firmware only. `samples` as they are."""
 
@@ -255,7 +256,7 @@ class IoSample(XbeeFrame):
     samples: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SensorRead(XbeeFrame):
     """Values of a 1-wire sensor; ZB firmware only."""
 
@@ -266,7 +267,7 @@ class SensorRead(XbeeFrame):
     values: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeIdentification(XbeeFrame):
     """Another module says who it is; ZB firmware only. `identification` as it is."""
 
@@ -279,7 +280,7 @@ class NodeIdentification(XbeeFrame):
     identification: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@record
 class RemoteAtResponse(_Response):
     """The answer of another module; ZB firmware only."""
 
@@ -292,7 +293,7 @@ class RemoteAtResponse(_Response):
     value: Annotated[bytes, Rest()] = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RouteRecord(XbeeFrame):
     """The way that a frame has come."""
 
@@ -303,7 +304,7 @@ class RouteRecord(XbeeFrame):
     hops: Annotated[tuple[int, ...], Counted(U8, U16)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceAuthenticated(XbeeFrame):
     """Key establishment with a device is complete; trust centre only."""
 
@@ -313,7 +314,7 @@ class DeviceAuthenticated(XbeeFrame):
     status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ManyToOneRoute(XbeeFrame):
     """A concentrator asks for routes; routers only."""
 
@@ -323,7 +324,7 @@ class ManyToOneRoute(XbeeFrame):
     reserved: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RegisterStatus(XbeeFrame):
     """The answer to `RegisterDevice`."""
 
@@ -332,7 +333,7 @@ class RegisterStatus(XbeeFrame):
     status: Annotated[RegistrationStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JoinNotification(XbeeFrame):
     """A device has come or gone; trust centre only, with bit 1 of register DO."""
 
@@ -343,7 +344,7 @@ class JoinNotification(XbeeFrame):
     status: Annotated[JoinStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FrameError(XbeeFrame):
     """The module did not understand a frame; newer firmware only."""
 

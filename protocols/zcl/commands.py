@@ -5,12 +5,12 @@ Commands without fields (on, off, toggle ...) have only their ids, in `OnOff` an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, U16, s8, u8, u16, u32
 from protocols.packet import Counted, Packet, PrefixedText
+from protocols.record import record
 
 
 class ClusterPayload(Packet):
@@ -33,7 +33,7 @@ class OnOff(IntEnum):
     ON_WITH_TIMED_OFF = 0x42
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identify(ClusterPayload):
     """Show yourself for some seconds; 0: stop (3.5.2.2.1)."""
 
@@ -44,7 +44,7 @@ class Identify(ClusterPayload):
 IDENTIFY_QUERY = 0x01
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IdentifyQueryResponse(ClusterPayload):
     """For how long we still identify (3.5.2.3.1)."""
 
@@ -52,7 +52,7 @@ class IdentifyQueryResponse(ClusterPayload):
     timeout_s: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TriggerEffect(ClusterPayload):
     """Show an effect to identify (3.5.2.2.3)."""
 
@@ -61,7 +61,7 @@ class TriggerEffect(ClusterPayload):
     variant: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveToLevel(ClusterPayload):
     """Go to a level; the light's on/off state stays (3.10.2.4.1)."""
 
@@ -71,14 +71,14 @@ class MoveToLevel(ClusterPayload):
     """0.1 s; 0xFFFF: as fast as it likes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveToLevelWithOnOff(MoveToLevel):
     """Go to a level, and switch on before or off after (3.10.2.4.5)."""
 
     COMMAND = 0x04
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveLevel(ClusterPayload):
     """Change the level at a rate: 0 up, 1 down (3.10.2.4.2)."""
 
@@ -87,7 +87,7 @@ class MoveLevel(ClusterPayload):
     rate: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepLevel(ClusterPayload):
     """Change the level by a step: 0 up, 1 down (3.10.2.4.3)."""
 
@@ -97,7 +97,7 @@ class StepLevel(ClusterPayload):
     transition: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddGroup(ClusterPayload):
     """Become a member of a group (3.6.2.2.2)."""
 
@@ -106,7 +106,7 @@ class AddGroup(ClusterPayload):
     name: Annotated[str, PrefixedText()] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetGroupMembership(ClusterPayload):
     """In which of these groups; none: in which groups (3.6.2.2.4)."""
 
@@ -114,7 +114,7 @@ class GetGroupMembership(ClusterPayload):
     groups: Annotated[tuple[int, ...], Counted(U8, U16)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetpointRaiseLower(ClusterPayload):
     """Change a thermostat's setpoints by 0.1 °C steps (6.3.2.3.1)."""
 
@@ -124,7 +124,7 @@ class SetpointRaiseLower(ClusterPayload):
     amount: s8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ZoneEnrollResponse(ClusterPayload):
     """Accept an alarm zone (8.2.2.3.1): code 0 success."""
 
@@ -133,7 +133,7 @@ class ZoneEnrollResponse(ClusterPayload):
     zone: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ZoneStatusChange(ClusterPayload):
     """An alarm zone's state (8.2.2.4.1)."""
 
@@ -144,7 +144,7 @@ class ZoneStatusChange(ClusterPayload):
     delay: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ZoneEnrollRequest(ClusterPayload):
     """An alarm zone asks to be accepted (8.2.2.4.2)."""
 
@@ -157,7 +157,7 @@ CHECK_IN = 0x00
 """To the Poll Control client (3.16.5.3): a sleepy device is awake and listens."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckInResponse(ClusterPayload):
     """Answer to a check-in (3.16.5.4.1)."""
 
@@ -167,7 +167,7 @@ class CheckInResponse(ClusterPayload):
     """0.25 s."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QueryNextImage(ClusterPayload):
     """A device asks for newer firmware (11.13.4)."""
 

@@ -5,13 +5,14 @@ A row becomes a frame class when it is first asked for (`frame_class`), so the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import field, make_dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, cast
 
 from protocols.fields import S16, U8, U16, U32, U64, Int, Octets, u8, u16
 from protocols.ids import Eui64
 from protocols.packet import Counted, Packet, Prefixed, Repeated, Rest
+from protocols.record import record
 from protocols.zigate.address import ADDRESS, Address
 from protocols.zigate.commands import Command
 from protocols.zigate.responses import Response
@@ -390,7 +391,7 @@ RESPONSES: tuple[Row, ...] = (
 """From the stick."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BindingEntry(Packet, order=">"):
     """A row of the stick's own bindings."""
 
@@ -400,7 +401,7 @@ class BindingEntry(Packet, order=">"):
     cluster: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RouteEntry(Packet, order=">"):
     """A row of the routing table."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from protocols.fields import U8, U16, OpenEnum, u8, u16, u32, u64
 from protocols.packet import Counted, Packet, Prefixed, Rest
+from protocols.record import record
 from protocols.zigate.address import ADDRESS, Address, ieee
 
 
@@ -32,7 +32,7 @@ class Certification(OpenEnum):
     FCC = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClusterCommand(Command):
     """Base of commands that the firmware turns into ZCL. Network addresses only: the firmware misreads others here."""
 
@@ -43,7 +43,7 @@ class ClusterCommand(Command):
     destination_endpoint: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetRawMode(Command):
     """How APS frames come (raw from 3.1a, hybrid from 3.1d). The stick keeps it."""
 
@@ -51,7 +51,7 @@ class SetRawMode(Command):
     mode: Annotated[RawMode, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetHeartbeat(Command):
     """Heartbeats of the stick (V2 from 3.20)."""
 
@@ -59,49 +59,49 @@ class SetHeartbeat(Command):
     on: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetNetworkState(Command):
     """Ask for the network: answered by `NetworkState`."""
 
     CODE = 0x0009
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetVersion(Command):
     """Ask for the version: answered by `Version`."""
 
     CODE = 0x0010
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reset(Command):
     """Restart the stick; its network stays."""
 
     CODE = 0x0011
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ErasePersistentData(Command):
     """Forget network, devices and keys."""
 
     CODE = 0x0012
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetPermitJoin(Command):
     """Ask whether joining is open: answered by `PermitJoinState`."""
 
     CODE = 0x0014
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetDeviceList(Command):
     """Ask for the address map: answered by `DeviceList`."""
 
     CODE = 0x0015
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetTime(Command):
     """Set the clock."""
 
@@ -110,14 +110,14 @@ class SetTime(Command):
     """s since 2000-01-01 UTC"""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTime(Command):
     """Ask for the clock: answered by `Time`."""
 
     CODE = 0x0017
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetLed(Command):
     """Switch the LED."""
 
@@ -125,7 +125,7 @@ class SetLed(Command):
     on: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetCertification(Command):
     """Choose the radio regulations."""
 
@@ -133,7 +133,7 @@ class SetCertification(Command):
     region: Annotated[Certification, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetExtendedPanId(Command):
     """Choose the extended PAN id; refused with STACK_ALREADY_STARTED on a network."""
 
@@ -141,7 +141,7 @@ class SetExtendedPanId(Command):
     extended_pan_id: u64
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetChannelMask(Command):
     """Choose the channels: a mask, or 11 to 26 as a number for one channel."""
 
@@ -149,14 +149,14 @@ class SetChannelMask(Command):
     mask: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartNetwork(Command):
     """Form a network: answered by `NetworkStarted`."""
 
     CODE = 0x0024
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveDevice(Command):
     """As trust centre make a device leave, by way of its parent."""
 
@@ -165,7 +165,7 @@ class RemoveDevice(Command):
     child: ieee
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bind(Command):
     """Bind a cluster of a device to a group or an endpoint."""
 
@@ -177,7 +177,7 @@ class Bind(Command):
     destination_endpoint: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unbind(Command):
     """Undo a binding."""
 
@@ -189,7 +189,7 @@ class Unbind(Command):
     destination_endpoint: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkAddressRequest(Command):
     """Which network address has an extended address."""
 
@@ -200,7 +200,7 @@ class NetworkAddressRequest(Command):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IeeeAddressRequest(Command):
     """Which extended address has a network address."""
 
@@ -211,7 +211,7 @@ class IeeeAddressRequest(Command):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeDescriptorRequest(Command):
     """Ask for the node descriptor."""
 
@@ -219,7 +219,7 @@ class NodeDescriptorRequest(Command):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleDescriptorRequest(Command):
     """Ask for the simple descriptor of an endpoint."""
 
@@ -228,7 +228,7 @@ class SimpleDescriptorRequest(Command):
     endpoint: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerDescriptorRequest(Command):
     """Ask for the power descriptor."""
 
@@ -236,7 +236,7 @@ class PowerDescriptorRequest(Command):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActiveEndpointsRequest(Command):
     """Ask for the endpoints."""
 
@@ -244,7 +244,7 @@ class ActiveEndpointsRequest(Command):
     short: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatchDescriptorRequest(Command):
     """Ask for endpoints with clusters."""
 
@@ -255,7 +255,7 @@ class MatchDescriptorRequest(Command):
     output_clusters: Annotated[tuple[int, ...], Counted(U8, U16)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveRequest(Command):
     """Ask a device to leave (Mgmt_Leave_req)."""
 
@@ -266,7 +266,7 @@ class LeaveRequest(Command):
     remove_children: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PermitJoining(Command):
     """Open joining for `duration` s, at one device or by broadcast 0xFFFC; 0 closes."""
 
@@ -276,7 +276,7 @@ class PermitJoining(Command):
     tc_significance: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkUpdateRequest(Command):
     """Energy scan (duration 0 to 5) or channel move (0xFE)."""
 
@@ -289,7 +289,7 @@ class NetworkUpdateRequest(Command):
     update_manager: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Leave(Command):
     """Make a device leave."""
 
@@ -299,7 +299,7 @@ class Leave(Command):
     remove_children: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LqiRequest(Command):
     """Ask for a neighbour table."""
 
@@ -308,7 +308,7 @@ class LqiRequest(Command):
     start_index: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identify(ClusterCommand):
     """Make a device show itself."""
 
@@ -317,7 +317,7 @@ class Identify(ClusterCommand):
     """s"""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveToLevel(ClusterCommand):
     """Move to a level."""
 
@@ -328,7 +328,7 @@ class MoveToLevel(ClusterCommand):
     """0.1 s"""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OnOff(ClusterCommand):
     """Off 0, on 1, toggle 2."""
 
@@ -336,7 +336,7 @@ class OnOff(ClusterCommand):
     command: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadAttributes(ClusterCommand):
     """Read attributes."""
 
@@ -348,7 +348,7 @@ class ReadAttributes(ClusterCommand):
     attributes: Annotated[tuple[int, ...], Counted(U8, U16)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WriteAttributes(ClusterCommand):
     """Write attributes; `records` are attribute u16, type u8, value."""
 
@@ -361,7 +361,7 @@ class WriteAttributes(ClusterCommand):
     records: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigureReporting(ClusterCommand):
     """Configure reports: direction u8, type u8, attribute u16, minimum u16, maximum u16, timeout u16, change."""
 
@@ -374,7 +374,7 @@ class ConfigureReporting(ClusterCommand):
     records: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadReportingConfiguration(ClusterCommand):
     """Ask how an attribute is reported."""
 
@@ -387,7 +387,7 @@ class ReadReportingConfiguration(ClusterCommand):
     records: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiscoverAttributes(ClusterCommand):
     """Ask which attributes there are."""
 
@@ -400,7 +400,7 @@ class DiscoverAttributes(ClusterCommand):
     maximum: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendAps(Command):
     """Send an APS frame as it is. The firmware sends the profile of the source endpoint, whatever this says."""
 
@@ -415,7 +415,7 @@ class SendAps(Command):
     data: Annotated[bytes, Prefixed()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetTxPower(Command):
     """Set the transmit power: answered by `TxPower`."""
 
@@ -423,7 +423,7 @@ class SetTxPower(Command):
     level: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GetTxPower(Command):
     """Ask for the transmit power: answered by `TxPowerState`."""
 

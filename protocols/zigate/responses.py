@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Self
 from protocols.errors import TruncatedError
 from protocols.fields import U8, u8, u16, u32, u64
 from protocols.packet import Counted, Packet, Repeated, Rest
+from protocols.record import record
 from protocols.zigate.address import ADDRESS, FAILED_ADDRESS, Address, ieee
 from protocols.zigate.status import ExtendedError, RestartStatus, SerialStatus, StackStatus, StartStatus
 
@@ -22,7 +23,7 @@ class Response(Packet, order=">"):
     CODE: ClassVar[int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceListEntry(Packet, order=">"):
     """A row of the address map."""
 
@@ -33,7 +34,7 @@ class DeviceListEntry(Packet, order=">"):
     lqi: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttributeRecord(Response):
     """Base of attributes read, reported or written. `value` is most significant byte first, whatever its type."""
 
@@ -48,7 +49,7 @@ class AttributeRecord(Response):
     value: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SimpleDescriptorResponse(Response):
     """A simple descriptor. Firmware before 3.0d cut the second list short; `is_truncated` says so."""
 
@@ -110,7 +111,7 @@ def _clusters(data: bytes, offset: int, count: int) -> tuple[tuple[int, ...], in
     return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(offset, end, 2)), offset + 2 * count
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LqiEntry(Packet, order=">"):
     """A row of a neighbour table. `bits`: as the device sent them, type, relationship and permit joining."""
 
@@ -122,7 +123,7 @@ class LqiEntry(Packet, order=">"):
     bits: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LqiResponse(Response):
     """A part of a neighbour table. With another status than success there are counts, but no rows."""
 
@@ -148,7 +149,7 @@ class LqiResponse(Response):
         return int.from_bytes(tail, "big") if len(tail) == 2 else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GroupMembership(Response):
     """The groups of a device. Before 3.0f its address comes first in `data`, later last."""
 
@@ -173,7 +174,7 @@ class GroupMembership(Response):
         raise TruncatedError("GroupMembership", 2, len(data))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigureReportingResponse(Response):
     """How configuring a report was taken. Newer firmware names the attribute before the status."""
 
@@ -195,7 +196,7 @@ class ConfigureReportingResponse(Response):
         return self.data[-1] if self.data else 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceAnnounce(Response):
     """A device is there. Each join gives two: the network layer's (with `rejoin`) and the device's."""
 
@@ -206,7 +207,7 @@ class DeviceAnnounce(Response):
     rejoin: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PersistentDataLoaded(Response):
     """The stick's memory is loaded: it has restarted (from 3.1d)."""
 
@@ -214,7 +215,7 @@ class PersistentDataLoaded(Response):
     status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status(Response):
     """Answer to a command, matched by its code: the stick works strictly in order."""
 
@@ -228,7 +229,7 @@ class Status(Response):
     apdu_used: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Log(Response):
     """A line of the firmware's log; the only frame without link quality."""
 
@@ -237,7 +238,7 @@ class Log(Response):
     text: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ApsIndication(Response):
     """An APS frame arrived (raw and hybrid mode)."""
 
@@ -252,7 +253,7 @@ class ApsIndication(Response):
     data: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartedOnNetwork(Response):
     """The stick has restarted and knows its network."""
 
@@ -260,7 +261,7 @@ class RestartedOnNetwork(Response):
     status: Annotated[RestartStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestartedFactoryNew(Response):
     """The stick has restarted and knows no network."""
 
@@ -268,7 +269,7 @@ class RestartedFactoryNew(Response):
     status: Annotated[RestartStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Heartbeat(Response):
     """The stick is alive (V2 from 3.20)."""
 
@@ -276,7 +277,7 @@ class Heartbeat(Response):
     uptime: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkState(Response):
     """The network. All ones or zero where there is none."""
 
@@ -288,7 +289,7 @@ class NetworkState(Response):
     channel: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Version(Response):
     """The firmware: `installer` holds the version in hex digits, 0x031D is 3.1d."""
 
@@ -297,7 +298,7 @@ class Version(Response):
     installer: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ApsAck(Response):
     """The far end acknowledged, or did not (from 3.1b; the counter is right from 3.1e on)."""
 
@@ -309,7 +310,7 @@ class ApsAck(Response):
     aps_counter: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ApsConfirm(Response):
     """The first hop has the frame (from 3.1e)."""
 
@@ -323,7 +324,7 @@ class ApsConfirm(Response):
     apdu_used: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PermitJoinState(Response):
     """Whether joining is open."""
 
@@ -331,7 +332,7 @@ class PermitJoinState(Response):
     is_open: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceList(Response):
     """The address map."""
 
@@ -339,7 +340,7 @@ class DeviceList(Response):
     devices: Annotated[tuple[DeviceListEntry, ...], Repeated(DeviceListEntry)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Time(Response):
     """The clock, s since 2000-01-01 UTC."""
 
@@ -347,7 +348,7 @@ class Time(Response):
     utc: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkStarted(Response):
     """How starting or joining ended."""
 
@@ -358,7 +359,7 @@ class NetworkStarted(Response):
     channel: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BindResponse(Response):
     """How binding ended."""
 
@@ -369,7 +370,7 @@ class BindResponse(Response):
     short: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnbindResponse(Response):
     """How undoing a binding ended."""
 
@@ -380,7 +381,7 @@ class UnbindResponse(Response):
     short: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PersistentDataEvent(Response):
     """The stick's memory says something."""
 
@@ -389,7 +390,7 @@ class PersistentDataEvent(Response):
     record: u32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkAddressResponse(Response):
     """A network address."""
 
@@ -403,7 +404,7 @@ class NetworkAddressResponse(Response):
     associated: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IeeeAddressResponse(Response):
     """An extended address."""
 
@@ -417,7 +418,7 @@ class IeeeAddressResponse(Response):
     associated: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeDescriptorResponse(Response):
     """A node descriptor."""
 
@@ -435,7 +436,7 @@ class NodeDescriptorResponse(Response):
     bits: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PowerDescriptorResponse(Response):
     """A power descriptor; it does not say whose."""
 
@@ -445,7 +446,7 @@ class PowerDescriptorResponse(Response):
     bits: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActiveEndpointsResponse(Response):
     """The endpoints of a device."""
 
@@ -456,7 +457,7 @@ class ActiveEndpointsResponse(Response):
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatchDescriptorResponse(Response):
     """The endpoints that match."""
 
@@ -467,7 +468,7 @@ class MatchDescriptorResponse(Response):
     endpoints: Annotated[tuple[int, ...], Counted(U8, U8)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveResponse(Response):
     """How a leave request was taken; it does not say by whom."""
 
@@ -476,7 +477,7 @@ class LeaveResponse(Response):
     status: Annotated[StackStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveIndication(Response):
     """A device left."""
 
@@ -485,7 +486,7 @@ class LeaveIndication(Response):
     rejoin: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PermitJoiningResponse(Response):
     """How a permit request was taken; it does not say by whom."""
 
@@ -494,7 +495,7 @@ class PermitJoiningResponse(Response):
     status: Annotated[StackStatus, U8]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkUpdateNotify(Response):
     """Energy on channels."""
 
@@ -508,7 +509,7 @@ class NetworkUpdateNotify(Response):
     short: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LevelCommand(Response):
     """A remote asks for a level."""
 
@@ -521,7 +522,7 @@ class LevelCommand(Response):
     arguments: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OnOffCommand(Response):
     """A remote asks for on or off."""
 
@@ -534,14 +535,14 @@ class OnOffCommand(Response):
     arguments: Annotated[bytes, Rest()]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadAttributeResponse(AttributeRecord):
     """An attribute was read. Before 3.1d `AttributeReport` may come in its place."""
 
     CODE = 0x8100
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DefaultResponse(Response):
     """A default response; it does not say whose."""
 
@@ -553,21 +554,21 @@ class DefaultResponse(Response):
     status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttributeReport(AttributeRecord):
     """An attribute was reported. Before 3.1d answers to reads come as this."""
 
     CODE = 0x8102
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WriteAttributeResponse(AttributeRecord):
     """An attribute was written."""
 
     CODE = 0x8110
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadReportingConfigurationResponse(Response):
     """How an attribute is reported; the maximum comes first."""
 
@@ -583,7 +584,7 @@ class ReadReportingConfigurationResponse(Response):
     minimum: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiscoverAttributesResponseV2(Response):
     """An attribute that there is (V2)."""
 
@@ -596,7 +597,7 @@ class DiscoverAttributesResponseV2(Response):
     cluster: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiscoverAttributesResponse(Response):
     """An attribute that there is."""
 
@@ -609,7 +610,7 @@ class DiscoverAttributesResponse(Response):
     cluster: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IasZoneStatusChange(Response):
     """An alarm zone changed."""
 
@@ -624,7 +625,7 @@ class IasZoneStatusChange(Response):
     delay: u16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RouteDiscoveryConfirm(Response):
     """How route discovery ended."""
 
@@ -634,7 +635,7 @@ class RouteDiscoveryConfirm(Response):
     short: u16 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ApsConfirmFailed(Response):
     """The frame was not delivered. Before 3.1a the address takes 8 bytes whatever its mode."""
 
@@ -648,7 +649,7 @@ class ApsConfirmFailed(Response):
     apdu_used: u8 | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NetworkStatus(Response):
     """A network status (V2 3.24)."""
 
@@ -657,7 +658,7 @@ class NetworkStatus(Response):
     status: u8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TxPower(Response):
     """The transmit power was set."""
 
@@ -666,7 +667,7 @@ class TxPower(Response):
     data: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TxPowerState(Response):
     """The transmit power."""
 
@@ -675,7 +676,7 @@ class TxPowerState(Response):
     data: Annotated[bytes, Rest()] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StackError(Response):
     """The stack is out of something, or has given up (from 3.1e)."""
 
