@@ -49,6 +49,9 @@ def build(routes: Iterable[Route]) -> Json:
                 kinds[kind] = None
     references, components = msgspec.json.schema_components(tuple(kinds), ref_template=_REFERENCE)
     reference_of = dict(zip(kinds, references, strict=True))
+    for route in rows:
+        if route.bodies is not None:
+            components.update({name: dict(body) for name, body in route.bodies().items()})
     components["WebsocketMessage"] = {
         "description": "Whatever the hub says on the websocket by itself; `event` tells which.",
         **reference_of[schema.Message],
@@ -132,8 +135,11 @@ def _operation(route: Route, reference: Callable[[object], Json], components: di
             "content": {"application/json": {"schema": reference(route.body)}},
         }
     elif route.is_raw:
-        # What is in it depends on the request; GET /api/v1/rpc has a schema of each.
-        operation["requestBody"] = {"required": False, "content": {route.accepts: {"schema": {}}}}
+        schema: Json = {}
+        if route.bodies is not None:
+            # The last one: a module may have brought more since.
+            schema = {"anyOf": [{"$ref": _REFERENCE.format(name=name)} for name in route.bodies()] + [{}]}
+        operation["requestBody"] = {"required": False, "content": {route.accepts: {"schema": schema}}}
     return operation
 
 

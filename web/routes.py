@@ -115,6 +115,8 @@ class Route:
     """What a body is that the handler reads by itself (`Call[query, bytes]`)."""
     answers: tuple[tuple[int, type[msgspec.Struct]], ...] = ()
     """Good answers that the handler makes by itself, for the OpenAPI document."""
+    bodies: Callable[[], Mapping[str, Mapping[str, object]]] | None = None
+    """JSON Schemas by name, one of which a body that the handler reads by itself should fit."""
     query: type[msgspec.Struct] | None = field(init=False)
     body: type[msgspec.Struct] | None = field(init=False)
     is_raw: bool = field(init=False)

@@ -154,6 +154,11 @@ def _param(param: Param, table: Table) -> ParameterInfo:
 # -- JSON Schema -----------------------------------------------------------------------------------------------------
 
 
+def request_schemas(table: Table) -> dict[str, Json]:
+    """The schemas of all requests, by the names they have in the OpenAPI document."""
+    return {f"rpc.{row.name}": request_schema(row, table) for row in table.requests.values()}
+
+
 def request_schema(row: RequestRow, table: Table) -> Json:
     """JSON Schema of a request's parameters as JSON; the records it takes are inside of it."""
     if row.has_free_name:

@@ -23,10 +23,11 @@ from web.errors import Problem as HttpProblem
 from web.routes import API, Call, Route
 from web.rpc import as_json
 from web.rpc.check import Problem, Reason
-from web.rpc.describe import RpcInfo, describe
+from web.rpc.describe import RpcInfo, describe, request_schemas
 from web.rpc.engine import Engine
 from web.rpc.envelope import TAKES, Envelope, answer
 from web.rpc.response import Response
+from web.rpc.table import TABLE
 from web.schema_base import Json
 
 XML = "application/xml"
@@ -255,6 +256,7 @@ ROUTES = (
         rpc_request,
         fails=(409, 501, 502, 503),
         answers=((200, RpcResponse), (202, RpcAccepted)),
+        bodies=lambda: request_schemas(TABLE),
         tag="rpc",
     ),
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.web.conftest import Served
 from tests.web.rpc.generate import requests
 from web.rpc import as_json
 from web.rpc.describe import request_schema
@@ -26,6 +27,15 @@ def test_a_request_fits_its_schema(name: str, data: st.DataObject) -> None:
         msgspec.json.encode(as_json.write_values(values, row.by_name, TABLE.records, row.params[0].type))
     )
     jsonschema_rs.validate(schema, told)
+
+
+async def test_the_openapi_document_has_them(served: Served) -> None:
+    found = await served.get("/api/v1/openapi.json")
+    body = found["paths"]["/api/v1/rpc/{request}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    named = {one["$ref"].rpartition("/")[2] for one in body["anyOf"] if one}
+    assert named == {f"rpc.{name}" for name in TABLE.requests}
+    schema = found["components"]["schemas"]["rpc.enable_joining"]
+    assert schema["required"] == ["join_time"]
 
 
 @pytest.mark.parametrize(
