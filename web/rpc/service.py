@@ -51,7 +51,7 @@ class RpcService:
             url=config.rpc.push_url,
         )
         hub.registry.watch(registry.USE_PUSH, self._switched)
-        handlers |= General(self.engine, hub.registry, hub.clock, hub.version, stop).handlers()
+        handlers |= General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop).handlers()
         handlers |= Aliasing(self.aliases).handlers()
 
     async def __aenter__(self) -> Self:

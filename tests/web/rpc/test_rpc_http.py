@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hub.clock import ManualClock
-from hub.config import Config, WebSection
+from hub.config import Config, HubSection, WebSection
 from hub.hub import Hub
+from protocols.se.base import SeVersion
 from tests.hub.waiting import eventually
 from tests.web.conftest import Served, serving
 from tests.web.rpc.engines import Gate
@@ -576,3 +577,16 @@ async def test_a_viewer_does_not_follow(served: Served) -> None:
         await socket.receive_json()
         await socket.send_json({"id": 1, "command": "rpc.follow"})
         assert (await socket.receive_json())["error"]["status"] == 403
+
+
+async def test_the_version_tells_which_smart_energy_it_is(tmp_path: Path) -> None:
+    config = Config(
+        data_dir=tmp_path, hub=HubSection(se_version=SeVersion.V1_1), web=WebSection(listen=("127.0.0.1", 0))
+    )
+    async with Hub(config) as hub, serve(hub, dist=tmp_path) as server:
+        found = await server._services.rpc.engine.request_json("get_version", {"module_name": "version"}, Role.VIEWER)
+        assert isinstance(found, Response)
+        assert found.parameters["module_name"] == "Version"
+        extended = found.parameters["version_extended"]
+        assert isinstance(extended, dict)
+        assert extended["SE_spec_version"] == "1.1 revision 16"

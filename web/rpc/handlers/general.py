@@ -9,6 +9,7 @@ from hub.clock import Clock
 from hub.errors import HubError, NotFoundError, RefusedError, UnsupportedError
 from hub.registry import ENTRIES, Registry, RegistryValue
 from hub.smart_energy.utc import to_utc
+from protocols.se.base import SeVersion
 from web.rpc import fields
 from web.rpc.check import Checked
 from web.rpc.declare import Chapter, RecordRow, RequestRow
@@ -29,7 +30,7 @@ INTERFACES: Mapping[Chapter, tuple[str, str]] = {
     Chapter.ALIASING: ("RPC_Manager", "requests, aliases, responses"),
 }
 """The gateway's interface classes, by the chapters whose requests they bring; a module has the name of its class."""
-SE_SPEC_VERSION = "1.0 revision 15"
+SE_SPEC_VERSIONS = {SeVersion.V1_0: "1.0 revision 15", SeVersion.V1_1: "1.1 revision 16", SeVersion.V1_2: "1.2"}
 DESCRIPTION = "home-energy-hub with support for ESI and IPD functionality"
 _EPOCH_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,11 +39,17 @@ class General:
     """Handlers of general requests."""
 
     def __init__(
-        self, engine: Engine, registry: Registry, clock: Clock, version: str, stop: Callable[[], None] | None
+        self,
+        engine: Engine,
+        registry: Registry,
+        clock: Clock,
+        version: str,
+        se_version: SeVersion,
+        stop: Callable[[], None] | None,
     ) -> None:
         """`stop` ends the program; None where nobody can do that from here."""
         self._engine, self._registry, self._clock = engine, registry, clock
-        self._version, self._stop = version, stop
+        self._version, self._se_version, self._stop = version, se_version, stop
 
     def handlers(self) -> dict[str, Handler]:
         """By the names of their requests."""
@@ -66,7 +73,7 @@ class General:
         found = next((name for name in sorted(modules) if name.lower() == given.lower()), None)
         if found is None:
             raise NotFoundError("module", given[:60], near(given, modules))
-        extended: Values = {"SE_spec_version": SE_SPEC_VERSION, "description": DESCRIPTION}
+        extended: Values = {"SE_spec_version": SE_SPEC_VERSIONS[self._se_version], "description": DESCRIPTION}
         return {"module_name": found, "version": self._version, "version_extended": extended}
 
     async def exit(self, request: Checked) -> None:
