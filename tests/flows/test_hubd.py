@@ -293,3 +293,12 @@ def test_a_read_only_data_directory_is_said_so_and_the_hub_runs(tmp_path: Path) 
         assert (status, health["status"]) == (200, "degraded")
         assert health["storage"]["state"] in ("read_only", "failed")
         assert hubd.leave() < LEAVES_WITHIN_S
+
+
+def test_a_head_ends_exit_ends_it(tmp_path: Path) -> None:
+    with demo(tmp_path) as hubd:
+        started = time.monotonic()
+        assert hubd.get("/api/v1/rpc/exit", hubd.token, "POST") == (202, {"accepted": "exit"})
+        hubd.process.communicate(timeout=10)
+        assert hubd.process.returncode == 0
+        assert time.monotonic() - started < LEAVES_WITHIN_S

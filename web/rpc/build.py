@@ -28,6 +28,8 @@ class Context:
 
     table: Table
     now: datetime
+    reads_answers: bool = False
+    """What is part of answers only is taken, too."""
 
 
 class ArgumentsRefusedError(Exception):
@@ -65,7 +67,7 @@ def build(
             key = param.name if param is not None else name
             if key in found:
                 raise ValueRefusedError(where, "given twice", "each parameter once")
-            if param is not None and param.is_answer_only:
+            if param is not None and param.is_answer_only and not context.reads_answers:
                 raise ValueRefusedError(where, "part of answers only", f"any of {_names(params)}")
             value = read(param.type if param is not None else others or ANY, where)
             found[key] = value
