@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Protocol
 
-from hub.smart_energy.drlc_client import DrlcClient
+from hub.smart_energy.drlc_client import DrlcClient, Taken
 from hub.smart_energy.messages import MessageClient
 from hub.smart_energy.peer import Peer, peer_of
 from hub.smart_energy.price_client import PriceClient
@@ -28,10 +28,22 @@ POLICY_ATTRIBUTES = {
     0x0003: "device_class",
 }
 """Attributes of the load control client, by the fields of `DrlcPolicy`."""
+REFUSALS: Mapping[EventStatus, Status] = {
+    EventStatus.REJECTED: Status.INVALID_FIELD,
+    EventStatus.REJECTED_EXPIRED: Status.INVALID_FIELD,
+    EventStatus.REJECTED_CANCEL: Status.INVALID_FIELD,
+    EventStatus.REJECTED_EFFECTIVE_TIME: Status.INVALID_FIELD,
+    EventStatus.REJECTED_UNDEFINED: Status.NOT_FOUND,
+}
+"""What is reported of a command that is refused, and the status that says as much. On the air only the report does."""
 
 
 class Heard(Protocol):
     """Who is told what has come."""
+
+    def received(self, server: Peer, command: SeCommand, status: Status) -> None:
+        """A command has come, and what became of it (`heard.HeardCommand`)."""
+        ...
 
     def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
         """Tell an issuer, in order; `tsn`: it answers the command with this number."""
@@ -123,13 +135,17 @@ class DrlcClientCluster(_Client):
     def _take(self, command: SeCommand, server: Peer, tsn: int) -> Answer | None:
         match command:
             case drlc.LoadControlEvent():
+                is_known = command.issuer_event_id in self._client.events
                 taken = self._client.receive(command, server, self._now())
+                self._heard.received(server, command, _outcome(taken, is_known=is_known))
             case drlc.CancelLoadControlEvent():
                 taken = self._client.cancel(command, server, self._now())
+                self._heard.received(server, command, _outcome(taken))
                 if not taken.reports:
                     self._heard.event_changed(command.issuer_event_id, None)  # it waits for its time
             case drlc.CancelAllLoadControlEvents():
                 taken = self._client.cancel_all(command.cancel_control, self._now())
+                self._heard.received(server, command, taken.status)
             case _:
                 return None
         is_answered = False
@@ -160,7 +176,9 @@ class PriceClientCluster(_Client):
         if not isinstance(command, price.PublishPrice):
             return None
         self._heard.time_told(command.current_time)
+        is_known = (command.provider_id, command.issuer_event_id) in self._client.prices
         taken = self._client.receive(command, server, self._now())
+        self._heard.received(server, command, Status.DUPLICATE_EXISTS if is_known else taken.status)
         if taken.is_new:
             self._heard.prices_changed(command.issuer_event_id)
         return Answer(taken.status) if taken.acknowledgement is None else self._response(taken.acknowledgement)
@@ -194,7 +212,16 @@ class MessagingClientCluster(_Client):
                 status = client.cancel_all(command.implementation_time, at)
             case _:
                 return None
+        self._heard.received(server, command, status)
         for number, one in client.messages.items():
             if before.get(number) != (one.state, one.confirmed_at):
                 self._heard.message_changed(number, one.state)
         return Answer(status)
+
+
+def _outcome(taken: Taken, *, is_known: bool = False) -> Status:
+    """What became of an event or a cancel; `is_known`: the event was here before."""
+    for report in taken.reports:
+        if report.answers and report.status.status in REFUSALS:
+            return REFUSALS[report.status.status]
+    return Status.DUPLICATE_EXISTS if is_known else taken.status

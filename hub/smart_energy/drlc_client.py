@@ -433,6 +433,11 @@ class DrlcClient:
         recent = list(self.past.values())[-self.policy.capacity :]
         self.past = {one.number: one for one in recent if (one.ended_at or 0) > now - REMEMBERED_S}
 
+    def clear(self) -> None:
+        """Forget all events that are not over, and report nothing of them."""
+        for known in list(self.events.values()):
+            self._drop(known)
+
     def next_time(self) -> int | None:
         """When something is due next; None: never."""
         return self._schedule.next()

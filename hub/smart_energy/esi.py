@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 
 from hub.errors import HubError
 from hub.smart_energy.drlc_server import DrlcServer, ServerEvent, Told
+from hub.smart_energy.heard import Listeners
 from hub.smart_energy.kept import Item
 from hub.smart_energy.messages import MessageServer, ServerMessage
 from hub.smart_energy.peer import Peer
@@ -24,6 +25,7 @@ from protocols.ids import Profile
 from protocols.se import drlc, messaging, price
 from protocols.se.base import SeCommand, SeVersion
 from protocols.zcl.header import Direction, FrameType, ZclHeader
+from protocols.zcl.status import Status
 from radios.api import RadioError
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class EnergyService:
         self._signatures = signatures or Signatures()
         self.drlc, self.prices, self.messages = DrlcServer(), PriceServer(), MessageServer()
         self.network: Network | None = None
+        self.commands = Listeners()
+        """Who hears what people confirm."""
         self._missed: dict[Peer, tuple[int, float | None]] = {}
         """Clients that something was not delivered to: when that was, and when they had been heard before."""
 
@@ -64,6 +68,10 @@ class EnergyService:
         return [made[cluster] for cluster in clusters if cluster in made]
 
     # -- what clients tell (server_clusters.Heard) --------------------------------------------------------------------
+
+    def received(self, client: Peer, command: SeCommand, status: Status) -> None:
+        """A command has come."""
+        self.commands.tell(self.name, client, command, status)
 
     def reported(self, peer: Peer, report: drlc.ReportEventStatus, event: ServerEvent | None) -> None:
         """A client has reported a status."""

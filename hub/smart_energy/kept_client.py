@@ -133,6 +133,7 @@ def _message(one: ClientMessage) -> dict[str, object]:
         "end": one.end,
         "state": one.state,
         "cancel_wants_confirmation": one.cancel_wants_confirmation,
+        "cancel_control": one.cancel_control,
         "confirmed_at": one.confirmed_at,
     }
 
@@ -145,6 +146,7 @@ def _message_from(row: _State) -> ClientMessage:
         end=row["end"],
         state=Shown(row["state"]),
         cancel_wants_confirmation=row["cancel_wants_confirmation"],
+        cancel_control=row.get("cancel_control"),
         confirmed_at=row["confirmed_at"],
     )
 

@@ -172,6 +172,8 @@ class ClientMessage:
     end: int | None
     state: Shown = Shown.WAITING
     cancel_wants_confirmation: bool = False
+    cancel_control: int | None = None
+    """Of the command that took it off the display; None: none did."""
     confirmed_at: int | None = None
 
     @property
@@ -231,6 +233,8 @@ class MessageClient:
         known = self.messages.get(cancel.message_id)
         if known is None or known.state not in (Shown.WAITING, Shown.SHOWN):
             return Status.NOT_FOUND
+        if known.state is Shown.SHOWN:
+            known.cancel_control = cancel.control
         known.state = Shown.CANCELLED
         if cancel.control & MessageControl.CONFIRMATION:
             known.cancel_wants_confirmation, known.confirmed_at = True, None
@@ -250,6 +254,21 @@ class MessageClient:
         known.confirmed_at = now
         told = MessageConfirmation(message_id=number, confirmation_time=now & 0xFFFFFFFF)
         return told, list(known.servers)
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        self.messages.clear()
+        self.cancel_all_at = None
+
+    @property
+    def on_display(self) -> list[ClientMessage]:
+        """What is shown, and what was taken off the display while somebody is to confirm that."""
+        return [
+            one
+            for one in self.messages.values()
+            if one.state is Shown.SHOWN
+            or (one.cancel_control is not None and one.cancel_wants_confirmation and one.waits_for_person)
+        ]
 
     @property
     def active(self) -> ClientMessage | None:

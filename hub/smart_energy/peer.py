@@ -19,6 +19,16 @@ class Peer:
         return f"{self.ieee}/{self.endpoint}"
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Why an endpoint did not get what it was sent."""
+
+    cause: str
+    """A sentence; the name of `status`, as KEY_NOT_AUTHORIZED, where there is one."""
+    status: int | None = None
+    """What the radio says of a transmission that it has tried."""
+
+
 def peer_of(frame: ApsFrame) -> Peer | None:
     """Who sent a frame; None when the radio does not say."""
     return Peer(frame.source_ieee, frame.source_endpoint) if frame.source_ieee is not None else None

@@ -23,10 +23,11 @@ from hub.smart_energy.arrivals import arrivals
 from hub.smart_energy.chosen import chosen
 from hub.smart_energy.client_clusters import DrlcClientCluster, MessagingClientCluster, PriceClientCluster
 from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, DrlcPolicy, Report, State
+from hub.smart_energy.heard import Listeners
 from hub.smart_energy.kept import DRLC, MESSAGE, PRICE
 from hub.smart_energy.messages import ClientMessage, MessageClient
 from hub.smart_energy.network_time import NetworkTime
-from hub.smart_energy.peer import Peer
+from hub.smart_energy.peer import Peer, Unreached
 from hub.smart_energy.price_client import PriceClient
 from hub.smart_energy.signatures import Signatures
 from hub.smart_energy.utc import to_utc
@@ -41,7 +42,8 @@ from protocols.se import drlc, messaging, price
 from protocols.se.base import SeCommand, SeVersion
 from protocols.se.drlc import EventStatus
 from protocols.zcl.header import Direction, FrameType, ZclHeader
-from radios.api import RadioError
+from protocols.zcl.status import Status
+from radios.api import DeliveryError, RadioError
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,8 @@ class EnergyClient:
         self.network: Network | None = None
         self.on_time: Callable[[int], None] = lambda _: None
         """Told what time a server says that it is."""
+        self.commands = Listeners()
+        """Who hears what servers send."""
         self._waits_for_time = False
         self._price_heard: int | None = None
         """When the last price came, or was asked for."""
@@ -110,6 +114,10 @@ class EnergyClient:
         return {DRLC: self.drlc, PRICE: self.prices, MESSAGE: self.messages}
 
     # -- what servers tell (client_clusters.Heard) --------------------------------------------------------------------
+
+    def received(self, server: Peer, command: SeCommand, status: Status) -> None:
+        """A command has come."""
+        self.commands.tell(self.name, server, command, status)
 
     def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
         """Tell an issuer; again, and again, where it does not hear."""
@@ -157,6 +165,8 @@ class EnergyClient:
         if self.prices.due(now):
             for active in self.prices.active(now).values():
                 self._changed(self.name, PRICE, active.price.issuer_event_id, "active")
+            if not self.prices.active(now):
+                self._changed(self.name, PRICE, 0, "none")
         before = {number: one.state for number, one in self.messages.messages.items()}
         self.messages.due(now)
         for number, one in self.messages.messages.items():
@@ -195,13 +205,13 @@ class EnergyClient:
             raise NotFoundError("demand response event", str(number))
         return known
 
-    def confirm(self, number: int) -> ClientMessage:
-        """Somebody has read a message. Raises `NotFoundError`, `RefusedError` where nobody asks for that."""
+    def confirm(self, number: int, at: int | None = None) -> ClientMessage:
+        """Somebody has read a message, now or at a time. Raises `NotFoundError`, `RefusedError` where nobody asks."""
         known = self.messages.messages.get(number)
         if known is None:
             raise NotFoundError("message", str(number))
         try:
-            confirmation, servers = self.messages.confirm(number, self._now())
+            confirmation, servers = self.messages.confirm(number, self._now() if at is None else at)
         except ValueError:
             raise RefusedError(f"message {number} wants no confirmation, or has it already") from None
         for server in servers:
@@ -209,7 +219,42 @@ class EnergyClient:
         self._changed(self.name, MESSAGE, number, "confirmed")
         return known
 
+    def clear(self, kind: str) -> None:
+        """Forget the events, prices or messages that have come, and tell nobody on the air: their servers keep them."""
+        part = self.kept[kind]
+        part.clear()
+        self._changed(self.name, kind, 0, "cleared")
+
     # -- out ----------------------------------------------------------------------------------------------------------
+
+    def servers(self, cluster: int) -> list[Peer]:
+        """Endpoints of active devices with a server of a cluster."""
+        return [
+            Peer(member.ieee, number)
+            for member in (self.network.members.values() if self.network is not None else ())
+            for number, found in sorted(member.endpoints.items())
+            if member.is_active and found.profile == Profile.SMART_ENERGY and cluster in found.input_clusters
+        ]
+
+    async def question(self, command: SeCommand) -> dict[Peer, Unreached | None]:
+        """Ask every server of the command's cluster something; of each why it was not reached, None: it was.
+
+        What they answer comes as if they had sent it by themselves.
+        """
+        outcomes: dict[Peer, Unreached | None] = dict.fromkeys(self.servers(command.CLUSTER))
+
+        async def one(server: Peer) -> None:
+            try:
+                await self._send(command, server, None)
+            except DeliveryError as error:
+                outcomes[server] = Unreached(error.status, error.code)
+            except (RadioError, HubError) as error:
+                outcomes[server] = Unreached(str(error))
+
+        async with asyncio.TaskGroup() as tasks:
+            for server in outcomes:
+                tasks.create_task(one(server), name=f"{type(command).__name__} to {server}")
+        return outcomes
 
     def ask(self, clusters: Container[int] = ALL_CLUSTERS) -> None:
         """Ask everybody what there is: what came before the clock was set was not taken."""

@@ -121,6 +121,10 @@ class PriceClient:
         self._active = active
         return has_changed
 
+    def clear(self) -> None:
+        """Forget all prices."""
+        self.prices.clear()
+
     def next_time(self, now: int) -> int | None:
         """When something begins or ends next; None: never."""
         times = [time for one in self.prices.values() for time in (one.start, one.end) if time is not None]

@@ -26,6 +26,10 @@ NOTHING = Answer(Status.NOT_FOUND)
 class Heard(Protocol):
     """Whoever keeps what clients tell."""
 
+    def received(self, client: Peer, command: SeCommand, status: Status) -> None:
+        """A command has come, and what became of it (`heard.HeardCommand`)."""
+        ...
+
     def reported(self, peer: Peer, report: drlc.ReportEventStatus, event: ServerEvent | None) -> None:
         """Report Event Status; None: of an event that is not ours."""
         ...
@@ -174,6 +178,7 @@ class MessagingServerCluster(_Server):
                 return self._answers([last.command()])
             case messaging.MessageConfirmation() if peer is not None:
                 item = self._server.confirm(peer, found)
+                self._heard.received(peer, found, Status.NOT_FOUND if item is None else Status.SUCCESS)
                 if item is None:
                     return NOTHING
                 self._heard.confirmed(peer, item)

@@ -229,3 +229,119 @@ def test_what_is_for_others_is_taken_note_of_without_a_report() -> None:
     assert client.spawned == client.changes == []
     assert client.hear(event(utility_enrollment_group=3)).silent
     assert set(client.spawned) == {f"report of event 1 to {Peer(SERVER, 0x0A)}"}
+
+
+def heard_by(client: Client) -> list[tuple[SeCommand, Status]]:
+    found: list[tuple[SeCommand, Status]] = []
+    client.ours.commands.add(lambda heard: found.append((heard.command, heard.status)))
+    return found
+
+
+CANCEL = drlc.CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.EV)
+
+
+@pytest.mark.parametrize(
+    ("commands", "statuses"),
+    [
+        ([event(), event()], [Status.SUCCESS, Status.DUPLICATE_EXISTS]),
+        ([event(criticality=Criticality(0))], [Status.INVALID_FIELD]),
+        ([event(start_time=NOW - 3600)], [Status.INVALID_FIELD]),
+        ([event(device_class=DeviceClass(0))], [Status.SUCCESS]),  # it is not for us, and says so to nobody
+        ([CANCEL, event(), CANCEL], [Status.NOT_FOUND, Status.SUCCESS, Status.SUCCESS]),
+        ([event(), replace(CANCEL, effective_time=NOW + 9999)], [Status.SUCCESS, Status.INVALID_FIELD]),
+        ([event(device_class=DeviceClass.HVAC), CANCEL], [Status.SUCCESS, Status.INVALID_FIELD]),
+        ([drlc.CancelAllLoadControlEvents(drlc.AT_ONCE)], [Status.SUCCESS]),
+        ([PRICE, PRICE], [Status.SUCCESS, Status.DUPLICATE_EXISTS]),
+        ([replace(PRICE, start_time=NOW - 3600)], [Status.FAILURE]),
+        ([MESSAGE, MESSAGE], [Status.SUCCESS, Status.DUPLICATE_EXISTS]),
+        ([messaging.CancelMessage(message_id=9)], [Status.NOT_FOUND]),
+    ],
+)  # fmt: skip
+def test_whoever_listens_hears_each_command_and_what_became_of_it(
+    commands: list[SeCommand], statuses: list[Status]
+) -> None:
+    client = Client()
+    found = heard_by(client)
+    for command in commands:
+        client.hear(command)
+    assert [status for _, status in found] == statuses
+    assert [type(command) for command, _ in found] == [type(command) for command in commands]
+
+
+def test_a_command_is_told_before_what_changes_by_it_and_by_nobody_who_has_left() -> None:
+    client, order = Client(), list[str]()
+    leave = client.ours.commands.add(lambda heard: order.append(f"{heard.radio} {heard.sender}"))
+    client.ours._changed = lambda *change: order.append(str(change[3]))
+    client.hear(MESSAGE)
+    assert order == [f"han {SERVER}/10", "shown"]
+    leave()
+    client.hear(MESSAGE)
+    assert order == [f"han {SERVER}/10", "shown"]
+
+
+def test_a_listener_that_fails_costs_the_device_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    client, found = Client(), list[Status]()
+
+    def fails(_: object) -> None:
+        raise RuntimeError("a fault")
+
+    client.ours.commands.add(fails)
+    client.ours.commands.add(lambda heard: found.append(heard.status))
+    assert client.hear(event()).silent
+    assert found == [Status.SUCCESS]
+    assert "a LoadControlEvent of" in caplog.text
+
+
+def test_what_is_forgotten_is_reported_to_nobody_and_comes_again() -> None:
+    client = Client()
+    for command in (event(), event(2, start_time=NOW + 60), MESSAGE, PRICE):
+        client.hear(command)
+    client.ours.due()
+    client.spawned.clear()
+    for kind in ("drlc", "price", "message"):
+        client.ours.clear(kind)
+        assert client.changes[-1] == (kind, 0, "cleared")
+    client.now += 7200
+    client.ours.due()
+    assert client.spawned == []
+    assert client.changes[-1] == ("price", 0, "none")
+    assert not client.ours.drlc.events
+    assert not client.ours.drlc.past
+    assert not client.ours.messages.messages
+    assert client.hear(event()).silent
+    assert list(client.ours.drlc.events) == [1]
+
+
+def test_that_no_price_holds_any_more_is_told() -> None:
+    client = Client()
+    client.hear(PRICE)
+    client.ours.due()
+    client.now += 3600
+    client.ours.due()
+    client.ours.due()
+    assert [what for _, _, what in client.changes] == ["received", "active", "none"]
+
+
+def test_a_message_that_was_taken_off_the_display_stands_there_until_that_is_confirmed() -> None:
+    client = Client()
+    messages = client.ours.messages
+    control = MessageControl.CONFIRMATION | 0x0C
+    cancel = messaging.CancelMessage(message_id=9, control=int(control))
+    client.hear(MESSAGE)
+    assert [one.number for one in messages.on_display] == [9]
+    client.hear(cancel)
+    other = Client()
+    kept_client.restore(other.ours.messages, kept_client.to_text(messages))
+    for one in (client, other):
+        assert [(known.number, known.cancel_control) for known in one.ours.messages.on_display] == [(9, 0x8C)]
+    client.ours.confirm(9, NOW - 5)
+    assert messages.messages[9].confirmed_at == NOW - 5
+    assert messages.on_display == []
+    # One that was not shown yet leaves nothing on the display.
+    client.hear(replace(MESSAGE, message_id=10, start_time=NOW + 60))
+    client.hear(replace(cancel, message_id=10))
+    assert messages.on_display == []
+    # Nor does one whose cancel nobody is to confirm, although it was to be confirmed itself.
+    client.hear(replace(MESSAGE, message_id=11))
+    client.hear(messaging.CancelMessage(message_id=11))
+    assert messages.on_display == []
