@@ -13,10 +13,15 @@ from hub.errors import StorageError
 from hub.hub import Hub
 from web.auth import Role
 from web.rpc.aliases import Aliases
+from web.rpc.announcer import Announcer
 from web.rpc.engine import Engine, Handler, Settings
 from web.rpc.envelope import Post
 from web.rpc.handlers.aliasing import Aliasing
+from web.rpc.handlers.drlc import DemandResponse
 from web.rpc.handlers.general import General
+from web.rpc.handlers.messaging import Messages
+from web.rpc.handlers.places import Places
+from web.rpc.handlers.price import Prices
 from web.rpc.kept import Kept
 from web.rpc.push import SPOOL, Pusher, PushSettings
 from web.rpc.table import TABLE
@@ -53,6 +58,9 @@ class RpcService:
         hub.registry.watch(registry.USE_PUSH, self._switched)
         handlers |= General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop).handlers()
         handlers |= Aliasing(self.aliases).handlers()
+        places = Places(hub, self.engine)
+        handlers |= DemandResponse(places).handlers() | Messages(places).handlers() | Prices(places).handlers()
+        self._announcer = Announcer(hub, self.engine)
 
     async def __aenter__(self) -> Self:
         """Read back what was kept."""
@@ -65,6 +73,7 @@ class RpcService:
         await self._tasks.__aenter__()
         self._spawn(self._pusher.run(), "rpc push")
         self._spawn(tell(self._hub.bus, self.engine, self._hub.devices.all), "rpc messages")
+        self._spawn(self._announcer.run(), "rpc announcements")
         return self
 
     async def __aexit__(

@@ -22,7 +22,7 @@ from web.auth import Role
 from web.rpc import as_xml
 from web.rpc.build import Context
 from web.rpc.check import Checked
-from web.rpc.declare import RequestRow
+from web.rpc.declare import Chapter, RequestRow
 from web.rpc.engine import Engine
 from web.rpc.markup import Element, parse, write_inside
 from web.rpc.response import Response, Severity
@@ -96,7 +96,9 @@ async def still(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 async def test_every_request_that_is_done_gives_the_same_answer_both_ways(still: Served) -> None:
+    chapters = (Chapter.GENERAL, Chapter.ALIASING)  # the others are of networks, which this hub has none of
     done = [name for name in TABLE.requests if name in engine_of(still).handlers and name != "exit"]
+    done = [name for name in done if TABLE.requests[name].chapter in chapters]
     assert {"get_time", "get_version", "help", "registry_configuration", "add_alias", "list_aliases"} <= set(done)
     for name in done:
         markup, parameters = ARGUMENTS.get(name, ("", {}))
