@@ -24,6 +24,7 @@ from hub.clock import Clock
 from hub.errors import InvalidError, NotFoundError, RefusedError, StorageError
 from hub.store import Store
 from web.errors import ForbiddenError, TooManyError, UnauthenticatedError
+from web.roles import Role as Role
 
 log = logging.getLogger(__name__)
 
@@ -52,26 +53,6 @@ FAILURE_WINDOW_S = 60.0
 FAILURE_ADDRESSES = 1024
 """Addresses remembered; beyond it the oldest is forgotten. Bounds memory, not safety: a token cannot be guessed."""
 LONGEST_NAME = 64
-
-
-class Role(StrEnum):
-    """What a token may do: look; also switch; everything."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-    @property
-    def rank(self) -> int:
-        """Higher may do what lower may."""
-        return _RANKS[self]
-
-    def covers(self, needed: Role) -> bool:
-        """Whether this role is enough where `needed` is asked for."""
-        return self.rank >= needed.rank
-
-
-_RANKS = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 
 
 class Via(StrEnum):

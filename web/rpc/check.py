@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc import as_json, as_xml
 from web.rpc.build import ArgumentsRefusedError, Context, Given, build
 from web.rpc.declare import RequestRow

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc.types import Kind, Type
 from web.rpc.values import Value
 

@@ -20,7 +20,7 @@ from datetime import datetime
 
 from hub.errors import HubError, InvalidError, NotFoundError, RefusedError, UnsupportedError
 from protocols.ids import Eui64
-from web.auth import Role
+from web.roles import Role
 from web.rpc.aliases import Aliases
 from web.rpc.build import Context
 from web.rpc.check import Checked, Problem, Reason, check_json, check_xml

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc import as_xml
 from web.rpc.check import Problem, Reason
 from web.rpc.engine import Engine

@@ -17,9 +17,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import InvalidError
 from web import schema
-from web.auth import Role
 from web.errors import PROBLEM_TYPE, TYPE_PREFIX, BadRequestError, FieldError
 from web.errors import Problem as HttpProblem
+from web.roles import Role
 from web.routes import API, Call, Route
 from web.rpc import as_json
 from web.rpc.check import Problem, Reason

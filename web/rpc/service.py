@@ -11,7 +11,7 @@ from typing import Self
 from hub import registry
 from hub.errors import StorageError
 from hub.hub import Hub
-from web.auth import Role
+from web.roles import Role
 from web.rpc.aliases import Aliases
 from web.rpc.announcer import Announcer
 from web.rpc.engine import Engine, Handler, Settings

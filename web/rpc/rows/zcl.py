@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc.declare import Chapter, Param, RequestRow, ResponseRow
 from web.rpc.rows.shared import (
     ANSWER_ADDRESS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc.declare import Chapter, Default, Param, RequestRow, ResponseRow
 from web.rpc.rows.shared import CLUSTER, FROM_ENDPOINT, OPTIONAL, TO_ADDRESS, TO_ENDPOINT
 from web.rpc.types import BOOL, MAC, NAME, TEXT, U8, U16, U32, U64, Kind, list_of, of
