@@ -341,8 +341,6 @@ async def serve(hub: Hub, *, dist: Path = DIST, stop: Callable[[], None] | None 
         auth = Auth(hub.store, hub.clock, hub.config.data_dir)
         await auth.start()
         fanout = Fanout(hub, auth)
-        engine = requests.engine
-        engine.mailbox.on_response(lambda response: fanout.tell_rpc(lambda: rpc.rendered(response, engine)))
         services = Services(hub=hub, auth=auth, fanout=fanout, dashboard=Dashboard(dist), rpc=requests, routes=ROUTES)
         host, port = hub.config.web.listen
         server = WebServer(services, (*hub.config.web.allowed_hosts, host))

@@ -86,12 +86,10 @@ _SLOW = _Goodbye(TRY_AGAIN_LATER, f"too slow: more than {MAX_WAITING_BYTES} byte
 class _Client:
     """One websocket."""
 
-    __slots__ = ("follows", "goodbye", "principal", "transport")
+    __slots__ = ("goodbye", "principal", "transport")
 
     def __init__(self, transport: asyncio.Transport, principal: Principal) -> None:
         self.transport, self.principal = transport, principal
-        self.follows: int | str | None = None
-        """Id of the request with which it follows RPC responses."""
         self.goodbye: asyncio.Future[_Goodbye] = asyncio.get_running_loop().create_future()
 
 
@@ -204,15 +202,6 @@ class Fanout:
             networks=[schema_zigbee.network(status, hub.clock.now()) for status in hub.networks.all()],
         )
 
-    def tell_rpc(self, make: Callable[[], Struct]) -> None:
-        """Tell an RPC response to those who follow them; `make` is called only if there is anybody."""
-        following = [client for client in self._clients if client.follows is not None]
-        if following:
-            response = make()
-            for client in following:
-                assert client.follows is not None
-                self._reply(client, _Followed(client.follows, response))
-
     # -- one client ----------------------------------------------------------------------------------------------
 
     async def serve(self, request: aioweb.BaseRequest, principal: Principal) -> aioweb.WebSocketResponse:
@@ -292,7 +281,7 @@ class Fanout:
                 request_id = _id_of(text)
                 raise
             request_id = request.id
-            result = await self._obey(client, request)
+            result = await self._obey(client.principal, request)
         except Exception as error:  # a task's top
             if row_of(error) is None:
                 log.exception("a websocket command failed by a fault of ours")
@@ -300,16 +289,16 @@ class Fanout:
         else:
             self._reply(client, _ResultReply(request.id, result))
 
-    async def _obey(self, client: _Client, request: _Request) -> Struct:
+    async def _obey(self, principal: Principal, request: _Request) -> Struct:
         row = COMMANDS.get(request.command)
         if row is None:
             raise BadRequestError(
                 f"there is no command {request.command[:80]!r}; allowed: {', '.join(COMMANDS)}",
             )
-        if not client.principal.token.role.covers(row.role):
+        if not principal.token.role.covers(row.role):
             raise ForbiddenError(f"{request.command} needs the role {row.role.value}")
         args = checks.convert(request.args, row.args)
-        return await row.run(self, _Asker(client, request.id), args)
+        return await row.run(self, principal, args)
 
     def _reply(self, client: _Client, reply: Struct) -> None:
         if client.goodbye.done() or client.transport.is_closing():
@@ -357,11 +346,6 @@ class _ResultReply(Struct, frozen=True):
     result: Struct
 
 
-class _Followed(Struct, frozen=True):
-    id: int | str
-    response: Struct
-
-
 class _ErrorReply(Struct, frozen=True):
     id: int | str | None
     error: Problem
@@ -383,51 +367,27 @@ class Pong(Struct, frozen=True):
     time: schema.Time
 
 
-class Following(Struct, frozen=True):
-    """Whether RPC responses are told on this websocket."""
-
-    following: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """Who sends a command, and its id."""
-
-    client: _Client
-    id: int | str
-
-
 @dataclass(frozen=True, slots=True)
 class CommandRow:
     """A websocket command: the role it needs, what it takes, what it does."""
 
     role: Role
     args: type[Struct]
-    run: Callable[[Fanout, _Asker, Struct], Awaitable[Struct]]
+    run: Callable[[Fanout, Principal, Struct], Awaitable[Struct]]
 
 
-async def _ping(fanout: Fanout, asker: _Asker, args: Struct) -> Struct:
+async def _ping(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
     return Pong(schema.time(fanout._hub.clock.now()))  # noqa: SLF001 - the same module
 
 
-async def _snapshot(fanout: Fanout, asker: _Asker, args: Struct) -> Struct:
+async def _snapshot(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
     return fanout.snapshot()
 
 
-async def _follow(fanout: Fanout, asker: _Asker, args: Struct) -> Struct:
-    asker.client.follows = asker.id
-    return Following(following=True)
-
-
-async def _unfollow(fanout: Fanout, asker: _Asker, args: Struct) -> Struct:
-    asker.client.follows = None
-    return Following(following=False)
-
-
-def _mover(action: Action) -> Callable[[Fanout, _Asker, Struct], Awaitable[Struct]]:
-    async def run(fanout: Fanout, asker: _Asker, args: Struct) -> Struct:
+def _mover(action: Action) -> Callable[[Fanout, Principal, Struct], Awaitable[Struct]]:
+    async def run(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
         assert isinstance(args, BreakerArgs)
-        return await fanout.move(asker.client.principal, args.device, action)
+        return await fanout.move(principal, args.device, action)
 
     return run
 
@@ -438,8 +398,6 @@ COMMANDS: Mapping[str, CommandRow] = {
     "breaker.open": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.OPEN)),
     "breaker.close": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.CLOSE)),
     "breaker.toggle": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.TOGGLE)),
-    "rpc.follow": CommandRow(Role.OPERATOR, NoArgs, _follow),
-    "rpc.unfollow": CommandRow(Role.OPERATOR, NoArgs, _unfollow),
 }
 
 
@@ -449,9 +407,8 @@ async def open_websocket(call: Call[None, None]) -> aioweb.WebSocketResponse:
     The first message is a Snapshot; then come events, each with `seq` one higher than the message before: a gap means
     connect again. Send {"id": 1, "command": "breaker.open", "args": {"device": "emcb-..."}} and get
     {"id": 1, "result": Command} or {"id": 1, "error": Problem}. Commands: ping, snapshot, breaker.open, breaker.close,
-    breaker.toggle, rpc.follow (from then on {"id": 1, "response": RpcResponse} for every response that comes by the
-    mailbox), rpc.unfollow. The hub closes with 1001 when it stops, 1003 on a binary message, 1009 on a message above
-    64 KiB, 1013 when a client does not read, 4401 when its token was revoked. A browser's Origin must be this hub.
+    breaker.toggle. The hub closes with 1001 when it stops, 1003 on a binary message, 1009 on a message above 64 KiB,
+    1013 when a client does not read, 4401 when its token was revoked. A browser's Origin must be this hub.
     """
     return await call.services.fanout.serve(call.request, call.principal)
 

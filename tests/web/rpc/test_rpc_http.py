@@ -555,35 +555,6 @@ async def test_a_body_that_will_be_refused_is_not_asked_for(
     writer.close()
 
 
-# -- the websocket -----------------------------------------------------------------------------------------------------
-
-
-async def test_responses_are_followed_on_the_websocket(served: Served) -> None:
-    async with served.websocket() as socket:
-        assert (await socket.receive_json())["event"] == "snapshot"
-        await socket.send_json({"id": "mine", "command": "rpc.follow"})
-        assert await socket.receive_json() == {"id": "mine", "result": {"following": True}}
-        await served.ask("POST", "/api/v1/rpc/get_version?async", {"request_identifier": 5})
-        told = await socket.receive_json()
-        assert told["id"] == "mine"
-        assert told["response"]["response"] == "get_version_response"
-        assert told["response"]["parameters"]["request_identifier"] == 5
-        assert len(engine_of(served).mailbox) == 1, "it stays there for whoever takes it"
-        await socket.send_json({"id": 2, "command": "rpc.unfollow"})
-        assert await socket.receive_json() == {"id": 2, "result": {"following": False}}
-        engine_of(served).message(Severity.ERROR, "not for this one")
-        await socket.send_json({"id": 3, "command": "ping"})
-        assert (await socket.receive_json())["id"] == 3
-
-
-async def test_a_viewer_does_not_follow(served: Served) -> None:
-    viewer = await served.new_token("eyes", "viewer")
-    async with served.websocket(viewer) as socket:
-        await socket.receive_json()
-        await socket.send_json({"id": 1, "command": "rpc.follow"})
-        assert (await socket.receive_json())["error"]["status"] == 403
-
-
 async def test_the_version_tells_which_smart_energy_it_is(tmp_path: Path) -> None:
     config = Config(
         data_dir=tmp_path, hub=HubSection(se_version=SeVersion.V1_1), web=WebSection(listen=("127.0.0.1", 0))
