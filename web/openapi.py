@@ -13,6 +13,7 @@ from web import schema
 from web.auth import COOKIE, Role
 from web.errors import PROBLEM_TYPE, Problem
 from web.routes import API, Route
+from web.rpc.live import RpcResponseMessage
 
 Json = dict[str, object]
 
@@ -42,7 +43,7 @@ def document(routes: tuple[Route, ...]) -> bytes:
 def build(routes: Iterable[Route]) -> Json:
     """The document."""
     rows = [route for route in routes if route.documented]
-    kinds: dict[object, None] = {Problem: None, schema.Message: None}
+    kinds: dict[object, None] = {Problem: None, schema.Message: None, RpcResponseMessage: None}
     for route in rows:
         for kind in (route.query, route.body, _json_answer(route), *(kind for _, kind in route.answers)):
             if kind is not None:
@@ -53,8 +54,9 @@ def build(routes: Iterable[Route]) -> Json:
         if route.bodies is not None:
             components.update({name: dict(body) for name, body in route.bodies().items()})
     components["WebsocketMessage"] = {
-        "description": "Whatever the hub says on the websocket by itself; `event` tells which.",
-        **reference_of[schema.Message],
+        "description": "Whatever the hub says on the websocket by itself; `event` tells which. RPC responses come to "
+        "those who have said rpc.subscribe.",
+        "anyOf": [reference_of[schema.Message], reference_of[RpcResponseMessage]],
     }
     paths: dict[str, dict[str, object]] = {}
     for route in rows:

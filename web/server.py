@@ -65,6 +65,7 @@ from web.rest import (
 )
 from web.routes import Call, Response, Route, Router, Services
 from web.rpc import http as rpc
+from web.rpc import live
 from web.rpc.service import RpcService
 from web.static import DIST, Dashboard
 from web.ws import Fanout
@@ -353,6 +354,7 @@ async def serve(hub: Hub, *, dist: Path = DIST, stop: Callable[[], None] | None 
             raise
         server.url = _url(host, runner.addresses[0][1])
         failure: Exception | None = None
+        unfollow = live.follow(requests.engine, fanout.tell_rpc)
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(fanout.run(), name="websockets")
             try:
@@ -360,6 +362,7 @@ async def serve(hub: Hub, *, dist: Path = DIST, stop: Callable[[], None] | None 
             except Exception as error:  # noqa: BLE001 - raised below: the group would wrap what is the caller's own
                 failure = error
             finally:
+                unfollow()
                 fanout.close()
                 await runner.cleanup()
                 fanout.abort()

@@ -27,6 +27,7 @@ from web import checks, schema, schema_zigbee
 from web.auth import Auth, Principal, Role
 from web.errors import BadRequestError, ForbiddenError, Problem, TooManyError, problem_of, row_of
 from web.routes import API, Call, Route
+from web.rpc.envelope import TAKES
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +87,12 @@ _SLOW = _Goodbye(TRY_AGAIN_LATER, f"too slow: more than {MAX_WAITING_BYTES} byte
 class _Client:
     """One websocket."""
 
-    __slots__ = ("goodbye", "principal", "transport")
+    __slots__ = ("goodbye", "hears_rpc", "principal", "transport")
 
     def __init__(self, transport: asyncio.Transport, principal: Principal) -> None:
         self.transport, self.principal = transport, principal
+        self.hears_rpc = False
+        """Whether it has asked for the responses to RPC requests."""
         self.goodbye: asyncio.Future[_Goodbye] = asyncio.get_running_loop().create_future()
 
 
@@ -170,6 +173,19 @@ class Fanout:
         for client in slow:
             self.slow_clients += 1
             self._drop(client, _SLOW)
+
+    def tell_rpc(self, encoded: Callable[[], bytes]) -> None:
+        """Write an RPC response to those who have asked for them; it is encoded only if there are any."""
+        hearing = [client for client in self._clients if client.hears_rpc]
+        if not hearing:
+            return
+        try:
+            data = frame(encoded())
+        except Exception:  # around a subscriber: the mailbox and other listeners go on
+            log.exception("an RPC response could not be encoded")
+            return
+        for client in hearing:
+            self._write(client, data)
 
     def _drop(self, client: _Client, goodbye: _Goodbye) -> None:
         self._clients.discard(client)
@@ -281,7 +297,7 @@ class Fanout:
                 request_id = _id_of(text)
                 raise
             request_id = request.id
-            result = await self._obey(client.principal, request)
+            result = await self._obey(client, request)
         except Exception as error:  # a task's top
             if row_of(error) is None:
                 log.exception("a websocket command failed by a fault of ours")
@@ -289,26 +305,30 @@ class Fanout:
         else:
             self._reply(client, _ResultReply(request.id, result))
 
-    async def _obey(self, principal: Principal, request: _Request) -> Struct:
+    async def _obey(self, client: _Client, request: _Request) -> Struct:
         row = COMMANDS.get(request.command)
         if row is None:
             raise BadRequestError(
                 f"there is no command {request.command[:80]!r}; allowed: {', '.join(COMMANDS)}",
             )
-        if not principal.token.role.covers(row.role):
+        if not client.principal.token.role.covers(row.role):
             raise ForbiddenError(f"{request.command} needs the role {row.role.value}")
         args = checks.convert(request.args, row.args)
-        return await row.run(self, principal, args)
+        return await row.run(self, client, args)
 
     def _reply(self, client: _Client, reply: Struct) -> None:
+        self._write(client, frame(schema.encode(reply)))
+
+    def _write(self, client: _Client, data: bytes) -> None:
+        """Write what only some get."""
         if client.goodbye.done() or client.transport.is_closing():
             return
         if client.transport.get_write_buffer_size() > MAX_WAITING_BYTES:
-            # It sends and does not read.
+            # It asks and does not read.
             self.slow_clients += 1
             self._drop(client, _SLOW)
             return
-        client.transport.write(frame(schema.encode(reply)))
+        client.transport.write(data)
 
     async def move(self, principal: Principal, device_id: str, action: Action) -> schema.Command:
         """A breaker command of a client."""
@@ -361,6 +381,12 @@ class BreakerArgs(Struct, frozen=True, forbid_unknown_fields=True):
     device: str
 
 
+class Hearing(Struct, frozen=True):
+    """Whether RPC responses come from now on."""
+
+    rpc: bool
+
+
 class Pong(Struct, frozen=True):
     """The hub is there."""
 
@@ -373,21 +399,29 @@ class CommandRow:
 
     role: Role
     args: type[Struct]
-    run: Callable[[Fanout, Principal, Struct], Awaitable[Struct]]
+    run: Callable[[Fanout, _Client, Struct], Awaitable[Struct]]
 
 
-async def _ping(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
+async def _ping(fanout: Fanout, client: _Client, args: Struct) -> Struct:
     return Pong(schema.time(fanout._hub.clock.now()))  # noqa: SLF001 - the same module
 
 
-async def _snapshot(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
+async def _snapshot(fanout: Fanout, client: _Client, args: Struct) -> Struct:
     return fanout.snapshot()
 
 
-def _mover(action: Action) -> Callable[[Fanout, Principal, Struct], Awaitable[Struct]]:
-    async def run(fanout: Fanout, principal: Principal, args: Struct) -> Struct:
+def _mover(action: Action) -> Callable[[Fanout, _Client, Struct], Awaitable[Struct]]:
+    async def run(fanout: Fanout, client: _Client, args: Struct) -> Struct:
         assert isinstance(args, BreakerArgs)
-        return await fanout.move(principal, args.device, action)
+        return await fanout.move(client.principal, args.device, action)
+
+    return run
+
+
+def _hearer(hears: bool) -> Callable[[Fanout, _Client, Struct], Awaitable[Struct]]:
+    async def run(fanout: Fanout, client: _Client, args: Struct) -> Struct:
+        client.hears_rpc = hears
+        return Hearing(hears)
 
     return run
 
@@ -398,6 +432,9 @@ COMMANDS: Mapping[str, CommandRow] = {
     "breaker.open": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.OPEN)),
     "breaker.close": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.CLOSE)),
     "breaker.toggle": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.TOGGLE)),
+    # Who may take responses may also hear of them.
+    "rpc.subscribe": CommandRow(TAKES, NoArgs, _hearer(True)),
+    "rpc.unsubscribe": CommandRow(TAKES, NoArgs, _hearer(False)),
 }
 
 
@@ -407,8 +444,10 @@ async def open_websocket(call: Call[None, None]) -> aioweb.WebSocketResponse:
     The first message is a Snapshot; then come events, each with `seq` one higher than the message before: a gap means
     connect again. Send {"id": 1, "command": "breaker.open", "args": {"device": "emcb-..."}} and get
     {"id": 1, "result": Command} or {"id": 1, "error": Problem}. Commands: ping, snapshot, breaker.open, breaker.close,
-    breaker.toggle. The hub closes with 1001 when it stops, 1003 on a binary message, 1009 on a message above 64 KiB,
-    1013 when a client does not read, 4401 when its token was revoked. A browser's Origin must be this hub.
+    breaker.toggle, rpc.subscribe, rpc.unsubscribe. After rpc.subscribe RPC responses come, too, as they come to the
+    mailbox, where they stay: RpcResponseMessage, without `seq`. The hub closes with 1001 when it stops, 1003 on a
+    binary message, 1009 on a message above 64 KiB, 1013 when a client does not read, 4401 when its token was revoked.
+    A browser's Origin must be this hub.
     """
     return await call.services.fanout.serve(call.request, call.principal)
 
