@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, Struct, UnsetType
 
-from web.auth import Role
+from web.roles import Role
 from web.rpc import as_json
 from web.rpc.declare import Default, Param, RecordRow, RequestRow, ResponseRow
 from web.rpc.table import Table
@@ -53,6 +53,7 @@ class RequestInfo(Struct, frozen=True):
     """A request; `pending` ones are declared, and nothing does them yet."""
 
     name: str
+    chapter: str
     section: str
     meaning: str
     role: Role
@@ -109,6 +110,7 @@ def describe(table: Table, pending: frozenset[str], device_id: str, waiting: int
 def _request(row: RequestRow, is_pending: bool, table: Table) -> RequestInfo:
     return RequestInfo(
         row.name,
+        row.chapter,
         row.section,
         row.meaning,
         row.role,
