@@ -45,6 +45,7 @@ from web.client_model import (
     System,
     Token,
 )
+from web.client_rpc import RPC_SUBSCRIBE, Heard, RpcCalls, RpcResponse
 from web.client_smart_energy import SmartEnergyCalls
 from web.client_tunnels import TunnelCalls
 from web.client_zigbee import ZigbeeCalls
@@ -71,6 +72,7 @@ _EVENT_NAMES = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
 """Of all that this client knows."""
 _envelope = msgspec.json.Decoder(_Envelope)
 _event = msgspec.json.Decoder(Event)
+_heard = msgspec.json.Decoder(Heard)
 
 
 class _Devices(Struct, frozen=True):
@@ -143,7 +145,7 @@ class ProblemError(ClientError):
         self.commands = problem.commands or ((problem.command,) if problem.command else ())
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls, RpcCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -298,10 +300,15 @@ class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, Tunne
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    async def messages(self) -> AsyncGenerator[str, None]:
-        """What the websocket says, as JSON text: a snapshot, then events. Ends by raising `StreamLostError`."""
+    async def messages(self, *commands: str) -> AsyncGenerator[str, None]:
+        """What the websocket says, as JSON text: a snapshot, then events, and the answers to `commands`.
+
+        Ends by raising `StreamLostError`.
+        """
         stream = await self._connect()
         try:
+            for command in commands:
+                await stream.send_str(msgspec.json.encode({"id": command, "command": command}).decode())
             while True:
                 message = await stream.receive()
                 if message.type is aiohttp.WSMsgType.TEXT:
@@ -334,6 +341,22 @@ class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, Tunne
                     last = envelope.seq
                 if event is not None:
                     yield event
+        finally:
+            await messages.aclose()
+
+    async def rpc_heard(self) -> AsyncGenerator[RpcResponse, None]:
+        """RPC responses as they come to the mailbox, where they stay. Ends by raising `StreamLostError`."""
+        messages = self.messages(RPC_SUBSCRIBE)
+        try:
+            async for text in messages:
+                try:
+                    said = _heard.decode(text)
+                except msgspec.DecodeError as error:
+                    raise NotAHubError(self.url, f"its websocket says what cannot be read ({error})") from None
+                if said.error is not None:
+                    raise ProblemError(said.error)
+                if said.response is not None:
+                    yield said.response
         finally:
             await messages.aclose()
 
@@ -383,13 +406,14 @@ class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, Tunne
         path: str,
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)
         params = {key: value for key, value in (query or {}).items() if value is not None}
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        data = None if body is None else msgspec.json.encode(body)
+        is_xml = isinstance(body, bytes)
+        headers = {} if body is None else {"Content-Type": "application/xml" if is_xml else "application/json"}
+        data = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
         try:
             async with self._open().request(
                 method,

@@ -38,7 +38,7 @@ class Calls(ABC):
         path: str,
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> bytes:
-        """The answer's bytes."""
+        """The answer's bytes; a body of bytes is XML."""

@@ -218,7 +218,8 @@ class FakeHub:
 
     async def _handle(self, request: aioweb.Request) -> aioweb.StreamResponse:
         raw = await request.read()
-        body = json.loads(raw) if raw else None
+        is_xml = request.content_type == "application/xml"
+        body = raw.decode() if is_xml else json.loads(raw) if raw else None
         self.asked.append(
             Asked(request.method, request.raw_path.partition("?")[0], dict(request.query), body, dict(request.headers))
         )

@@ -35,6 +35,7 @@ COMMANDS = {
     "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert, test-ca."),
     "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
     "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
+    "rpc": Entry("rpc:rpc", "Requests of the ConnectPort X2; the mailbox of responses."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
     "readings": Entry("readings:readings", "What a device measured over time."),
     "energy": Entry("energy:energy", "Power and energy of the whole house."),

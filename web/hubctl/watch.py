@@ -91,7 +91,7 @@ async def unbroken(connect: Callable[[], AsyncGenerator[T, None]]) -> AsyncItera
 async def _watch_json(hub: HubClient) -> None:
     async for said in unbroken(hub.messages):
         if isinstance(said, Lost):
-            _say_lost(said)
+            say_lost(said)
         else:
             sys.stdout.write(said + "\n")
             sys.stdout.flush()
@@ -104,7 +104,7 @@ async def _watch_lines(hub: HubClient) -> None:
     view = HouseView()
     async for event in unbroken(hub.events):
         if isinstance(event, Lost):
-            _say_lost(event)
+            say_lost(event)
             continue
         told: tuple[str, str] | None
         if isinstance(event, Snapshot):
@@ -120,5 +120,6 @@ async def _watch_lines(hub: HubClient) -> None:
             sys.stdout.flush()
 
 
-def _say_lost(lost: Lost) -> None:
+def say_lost(lost: Lost) -> None:
+    """Tell a person that the connection is gone."""
     line(f"{lost.reason}; trying again", "yellow", err=True)

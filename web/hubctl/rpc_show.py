@@ -1,0 +1,112 @@
+"""RPC responses and documents, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from web.hubctl.context import now
+from web.hubctl.output import clean, line, pieces
+from web.hubctl.units import local
+from web.rpc.declare import Param
+from web.rpc.markup import Element, XmlError, attributes_of, escape, parse
+from web.rpc.table import MESSAGE, TABLE
+
+STEP = "  "
+SEVERITY = {0: ("debug", "dim"), 1: ("warning", "yellow"), 2: ("error", "bold red")}
+_SMALL = 10
+"""Below it a number is the same in both notations."""
+
+
+def show_response(name: str, parameters: Mapping[str, object], time: str | None) -> None:
+    """A response with a line for each value."""
+    row = TABLE.responses.get(name)
+    pieces((name, "bold"), (f"  {local(time, now())}" if time else "", "dim"))
+    _values(parameters, row.by_name if row is not None else {}, STEP)
+
+
+def _values(values: Mapping[str, object], by_name: Mapping[str, Param], before: str) -> None:
+    for name, value in values.items():
+        _value(name, value, by_name.get(name.lower()), before)
+
+
+def _value(name: str, value: object, param: Param | None, before: str) -> None:
+    if isinstance(value, Mapping):
+        kind = value.get("type")
+        if isinstance(kind, str) and set(value) == {"type", "value"}:
+            _value(name, value["value"], param, before)
+            return
+        names = [*param.type.records, *(param.type.item.records if param.type.item else ())] if param else []
+        record = TABLE.record(kind) if isinstance(kind, str) else TABLE.record(names[0]) if len(names) == 1 else None
+        pieces((f"{before}{name}", ""), (f"  {record.name}" if record is not None else "", "dim"))
+        inner = {key: one for key, one in value.items() if record is None or key != "type"}
+        _values(inner, record.by_name if record is not None else {}, before + STEP)
+    elif isinstance(value, list):
+        if all(not isinstance(one, Mapping | list) for one in value):
+            pieces((f"{before}{name}: ", ""), (", ".join(_text(one, param) for one in value) or "none", "cyan"))
+            return
+        line(f"{before}{name}: {len(value)}")
+        for number, one in enumerate(value):
+            _value(str(number), one, param, before + STEP)
+    else:
+        pieces((f"{before}{name}: ", ""), (_text(value, param), "cyan"))
+
+
+def _text(value: object, param: Param | None) -> str:
+    """A value on one line; a number with its hexadecimal, as the manual has it, and what it means."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int():
+            meaning = param.type.meanings.get(value) if param is not None else None
+            notes = [f"{value:#x}"] if abs(value) >= _SMALL else []
+            notes += [meaning] if meaning else []
+            return f"{value} ({', '.join(notes)})" if notes else str(value)
+    return str(value)
+
+
+def show_line(name: str, parameters: Mapping[str, object], time: str | None) -> None:
+    """A response on one line: a message by what it says, another by its values."""
+    at = (f"{local(time, now())}  " if time else "", "dim")
+    if name == MESSAGE:
+        word, style = SEVERITY.get(_number(parameters.get("severity")), ("message", ""))
+        pieces(at, (f"{word}  ", style), (str(parameters.get("description", "")), ""))
+        return
+    told = " ".join(f"{key}={_brief(value)}" for key, value in parameters.items())
+    pieces(at, (f"{name}  ", "bold"), (told, ""))
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else -1
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + " ".join(f"{key}={_brief(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_brief, value)) + "]"
+    return _text(value, None)
+
+
+def indented(document: str) -> str:
+    """XML with a line for each tag; what is no XML as it is."""
+    try:
+        root = parse(document.encode())
+    except XmlError:
+        return clean(document)
+    return "\n".join(_lines(root, ""))
+
+
+def _lines(element: Element, before: str) -> Iterator[str]:
+    opening = f"<{element.tag}{attributes_of(element.attributes.items())}"
+    if not element.children:
+        text = element.text
+        yield f"{before}{opening}>{escape(text)}</{element.tag}>" if text else f"{before}{opening}/>"
+        return
+    yield f"{before}{opening}>{escape(element.text.strip())}"
+    for child in element.children:
+        yield from _lines(child, before + STEP)
+        if child.tail.strip():
+            yield f"{before}{STEP}{escape(child.tail.strip())}"
+    yield f"{before}</{element.tag}>"
