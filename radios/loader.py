@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import cast
 
 from radios.api import Driver, OptionError
@@ -20,10 +21,15 @@ SHIPPED: Mapping[str, str] = {
 """Name -> module:attribute of every driver that comes with the hub."""
 
 
+@cache
+def _outside() -> EntryPoints:
+    """Drivers that other packages bring. Looked for once: it takes reading what each installed package says."""
+    return entry_points(group=ENTRY_POINT_GROUP)
+
+
 def driver_names() -> tuple[str, ...]:
     """All drivers that can be named in hub.toml, ours first. Two drivers of one name are an `OptionError`."""
-    outside = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
-    names = [*SHIPPED, *outside]
+    names = [*SHIPPED, *(point.name for point in _outside())]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError("driver", f"two installed drivers are called {', '.join(map(repr, twice))}: remove one")
@@ -40,5 +46,5 @@ def load_driver(name: str) -> Driver:
     if name in SHIPPED:
         module, _, attribute = SHIPPED[name].partition(":")
         return cast("Driver", getattr(import_module(module), attribute))
-    [point] = entry_points(group=ENTRY_POINT_GROUP, name=name)
+    [point] = _outside().select(name=name)
     return cast("Driver", point.load())

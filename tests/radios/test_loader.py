@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
@@ -11,6 +12,13 @@ from radios.api import OptionError
 from radios.emcb.driver import DRIVER
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """What a test lets be installed is not there for others."""
+    yield
+    loader._outside.cache_clear()
+
+
 def outside(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
     """Let `points` be what is installed."""
 
@@ -18,6 +26,7 @@ def outside(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
         return EntryPoints(points).select(**selection)
 
     monkeypatch.setattr(loader, "entry_points", entry_points)
+    loader._outside.cache_clear()
 
 
 def test_a_shipped_driver_is_found() -> None:
