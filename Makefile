@@ -12,7 +12,7 @@ DIST := web/dashboard/dist/index.html
 DASHBOARD := $(shell find web/dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o \
   -type f ! -name schema.d.ts ! -name openapi.json -print 2>/dev/null)
 # The dashboard's types are made from the API's description, which is made from these.
-API_TYPES := hub/model.py hub/zigbee/model.py $(wildcard web/schema*.py) web/routes.py web/openapi.py web/server.py $(wildcard web/rest/*.py)
+API_TYPES := hub/model.py hub/zigbee/model.py $(wildcard web/schema*.py) web/routes.py web/openapi.py web/server.py $(wildcard web/rest/*.py) web/rpc/http.py web/rpc/describe.py $(wildcard web/rpc/rows/*.py)
 
 .PHONY: help env dev run test lint types format bench dashboard lock clean
 
