@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from web.rpc.as_json import TYPE, VALUE
 from web.rpc.build import Context
-from web.rpc.check import Problem, Reason, identifier_of
+from web.rpc.check import Problem, Reason, identifier_in_json, identifier_of
 from web.rpc.markup import MAX_DEPTH, MAX_ELEMENTS, Element, XmlError, parse_inside
 from web.rpc.table import near
 from web.rpc.types import ALIAS, Kind, shown
@@ -102,6 +103,54 @@ class Aliases:
             return _Expansion(self._trees).of([request]).children
         except AliasRefusedError as error:
             return Problem(Reason.ALIAS, str(error), identifier_of(request, context))
+
+    def expand_json(self, parameters: Mapping[str, object], context: Context) -> Mapping[str, object] | Problem:
+        """The parameters of a request in JSON with every alias in them replaced by what it stands for, which is XML.
+
+        `{"THERMOSTAT": {"type": "alias"}}` stands for parameters, `{"price": {"type": "alias", "value": "PEAK"}}` for
+        the value of one.
+        """
+        if not _mentions_alias(parameters, 0):
+            return parameters
+        try:
+            return self._in_object(parameters, _Expansion(self._trees), 0)
+        except AliasRefusedError as error:
+            return Problem(Reason.ALIAS, str(error), identifier_in_json(parameters, context))
+
+    def _in_object(self, given: Mapping[str, object], expansion: _Expansion, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, value in given.items():
+            if not (isinstance(value, dict) and value.get(TYPE) == ALIAS):
+                found[name] = self._in_value(value, expansion, depth + 1)
+            elif value.keys() == {TYPE}:
+                for child in expansion.of([Element(name, {TYPE: ALIAS})]).children:
+                    if child.tag in found:
+                        raise AliasRefusedError(f"{shown(child.tag)} is given twice, once by the alias {shown(name)}")
+                    found[child.tag] = child
+            elif value.keys() == {TYPE, VALUE} and isinstance(value[VALUE], str):
+                inside = expansion.of([Element(value[VALUE], {TYPE: ALIAS})])
+                found[name] = replace(inside, tag=name)
+            else:
+                raise AliasRefusedError(f'{shown(name)} is no alias; allowed: {{"type": "alias", "value": "its name"}}')
+        return found
+
+    def _in_value(self, given: object, expansion: _Expansion, depth: int) -> object:
+        if depth > MAX_DEPTH:
+            # Whoever reads it refuses it.
+            return given
+        if isinstance(given, dict):
+            return self._in_object(given, expansion, depth)
+        if isinstance(given, list):
+            return [self._in_value(one, expansion, depth + 1) for one in given]
+        return given
+
+
+def _mentions_alias(given: object, depth: int) -> bool:
+    if depth > MAX_DEPTH:
+        return False
+    if isinstance(given, dict):
+        return given.get(TYPE) == ALIAS or any(_mentions_alias(one, depth + 1) for one in given.values())
+    return isinstance(given, list) and any(_mentions_alias(one, depth + 1) for one in given)
 
 
 class _Expansion:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from web.rpc import as_xml
 from web.rpc.build import Context, Given, Read, build, build_record, record_row
 from web.rpc.declare import SAFE_INTEGER, Param, RecordRow, ResponseRow
-from web.rpc.markup import XmlError, parse_inside, write_inside
+from web.rpc.markup import Element, XmlError, parse_inside, write_inside
 from web.rpc.response import Response
 from web.rpc.types import ANY, FLOAT, KIND_OF_NAME, Kind, Type, ValueRefusedError, fitted, kind_of, shown, typed
 from web.rpc.values import Mac, Octets, Record, Value, Xml
@@ -47,6 +48,9 @@ def read(given: object, type_: Type, where: str, context: Context, depth: int = 
     """
     if depth > MAX_DEPTH:
         raise ValueRefusedError(where, "nested too deeply", f"at most {MAX_DEPTH} arrays and objects in each other")
+    if isinstance(given, Element):
+        # An alias has stood here.
+        return as_xml.read(given, type_, where, context)
     if isinstance(given, dict):
         return _object(given, type_, where, context, depth)
     if isinstance(given, list):

@@ -76,6 +76,11 @@ def identifier_of(element: Element, context: Context) -> Value:
     return _identifier(as_xml.arguments(element, context))
 
 
+def identifier_in_json(parameters: Mapping[str, object], context: Context) -> Value:
+    """The identifier of a request in JSON, whatever else is in it."""
+    return _identifier(as_json.arguments(parameters, context))
+
+
 def check_json(
     name: str, parameters: Mapping[str, object], context: Context, role: Role = Role.ADMIN, *, synchronous: bool = True
 ) -> Checked | Problem:

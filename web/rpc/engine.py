@@ -175,7 +175,11 @@ class Engine:
         self, name: str, parameters: Mapping[str, object], role: Role, *, synchronous: bool = True
     ) -> Response | Problem | None:
         """Do a request in JSON: its response, why it is not done, or None when the response comes by the mailbox."""
-        checked = check_json(name, parameters, self.context(), role, synchronous=synchronous)
+        context = self.context()
+        replaced = self.aliases.expand_json(parameters, context)
+        if isinstance(replaced, Problem):
+            return replaced
+        checked = check_json(name, replaced, context, role, synchronous=synchronous)
         return checked if isinstance(checked, Problem) else await self.perform(checked)
 
     async def perform(self, checked: Checked) -> Response | Problem | None:

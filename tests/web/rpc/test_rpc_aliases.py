@@ -16,7 +16,7 @@ from web.rpc.build import Context
 from web.rpc.check import Checked, Problem, Reason
 from web.rpc.markup import parse, write
 from web.rpc.table import TABLE
-from web.rpc.values import Mac, Values
+from web.rpc.values import Mac, Record, Values
 
 EXAMPLES: Any = json.loads((Path(__file__).parents[2] / "golden" / "rpc_examples.json").read_text())["manual"]
 
@@ -181,3 +181,56 @@ async def test_requests_use_them() -> None:
         assert gone.parameters == {"BOTH": True}
         [gone] = await ask(parse(b'<remove_alias synchronous="TRUE"><BOTH/></remove_alias>'), Role.OPERATOR)
         assert gone.parameters == {"BOTH": False}
+
+
+async def test_requests_in_json_use_them_too() -> None:
+    seen: list[Values] = []
+
+    async def take(request: Checked) -> Values:
+        seen.append(request.arguments)
+        return {}
+
+    async with engine_with({"identify": take, "create_price_event": take}) as bench:
+        aliases, ask = bench.engine.aliases, bench.engine.request_json
+        await aliases.add(
+            "THERMOSTAT", EXAMPLES["thermostat_body"] + "<destination_endpoint_id>9</destination_endpoint_id>"
+        )
+        await aliases.add("PEAK", " 1234 ")
+        await aliases.add("FOREVER", "<duration_in_minutes>0xFFFF</duration_in_minutes>")
+        found = await ask("identify", {"THERMOSTAT": {"type": "alias"}, "identify_time": 5}, Role.OPERATOR)
+        assert not isinstance(found, Problem)
+        record = {"issuer_event_id": 1, "price": {"type": "alias", "value": "PEAK"}, "FOREVER": {"type": "alias"}}
+        found = await ask("create_price_event", {"record": record}, Role.OPERATOR)
+        assert not isinstance(found, Problem)
+        assert seen[0] == {
+            "destination_endpoint_id": 9,
+            "destination_address": Mac.parse("00:11:22:33:44:55:66:77"),
+            "identify_time": 5,
+        }
+        price = seen[1]["record"]
+        assert isinstance(price, Record)
+        assert (price.fields["price"], price.fields["duration_in_minutes"]) == (1234, 0xFFFF)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"NOBODY": {"type": "alias"}}, "there is no alias 'NOBODY'"),
+        ({"identify_time": {"type": "alias", "value": 5}}, "is no alias; allowed"),
+        ({"identify_time": 1, "TIME": {"type": "alias"}}, "'identify_time' is given twice, once by the alias 'TIME'"),
+        ({"identify_time": {"type": "alias", "value": "LOOP"}}, "stands for itself"),
+    ],
+)
+async def test_an_alias_in_json_that_cannot_be_replaced_is_a_problem(parameters: dict[str, object], words: str) -> None:
+    async with engine_with({}) as bench:
+        bench.engine.aliases.load(
+            {
+                "TIME": "<identify_time>5</identify_time>",
+                "LOOP": '<LOOP2 type="alias"/>',
+                "LOOP2": '<LOOP type="alias"/>',
+            }
+        )
+        found = await bench.engine.request_json("identify", {**parameters, "request_identifier": 3}, Role.OPERATOR)
+        assert isinstance(found, Problem)
+        assert (found.reason, found.identifier) == (Reason.ALIAS, 3)
+        assert words in found.text
