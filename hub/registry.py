@@ -87,7 +87,11 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(PUSHED_FILE_EXTENSION, "xml", "what names of pushed files end in", pattern=PART_OF_A_FILE_NAME),
         Entry(USE_TIMESTAMPS, True, "RPC responses tell when they were made"),
         Entry(SYNCHRONOUS_REQUEST_TIMEOUT, 60, "how long a synchronous RPC request may block its caller", "s", 1, 3600),
-        Entry(PRINTED_REPLY_LAYOUT, False, "RPC replies as the manual prints them, without a tag around the responses"),
+        Entry(
+            PRINTED_REPLY_LAYOUT,
+            False,
+            "RPC replies by the letter of the manual: no tag around responses, nothing of ours",
+        ),
         Entry(DISABLE_APS_ENCRYPTION, False, "let Smart Energy clusters do without encryption: for tests only"),
         Entry(REQUIRE_EXPLICIT_DEVICE_ADD, False, "only devices that were added by hand become part of the home"),
     )

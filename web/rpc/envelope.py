@@ -20,6 +20,7 @@ from web.rpc import as_xml
 from web.rpc.check import Problem, Reason
 from web.rpc.engine import Engine
 from web.rpc.markup import Element, XmlError, attributes_of, escape, parse
+from web.rpc.printed import as_printed
 from web.rpc.response import Response
 from web.rpc.table import GET_RESPONSES
 from web.rpc.types import SHOWN, int_of
@@ -122,6 +123,8 @@ def _mailbox(element: Element, post: Post) -> str:
 
 
 def _response(response: Response, post: Post) -> str:
+    if post.is_printed_layout:
+        response = as_printed(response, post.engine.table)
     return as_xml.write_response(response, post.engine.table.responses.get(response.name))
 
 

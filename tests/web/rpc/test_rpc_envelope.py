@@ -16,7 +16,7 @@ from web.rpc.check import Checked
 from web.rpc.engine import Settings, conversation_failed
 from web.rpc.envelope import DECLARATION, Envelope, Post, answer, plain_id
 from web.rpc.markup import Element, parse
-from web.rpc.response import Severity
+from web.rpc.response import Response, Severity
 from web.rpc.values import Mac, Record, Values
 
 GOLDEN: Any = json.loads((Path(__file__).parents[2] / "golden" / "rpc_examples.json").read_text())
@@ -92,6 +92,20 @@ async def test_the_manuals_layout_behind_a_switch() -> None:
             '<UTC_2000 type="int">0x133fdddd</UTC_2000><UTC_1970 type="int">0x4bad215d</UTC_1970>'
             "</get_time_response></do_command></rci_reply>"
         )
+
+
+async def test_by_the_letter_of_the_manual_there_is_nothing_of_ours() -> None:
+    kilowatts = Record("PublishPriceRecord", {"issuer_event_id": 1, "unit_of_measure": 0, "price": 5})
+    other = Record("PublishPriceRecord", {"issuer_event_id": 1, "unit_of_measure": 1, "price": 5})
+    async with engine_with({}) as bench:
+        for printed in (False, True):
+            bench.engine.unsolicited(Response("updated_active_price_events", {"record_list": [kilowatts, other]}))
+            bench.engine.unsolicited(Response("updated_active_message_events", {"destination_endpoint_id": 0x5E}))
+            found = await reply(bench, MANUAL["get_responses"], printed=printed)
+            assert found.count("<unit_of_measure ") == (1 if printed else 2)
+            assert found.count('<destination_endpoint_id type="int">0x5e<') == 1
+            assert found.count('<destination_address_id type="int">0x5e<') == (1 if printed else 0)
+            assert ('<unit_of_measure type="int">0x0<' in found) is not printed
 
 
 async def test_a_read_is_answered_as_gateways_did() -> None:

@@ -18,6 +18,6 @@ makes one of each. A request of the table that no module handles is answered wit
 
 A handler gets parameters that are there and right, with defaults filled in and records complete, and gives those of its
 response in their order; the identifier and the time are added. What goes wrong is raised: any `HubError`,
-`ValueRefusedError` for a parameter, `conversation_failed(...)` for a device that was not reached. Handlers run one at a
-time unless the one before takes too long, so they say nothing to each other through state of their own.
+`ValueRefusedError` for a parameter, `conversation_failed(...)` for a device that was not reached. Of synchronous
+requests one handler runs at a time; those of asynchronous ones, and of those that take too long, run beside it.
 """
