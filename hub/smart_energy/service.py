@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.errors import NotFoundError, UnavailableError, UnsupportedError
+from hub.errors import NotFoundError, StorageError, UnavailableError, UnsupportedError
 from hub.events import EventStatusReported, SmartEnergyChanged
 from hub.smart_energy import kept
 from hub.smart_energy.arrivals import arrivals
@@ -183,7 +183,7 @@ class SmartEnergy:
         service = self.service(radio)
         known = service.drlc.cancel(cancel)
         if known is not None:
-            await self._keep(service, known)
+            await self._keep_cancelled(service, known)
             self.changed(service.name, known, "cancelled")
         return known, service.withdraw(cancel)
 
@@ -192,7 +192,7 @@ class SmartEnergy:
         service = self.service(radio)
         found = service.drlc.cancel_all(control, self.now())
         for known in found:
-            await self._keep(service, known)
+            await self._keep_cancelled(service, known)
             self.changed(service.name, known, "cancelled")
         return found, service.withdraw(CancelAllLoadControlEvents(control))
 
@@ -244,7 +244,7 @@ class SmartEnergy:
         service = self.service(radio)
         known = service.messages.cancel(number, confirm=confirm)
         if known is not None:
-            await self._keep(service, known)
+            await self._keep_cancelled(service, known)
             self.changed(service.name, known, "cancelled")
         if known is not None:
             return known, service.withdraw(known.withdrawal(), known)
@@ -289,8 +289,16 @@ class SmartEnergy:
         self.changed(service.name, made, "created")
         return made
 
-    async def _keep(self, service: EnergyService, item: Item) -> None:
-        await self._store.write(_row(service.name, item))
+    async def _keep_cancelled(self, service: EnergyService, item: Item) -> None:
+        """Devices hear of a cancel whether it can be kept or not; kept it is with the next change, if not now."""
+        try:
+            await self._store.write(_row(service.name, item))
+        except StorageError as error:
+            kind = kept.kind_of(item)
+            log.error(
+                "%s: %s %s is cancelled, and valid again after a restart: %s", service.name, kind, item.number, error
+            )
+            self._stale[service.name, kind, item.number] = item
 
     def changed(self, radio: str, item: Item, what: str) -> None:
         """An item is not what it was: keep it, and tell everybody."""

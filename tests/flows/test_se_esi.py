@@ -15,6 +15,7 @@ from hub.config import parse
 from hub.errors import InvalidError, RefusedError, StorageError, UnsupportedError
 from hub.events import EventStatusReported, SmartEnergyChanged
 from hub.hub import Hub
+from hub.smart_energy import kept
 from hub.smart_energy.drlc_server import ServerEvent
 from hub.smart_energy.peer import Peer
 from hub.zigbee.model import NetworkState
@@ -243,6 +244,30 @@ async def test_what_cannot_be_kept_takes_the_place_of_nothing(tmp_path: Path, mo
         assert [(one.number, one.superseded_by) for one in service.drlc.events.values()] == [(1, None)]
         assert [(one.number, one.end) for one in service.prices.prices.values()] == [(1, first.end)]
         assert first.end == first.start + 3600
+
+
+async def test_a_cancel_reaches_devices_although_it_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with home(tmp_path, "load-control") as (hub, module):
+        [box] = module.devices
+        peer = Peer(Eui64(box.ieee), BOX_ENDPOINT)
+        made = await hub.smart_energy.create_event(None, event(hub))
+        await eventually(lambda: EventStatus.STARTED in statuses(made, peer), 20)
+        with monkeypatch.context() as patch:
+
+            async def full(*_: object) -> None:
+                raise StorageError("no space is left")
+
+            patch.setattr(hub.store, "write", full)
+            cancel = CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.POOL_PUMP)
+            assert await hub.smart_energy.cancel_event(None, cancel) == (made, 1)
+        assert "drlc 1 is cancelled, and valid again after a restart: no space is left" in caplog.text
+        await eventually(lambda: statuses(made, peer)[-1] is EventStatus.CANCELLED, 20)
+        hub.smart_energy.persist()  # there is space again
+        await hub.store.flush()
+        [(state,)] = await hub.store.read("SELECT state FROM se_item WHERE kind = 'drlc'")
+        assert kept.event_from(str(state)).cancelled
 
 
 async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
