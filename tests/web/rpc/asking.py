@@ -94,6 +94,10 @@ class Asker:
         [answer] = await self._rci("RPC_request", f'<{name} synchronous="true">{inside}</{name}>')
         return answer
 
+    async def later(self, name: str, inside: str = "") -> None:
+        """One request in XML whose answer comes by the mailbox."""
+        assert await self._rci("RPC_request", f"<{name}>{inside}</{name}>") == []
+
     async def refused(self, name: str, inside: str = "") -> str:
         """What a request that is not done is answered with: text for people."""
         answer = await self.xml(name, inside)
