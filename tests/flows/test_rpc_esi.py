@@ -338,6 +338,23 @@ async def test_messages_and_prices(tmp_path: Path) -> None:
             assert "has a Price server alone; allowed: aux_gateway" in await rpc.refused(name)
 
 
+async def test_of_several_networks_none_is_taken_for_the_one_that_is_meant(tmp_path: Path) -> None:
+    async with XbeeEmulator(XbeeConfig(devices=())) as first, XbeeEmulator(XbeeConfig(devices=(), seed=2)) as second:
+        tables = [tomllib.loads(module.toml(name)) for module, name in ((first, "attic"), (second, "cellar"))]
+        radios = {"radio": [section for table in tables for section in table["radio"]]}
+        table = {**tables[0], **radios, "web": {"listen": "127.0.0.1:0"}}
+        async with Hub(parse(table, data_dir=tmp_path)) as hub, serve(hub) as server:
+            for name in ("attic", "cellar"):
+                await eventually(lambda name=name: hub.networks.get(name).state is NetworkState.UP)  # type: ignore[misc]
+            async with Asker(server.url, (tmp_path / "token").read_text().strip()) as rpc:
+                event = record(EVENT, issuer_event_id=1, duration_in_minutes=1)
+                for name, inside in (("create_DRLC_event", event), ("get_price_events", "")):
+                    why = await rpc.refused(name, inside)
+                    assert "several Smart Energy networks, attic, cellar, and the request cannot say which" in why
+                assert (await rpc.json("cancel_all_message_events"))[0] == 409
+            assert not any(service.drlc.events for service in hub.smart_energy.services.values())
+
+
 def _timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "utc_time"}
 
