@@ -79,6 +79,9 @@ class Interface:
     def admits(self, station: Station) -> bool:
         return True
 
+    def can_read(self, frame: AirFrame) -> bool:
+        return True
+
     def authenticate(self, ieee: int) -> bool:
         return True
 
