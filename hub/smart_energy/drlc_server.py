@@ -80,6 +80,14 @@ class ServerEvent:
         """When it ends, whatever clients draw."""
         return self.start + 60 * self.event.duration_min
 
+    def is_valid(self, now: int) -> bool:
+        """It runs, or will."""
+        return not self.cancelled and self.end > now
+
+    def has_number(self, now: int) -> bool:
+        """Its number is not free for another one."""
+        return self.end > now
+
     def command(self) -> LoadControlEvent:
         """As it is sent: with its absolute start, for the classes that are left."""
         return replace(self.event, start_time=self.start, device_class=self.classes)
@@ -110,16 +118,22 @@ class DrlcServer:
         self.events = {one.number: one for one in events}
 
     def create(self, event: LoadControlEvent, now: int) -> ServerEvent:
-        """Take an event. Raises `InvalidError` that names the field, `RefusedError` for a number that is in use."""
+        """Take an event. Raises `InvalidError` that names the field, `RefusedError` for a number that is in use.
+
+        A number is free again at the end of its event (CPX2-SE, Hidden Saved Files), also of one that was cancelled:
+        devices may remember it until then, and those that were away hear that it is.
+        """
         limit = broken_limit(event, is_ours=True)
         if limit is not None:
             raise InvalidError(limit.field, getattr(event, limit.field), limit.allowed)
-        if event.issuer_event_id in self.events:
+        known = self.events.get(event.issuer_event_id)
+        if known is not None and known.has_number(now):
             raise RefusedError(f"there is an event {event.issuer_event_id} already; each needs a number of its own")
         start = event.start_time or now
         new = ServerEvent(event=event, start=start, classes=event.device_class)
         if new.end <= now:
             raise InvalidError("start_time", event.start_time, "a start from which the duration reaches past now")
+        self.events.pop(new.number, None)
         self._make_room(now)
         for other in self.valid(now):
             if other.start < new.end and new.start < other.end and not other.classes & ~new.classes:
@@ -130,7 +144,7 @@ class DrlcServer:
     def _make_room(self, now: int) -> None:
         if len(self.events) < MAX_EVENTS:
             return
-        over = next((one.number for one in self.events.values() if one.cancelled or one.end <= now), None)
+        over = next((one.number for one in self.events.values() if not one.is_valid(now)), None)
         if over is None:
             raise RefusedError(f"{MAX_EVENTS} events are waiting already; cancel some first")
         del self.events[over]
@@ -157,14 +171,14 @@ class DrlcServer:
 
     def clear(self, now: int) -> int:
         """Forget what is over or cancelled; how many those were."""
-        over = [one.number for one in self.events.values() if one.cancelled or one.end <= now]
+        over = [one.number for one in self.events.values() if not one.is_valid(now)]
         for number in over:
             del self.events[number]
         return len(over)
 
     def valid(self, now: int) -> list[ServerEvent]:
         """Scheduled and running events, earliest start first."""
-        found = [one for one in self.events.values() if not one.cancelled and one.end > now]
+        found = [one for one in self.events.values() if one.is_valid(now)]
         return sorted(found, key=lambda one: (one.start, one.number))
 
     def missing(self, client: Peer, now: int) -> list[ServerEvent]:

@@ -63,6 +63,10 @@ class ServerMessage:
         """It is to be shown now or later."""
         return not self.cancelled and (self.end is None or self.end > now)
 
+    def has_number(self, now: int) -> bool:
+        """Its number is not free for another one: clients may remember it."""
+        return not self.cancelled if self.end is None else self.end > now
+
     def command(self) -> DisplayMessage:
         """As it is sent."""
         return replace(self.message, start_time=self.start)
@@ -85,7 +89,10 @@ class MessageServer:
         self.messages = {one.number: one for one in messages}
 
     def create(self, message: DisplayMessage, now: int, longest: int) -> ServerMessage:
-        """Take a message of at most `longest` bytes. Raises `InvalidError` that names the field, `RefusedError`."""
+        """Take a message of at most `longest` bytes. Raises `InvalidError` that names the field, `RefusedError`.
+
+        A number is free again at the end of its message, also of one that was cancelled; without an end, at its cancel.
+        """
         size = len(message.message.encode("utf-8", "surrogateescape"))
         if not 0 < size <= longest:
             raise InvalidError("message", f"{size} bytes", f"1 to {longest} bytes of UTF-8: so much the radio carries")
@@ -95,12 +102,14 @@ class MessageServer:
             raise InvalidError("duration_min", message.duration_min, "1 to 65534 minutes, or 65535: until changed")
         if message.start_time == INVALID_UTC:
             raise InvalidError("start_time", message.start_time, "0 (now), or a time before 2136")
-        if message.message_id in self.messages:
+        known = self.messages.get(message.message_id)
+        if known is not None and known.has_number(now):
             raise RefusedError(f"there is a message {message.message_id} already; each needs a number of its own")
         start = message.start_time or now
         end = _end_of(message, start)
         if end is not None and end <= now:
             raise InvalidError("start_time", message.start_time, "a start from which the duration reaches past now")
+        self.messages.pop(message.message_id, None)
         while len(self.messages) >= MAX_MESSAGES:
             del self.messages[next(iter(self.messages))]
         new = self.messages[message.message_id] = ServerMessage(message=message, start=start, end=end)

@@ -65,6 +65,10 @@ class ServerPrice:
         """Whether it is the price of a moment."""
         return self.start <= now and (self.end is None or now < self.end)
 
+    def is_valid(self, now: int) -> bool:
+        """It holds, or will."""
+        return self.end is None or self.end > now
+
     def overlaps(self, start: int, end: int | None) -> bool:
         """Whether there is a moment of both."""
         return (end is None or self.start < end) and (self.end is None or start < self.end)
@@ -97,9 +101,13 @@ class PriceServer:
         self.prices = {one.number: one for one in prices}
 
     def create(self, price: PublishPrice, now: int) -> ServerPrice:
-        """Take a price. Raises `InvalidError` that names the field, `RefusedError` for a number or a time in use."""
+        """Take a price. Raises `InvalidError` that names the field, `RefusedError` for a number or a time in use.
+
+        A number is free again once its price is over.
+        """
         _check(price)
-        if price.issuer_event_id in self.prices:
+        known = self.prices.get(price.issuer_event_id)
+        if known is not None and known.is_valid(now):
             raise RefusedError(f"there is a price {price.issuer_event_id} already; each needs a number of its own")
         start = price.start_time or now
         end = None if price.duration_min == UNTIL_CHANGED else start + 60 * price.duration_min
@@ -111,11 +119,12 @@ class PriceServer:
                 commodity_of(other.price) == commodity
                 and other.overlaps(start, end)
                 and other.number > price.issuer_event_id
-                and (other.end is None or other.end > now)
+                and other.is_valid(now)
             ):
                 raise RefusedError(
                     f"price {other.number} overlaps it and is newer: a newer price has a larger issuer_event_id"
                 )
+        self.prices.pop(price.issuer_event_id, None)
         self._forget(now)
         if len(self.prices) >= MAX_PRICES:
             raise RefusedError(f"{MAX_PRICES} prices are waiting already")

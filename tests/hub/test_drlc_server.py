@@ -55,6 +55,20 @@ def test_a_number_is_used_once() -> None:
         server.create(event(7), T)
 
 
+def test_a_number_is_free_at_the_end_of_its_event() -> None:
+    server = DrlcServer()
+    server.create(event(8), T)
+    for number, now in ((7, T), (7, T + HOUR)):
+        first = server.create(event(number, 0), now)
+        first.delivered.add(BOX)
+    server.cancel(CancelLoadControlEvent(issuer_event_id=7, device_class=DeviceClass(0x0FFF)))
+    with pytest.raises(RefusedError, match="an event 7 already"):
+        server.create(event(7, T + 3 * HOUR), T + 2 * HOUR - 1)
+    last = server.create(event(7, 0), T + 2 * HOUR)
+    assert (last.cancelled, last.delivered, last.start) == (False, set(), T + 2 * HOUR)
+    assert list(server.events) == [8, 7]
+
+
 def test_now_is_when_it_was_made_and_is_sent_as_that() -> None:
     server = DrlcServer()
     made = server.create(event(1, 0), T)

@@ -84,6 +84,27 @@ def test_a_newer_price_cuts_the_one_before_and_what_is_cut_does_not_come_back() 
     assert list(server.prices) == [5]
 
 
+def test_numbers_are_free_at_the_end_of_what_had_them() -> None:
+    prices, messages = PriceServer(), MessageServer()
+    prices.create(price(1), T)
+    with pytest.raises(RefusedError, match="a price 1 already"):
+        prices.create(price(1, T + 2 * HOUR), T + HOUR - 1)
+    assert prices.create(price(1, T + HOUR), T + HOUR).start == T + HOUR
+    messages.create(message(1), T, 60)
+    messages.create(message(2), T, 60)
+    messages.create(message(3, minutes=0xFFFF), T, 60)
+    for number in (1, 3):
+        with pytest.raises(RefusedError, match=f"a message {number} already"):
+            messages.create(message(number), T, 60)
+        messages.cancel(number)
+    with pytest.raises(RefusedError, match="a message 1 already"):
+        messages.create(message(1), T + HOUR - 1, 60)
+    for number, now in ((3, T), (1, T + HOUR)):  # one without an end is over when it is cancelled
+        again = messages.create(message(number), now, 60)
+        assert not again.cancelled
+        assert messages.last(now) is again
+
+
 def test_commodities_and_providers_do_not_meet() -> None:
     server = PriceServer()
     for number, unit, provider in ((1, 0, 7), (2, 1, 7), (3, 0, 8)):

@@ -59,13 +59,13 @@ class DemandResponse:
         """Make an event and send it. What is wrong with it is the status, and a message."""
         service, record = self._places.server(request, CLUSTER), fields.record(request.arguments, "record")
         event, status = event_of(record), SUCCESS
-        is_duplicate = event.issuer_event_id in service.drlc.events
+        known = service.drlc.events.get(event.issuer_event_id)
         try:
             await self._places.hub.smart_energy.create_event(service.name, event)
         except InvalidError as error:
             status = self._places.refused(request, error, INVALID_FIELD)
         except RefusedError as error:
-            if not is_duplicate:
+            if known is None or not known.has_number(self._places.hub.smart_energy.now()):
                 raise
             status = self._places.refused(request, error, DUPLICATE)
         return self._sent(request, service, record, status)

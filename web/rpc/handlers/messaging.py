@@ -54,13 +54,13 @@ class Messages:
         """Make a message and send it. What is wrong with it is the status, and a message of ours."""
         service, record = self._places.server(request, CLUSTER), fields.record(request.arguments, "record")
         message, status = message_of(record), SUCCESS
-        is_duplicate = message.message_id in service.messages.messages
+        known = service.messages.messages.get(message.message_id)
         try:
             await self._places.hub.smart_energy.send_message(service.name, message)
         except InvalidError as error:
             status = self._places.refused(request, error, INVALID_FIELD)
         except RefusedError as error:
-            if not is_duplicate:
+            if known is None or not known.has_number(self._places.hub.smart_energy.now()):
                 raise
             status = self._places.refused(request, error, DUPLICATE)
         told = [peer for _, peer in service.clients(CLUSTER)] if status == SUCCESS else []

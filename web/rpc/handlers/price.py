@@ -62,13 +62,14 @@ class Prices:
         service, given = self._places.server(request, CLUSTER), fields.record(request.arguments, "record")
         now, status = self._places.hub.smart_energy.now(), SUCCESS
         price = price_of(given, now)
-        is_duplicate = price.issuer_event_id in service.prices.prices
+        known = service.prices.prices.get(price.issuer_event_id)
         try:
             await self._places.hub.smart_energy.publish_price(service.name, price)
         except InvalidError as error:
             status = self._places.refused(request, error, INVALID_FIELD)
         except RefusedError as error:
-            status = self._places.refused(request, error, DUPLICATE if is_duplicate else INVALID_FIELD)
+            is_known = known is not None and known.is_valid(now)
+            status = self._places.refused(request, error, DUPLICATE if is_known else INVALID_FIELD)
         told = [peer for _, peer in service.clients(CLUSTER)] if status == SUCCESS else []
         # The record's time is that of sending, whatever the request says.
         return {**_sent(request), "status": status, "record": record_of(price), "device_list": devices(told)}
