@@ -73,10 +73,14 @@ class ServerPrice:
         """Whether there is a moment of both."""
         return (end is None or self.start < end) and (self.end is None or start < self.end)
 
+    @property
+    def minutes(self) -> int:
+        """How long it holds: less than was asked for where another price has cut it."""
+        return UNTIL_CHANGED if self.end is None else max(1, -(-(self.end - self.start) // 60))
+
     def command(self, now: int) -> PublishPrice:
         """As it is sent at a moment."""
-        minutes = UNTIL_CHANGED if self.end is None else max(1, -(-(self.end - self.start) // 60))
-        return replace(self.price, current_time=now & 0xFFFFFFFF, start_time=self.start, duration_min=minutes)
+        return replace(self.price, current_time=now & 0xFFFFFFFF, start_time=self.start, duration_min=self.minutes)
 
 
 class PriceServer:

@@ -9,6 +9,7 @@ from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.kept import PRICE
 from hub.smart_energy.premises import EnergyClient
 from hub.smart_energy.price_client import ClientPrice
+from hub.smart_energy.price_server import ServerPrice
 from protocols.se.price import CLUSTER, CommandOptions, GetCurrentPrice, GetScheduledPrices
 from web.rpc import fields
 from web.rpc.check import Checked
@@ -41,7 +42,7 @@ class Prices:
         place = self._places.either(request, CLUSTER)
         if isinstance(place, EnergyService):
             now = self._places.hub.smart_energy.now()
-            side, found = SERVER, [record_of(one.command(now)) for one in place.prices.scheduled(0, 0, now)]
+            side, found = SERVER, [_published(one, now) for one in place.prices.scheduled(0, 0, now)]
         else:
             now = self._places.hub.premises.utc(place.name)
             side, found = CLIENT, [record_of_price(one) for one in valid_prices(place, now)]
@@ -111,6 +112,13 @@ class Prices:
         """Forget the prices that have come."""
         self._places.client(request, CLUSTER).clear(PRICE)
         return _sent(request)
+
+
+def _published(one: ServerPrice, now: int) -> Record:
+    """A price of ours as it would be sent now; made without the command, for there may be hundreds."""
+    record = record_of(one.price)
+    record.fields.update(utc_time=now, start_time=one.start, duration_in_minutes=one.minutes)
+    return record
 
 
 def valid_prices(client: EnergyClient, now: int) -> list[ClientPrice]:
