@@ -9,15 +9,28 @@ HubError
 │   └── ZclStatusError   a Zigbee device said no: carries the ZCL status
 ├── UnknownOutcomeError  it was sent and nobody knows whether it happened (carries the command)
 ├── UnavailableError     the device or its radio does not answer, or has no valid key
+│   └── ConversationError    a Zigbee device was asked something: carries where, and the radio's status
 └── StorageError         the database cannot take it now: disk full, read-only
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hub.model import Command
+    from protocols.ids import Eui64
+
+
+@dataclass(frozen=True, slots=True)
+class Conversing:
+    """With whom, and about what."""
+
+    ieee: Eui64
+    endpoint: int
+    profile: int
+    cluster: int
 
 
 class HubError(Exception):
@@ -79,6 +92,19 @@ class UnknownOutcomeError(HubError):
 
 class UnavailableError(HubError):
     """The device or its radio does not answer, or has no valid key."""
+
+
+class ConversationError(UnavailableError):
+    """A Zigbee device was asked something, and that came to nothing.
+
+    `cause` is why, for people: the name of `status`, which is the radio's for the transmission, or all that there is to
+    say where that is None. `lacks_key`: no keys are established with the device.
+    """
+
+    def __init__(self, where: Conversing, cause: str, status: int | None = None, *, lacks_key: bool = False) -> None:
+        code = f" (0x{status:02X})" if status is not None else ""
+        super().__init__(f"{where.ieee}, endpoint {where.endpoint}, cluster 0x{where.cluster:04x}: {cause}{code}")
+        self.where, self.cause, self.status, self.lacks_key = where, cause, status, lacks_key
 
 
 class StorageError(HubError):

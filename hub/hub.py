@@ -119,6 +119,8 @@ class Hub:
         self.fast_polls = parts.fast_polls
         self.certificates = parts.certificates
         self.attributes = parts.attributes
+        self.direct = parts.direct
+        self.direct_reports = parts.direct_reports
         self.controls = parts.controls
         now = self.clock.now()
         self._lines = {

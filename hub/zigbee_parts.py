@@ -29,6 +29,8 @@ from hub.store import Store
 from hub.zigbee.at_commands import AtCommands
 from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
+from hub.zigbee.direct import Direct
+from hub.zigbee.direct_reports import DirectReports
 from hub.zigbee.household import Household
 from hub.zigbee.key_establishment import KeyEstablishment
 from hub.zigbee.link_keys import LinkKeys
@@ -189,6 +191,8 @@ class ZigbeeParts:
         self.certificates = Certificates(
             self.networks.network, own_certificates, self.key_establishments, self.networks.changed
         )
+        self.direct = Direct(self.networks, self.household, registry, clock, background)
+        self.direct_reports = DirectReports(self.direct, self.household)
         self.attributes = RemoteAttributes(self.networks, self.household, clock)
         self.controls = Controls(
             devices,

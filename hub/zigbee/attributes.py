@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from hub.errors import InvalidError, ZclStatusError
 from hub.zigbee.member import Member
@@ -30,9 +31,10 @@ from protocols.zcl.general import (
     ReadReportingConfigurationResponse,
     WriteAttributes,
     WriteAttributesResponse,
+    WriteAttributesUndivided,
     decode_general,
 )
-from protocols.zcl.header import Direction
+from protocols.zcl.header import Direction, FrameType
 from protocols.zcl.records import SENT, ReportingAnswer, ReportingQuery, ReportingRecord, WriteRecord
 from protocols.zcl.status import Status
 from protocols.zdo import Binding, BindRequest, BindResponse, BindTarget, ZdoStatus
@@ -47,8 +49,31 @@ MAX_DISCOVERIES = 64
 Now = Callable[[], datetime]
 
 
+class Asks(Protocol):
+    """A way to clusters: that of a network (`Network.request`), or one by an endpoint that the asker has chosen."""
+
+    async def request(
+        self,
+        member: Member,
+        endpoint: int,
+        cluster: int,
+        command: int,
+        payload: bytes = b"",
+        *,
+        frame_type: FrameType = FrameType.GENERAL,
+        direction: Direction = Direction.TO_SERVER,
+        manufacturer: int | None = None,
+        responses: frozenset[int] | None = None,
+        confirm: bool = False,
+        timeout_s: float | None = None,
+        more: Callable[[ZclAnswer], bool] | None = None,
+    ) -> ZclAnswer:
+        """See `Network.request`."""
+        ...
+
+
 async def ask(
-    network: Network,
+    network: Asks,
     member: Member,
     endpoint: int,
     cluster: int,
@@ -118,7 +143,7 @@ def values_of(
 
 
 async def read(
-    network: Network,
+    network: Asks,
     member: Member,
     endpoint: int,
     cluster: int,
@@ -164,7 +189,7 @@ async def read(
 
 
 async def write(
-    network: Network,
+    network: Asks,
     member: Member,
     endpoint: int,
     cluster: int,
@@ -174,8 +199,12 @@ async def write(
     side: Side = Side.SERVER,
     manufacturer: int | None = None,
     timeout_s: float | None = None,
+    undivided: bool = False,
 ) -> tuple[WriteResult, ...]:
-    """Write attributes; each has its own result. Raises `InvalidError` for a value that its type cannot hold."""
+    """Write attributes; each has its own result. Raises `InvalidError` for a value that its type cannot hold.
+
+    `undivided`: all of them or none; those that could have been written are FAILURE, then.
+    """
     records: list[WriteRecord] = []
     for attribute, value in values.items():
         type_id = type_of(member, endpoint, cluster, attribute, manufacturer, side, data_types)
@@ -186,14 +215,15 @@ async def write(
         member,
         endpoint,
         cluster,
-        WriteAttributes(tuple(records)),
+        (WriteAttributesUndivided if undivided else WriteAttributes)(tuple(records)),
         side=side,
         manufacturer=manufacturer,
         timeout_s=timeout_s,
     )
     assert isinstance(answer, WriteAttributesResponse)
     failed = {record.attribute: record.status for record in answer.records}
-    return tuple(WriteResult(attribute=attribute, status=int(failed.get(attribute, 0))) for attribute in values)
+    others = Status.FAILURE if undivided and failed else Status.SUCCESS
+    return tuple(WriteResult(attribute=attribute, status=int(failed.get(attribute, others))) for attribute in values)
 
 
 def type_of(
@@ -236,7 +266,7 @@ def check(cluster: int, attribute: int, type_id: int, value: Value, side: Side, 
 
 
 async def discover(
-    network: Network,
+    network: Asks,
     member: Member,
     endpoint: int,
     cluster: int,
@@ -280,20 +310,27 @@ async def discover(
 
 
 async def bind(
-    network: Network, member: Member, endpoint: int, cluster: int, ours: Eui64, timeout_s: float | None = None
+    network: Network,
+    member: Member,
+    endpoint: int,
+    cluster: int,
+    ours: Eui64,
+    timeout_s: float | None = None,
+    *,
+    to_endpoint: int | None = None,
 ) -> ZdoStatus:
-    """Make a cluster of a device report to us."""
-    profile = member.profile(endpoint)
-    target = BindTarget(ieee=ours, endpoint=network.own_endpoint(profile if profile is not None else 0x0104))
+    """Make a cluster of a device report to us: to an endpoint, or to the one that speaks its profile."""
+    if to_endpoint is None:
+        profile = member.profile(endpoint)
+        to_endpoint = network.own_endpoint(profile if profile is not None else 0x0104)
+    target = BindTarget(ieee=ours, endpoint=to_endpoint)
     request = BindRequest(Binding(member.ieee, endpoint, cluster, target))
     answer = await network.zdo_request(member, request, BindResponse, timeout_s)
     assert isinstance(answer.status, ZdoStatus)
     return answer.status
 
 
-async def configure(
-    network: Network, member: Member, row: ReportingRow, timeout_s: float | None = None
-) -> ReportingRow:
+async def configure(network: Asks, member: Member, row: ReportingRow, timeout_s: float | None = None) -> ReportingRow:
     """Ask for reports of one attribute; the row as the device took it. Raises as `ask`, but not for a refusal."""
     change: Value = None
     if is_analog(row.data_type):
@@ -306,7 +343,14 @@ async def configure(
         raise InvalidError("change", row.change, f"{error.allowed} ({type_name(row.data_type)})") from None
     try:
         answer = await ask(
-            network, member, row.endpoint, row.cluster, command, manufacturer=row.manufacturer, timeout_s=timeout_s
+            network,
+            member,
+            row.endpoint,
+            row.cluster,
+            command,
+            side=row.side,
+            manufacturer=row.manufacturer,
+            timeout_s=timeout_s,
         )
     except ZclStatusError as error:
         return replace(row, state="refused", status=error.status)
@@ -325,15 +369,24 @@ def _raw_change(row: ReportingRow) -> Value:
 
 
 async def read_configuration(
-    network: Network, member: Member, endpoint: int, cluster: int, attribute: int, manufacturer: int | None
+    network: Asks,
+    member: Member,
+    endpoint: int,
+    cluster: int,
+    attribute: int,
+    manufacturer: int | None,
+    *,
+    side: Side = Side.SERVER,
+    direction: int = SENT,
 ) -> ReportingAnswer:
-    """How a device itself says that it reports an attribute."""
+    """How a device itself says that it reports an attribute, or (direction RECEIVED) expects it to be reported."""
     answer = await ask(
         network,
         member,
         endpoint,
         cluster,
-        ReadReportingConfiguration((ReportingQuery(SENT, attribute),)),
+        ReadReportingConfiguration((ReportingQuery(direction, attribute),)),
+        side=side,
         manufacturer=manufacturer,
     )
     assert isinstance(answer, ReadReportingConfigurationResponse)

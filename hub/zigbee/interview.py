@@ -414,7 +414,9 @@ class Interview:
         member, network = self._member, self._network
         place = (row.endpoint, row.cluster)
         if place not in bound:
-            status = await attributes.bind(network, member, row.endpoint, row.cluster, ours, ANSWER_S)
+            status = await attributes.bind(
+                network, member, row.endpoint, row.cluster, ours, ANSWER_S, to_endpoint=row.to_endpoint
+            )
             if status is not zdo.ZdoStatus.SUCCESS:
                 log.info("%s: binding %s: %s", member.device_id, cluster_name(row.cluster), status.name)
             bound.add(place)

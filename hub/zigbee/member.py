@@ -205,8 +205,7 @@ class Member:
 
 def key_of(value: AttributeValue | ReportingRow) -> AttributeKey:
     """Where an attribute, or its reporting, is kept."""
-    side = value.side if isinstance(value, AttributeValue) else Side.SERVER
-    return (value.endpoint, value.cluster, side, value.attribute, value.manufacturer)
+    return (value.endpoint, value.cluster, value.side, value.attribute, value.manufacturer)
 
 
 def _order(key: AttributeKey) -> tuple[int, int, str, int, int]:

@@ -152,6 +152,7 @@ class ReportingRow:
 
     endpoint: int
     cluster: int
+    side: Side = Side.SERVER
     attribute: int
     manufacturer: int | None = None
     data_type: int
@@ -167,6 +168,10 @@ class ReportingRow:
     status: int = 0
     """ZCL status with which the device refused."""
     last_report: datetime | None = None
+    to_endpoint: int | None = None
+    """Endpoint of ours that they go to; None: the one that speaks its profile."""
+    timeout_s: int = 0
+    """Seconds of silence after which one is missed; 0: by the maximum interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -317,7 +317,7 @@ class Network:
                 self._reply(self.local.confirm(self._known(frame, member), Status.FAILURE))
             return
         if self.conversations.deliver_zcl(
-            member.ieee, frame.source_endpoint, frame.profile, frame.cluster, header, payload
+            member.ieee, frame.source_endpoint, frame.profile, frame.cluster, header, payload, frame.security
         ):
             return
         if header.frame_type is FrameType.GENERAL and header.command == General.REPORT_ATTRIBUTES:
@@ -353,11 +353,11 @@ class Network:
 
     async def _send_quietly(self, frame: ApsFrame) -> None:
         try:
-            await self._transmit(frame)
+            await self.transmit(frame)
         except (RadioError, UnavailableError) as error:
             log.debug("%s: an answer was not sent: %s", self.name, error)
 
-    async def _transmit(self, frame: ApsFrame) -> None:
+    async def transmit(self, frame: ApsFrame) -> None:
         """Give a frame to the radio once it is its turn; returns when it has been delivered."""
         await check_sendable(frame, self.name, self.capabilities, self.keys)
         limit = 2 * self._registry.seconds(TX_STATUS_TIMEOUT)  # its own time, and that of the frames before it
@@ -384,7 +384,7 @@ class Network:
         What a radio refuses for its own reasons says nothing of the device, and leaves the count alone.
         """
         try:
-            await self._transmit(frame)
+            await self.transmit(frame)
         except (DeliveryError, NoReplyError) as error:
             if not isinstance(error, DeliveryError) or error.is_silence:
                 self.count_failure(member)
@@ -470,7 +470,7 @@ class Network:
             disable = not confirm and self._registry.is_on(DISABLE_DEFAULT_RESPONSE)
             header = ZclHeader(frame_type, direction, conversation.key.tsn, command, disable, manufacturer)
             frame = self.frame(member, endpoint, cluster, header, payload)
-            answer = await self._ask(member, frame, conversation, timeout_s)
+            answer = await self.exchange(member, frame, conversation, timeout_s)
             assert isinstance(answer, ZclAnswer)
             with suppress(TimeoutError):
                 while more is not None and more(answer):
@@ -503,15 +503,16 @@ class Network:
             lambda tsn: answers_to(ZclHeader(frame_type, direction, tsn, command, True, manufacturer), responses),
         )
 
-    async def _ask(
+    async def exchange(
         self, member: Member | None, frame: ApsFrame, conversation: Conversation, timeout_s: float | None
     ) -> ZclAnswer | ZdoAnswer:
+        """Send a frame, and wait for what its conversation hears first. Raises as `request`."""
         limit = timeout_s if timeout_s is not None else self._registry.seconds(DEFAULT_TIMEOUT)
         try:
             if member is not None:
                 await self.send(member, frame)
             else:
-                await self._transmit(frame)
+                await self.transmit(frame)
         except (DeliveryError, NoReplyError):
             # The frame may have arrived although its acknowledgement did not: an answer says more than a confirm.
             try:
@@ -549,7 +550,7 @@ class Network:
                 destination=member.short if member is not None else target if isinstance(target, int) else None,
                 destination_ieee=member.ieee if member is not None else None,
             )
-            answer = await self._ask(member, frame, conversation, timeout_s)
+            answer = await self.exchange(member, frame, conversation, timeout_s)
         try:
             return response.decode(answer.payload)
         except CodecError as error:
@@ -566,7 +567,7 @@ class Network:
         async with self.conversations.begin(
             EVERYBODY, 0, 0, cluster, Direction.TO_CLIENT, lambda _: None
         ) as conversation:
-            await self._transmit(
+            await self.transmit(
                 ApsFrame(
                     profile=Profile.ZDO,
                     cluster=request.CLUSTER,

@@ -151,6 +151,29 @@ class OwnReporting:
             elif len(self._running) < MAX_CONFIGURATIONS:
                 self._running[_key(row)] = _Running(row, attribute.get(now), now)
 
+    def destinations(self, row: OwnReport) -> tuple[Subscriber, ...]:
+        """Where the reports of a configuration go: to what its cluster is bound to, else to who configured it."""
+        return self._destinations(row)
+
+    def stop(self, place: tuple[int, int, Side, int | None, int], is_meant: Callable[[Subscriber], bool]) -> Status:
+        """Report an attribute no more to those who are meant.
+
+        `place`: endpoint, cluster, side, manufacturer, attribute. NOT_FOUND where it is not reported to them; FAILURE
+        where the cluster is bound to others as well, since a binding is for all of its attributes.
+        """
+        found = self._running.get(place)
+        going = self._destinations(found.row) if found is not None else ()
+        if found is None or not any(is_meant(one) for one in going):
+            return Status.NOT_FOUND
+        if all(is_meant(one) for one in going):
+            del self._running[place]
+        elif self._bound(found.row.endpoint, found.row.cluster):
+            return Status.FAILURE
+        else:
+            found.row = replace(found.row, subscribers=tuple(one for one in going if not is_meant(one)))
+        self._changed()
+        return Status.SUCCESS
+
     def forget(self, ieee: Eui64) -> None:
         """A device has gone: tell it nothing any more."""
         changed = False

@@ -79,6 +79,11 @@ class Presence:
                             self._asked[member.ieee] = now
                             tasks.create_task(self._contained(self._check(network, member)), name="refresh")
 
+    async def refresh(self, network: Network, member: Member) -> None:
+        """Ask a device now whether it is there. One that sleeps is not asked: it is heard when it wakes."""
+        if not member.is_sleepy:
+            await self._contained(self._check(network, member))
+
     async def _contained(self, work: Coroutine[None, None, None]) -> None:
         try:
             async with self._limit:

@@ -43,6 +43,8 @@ AT_ONCE = 4
 
 def overdue_s(row: ReportingRow) -> float | None:
     """Seconds of silence after which a report is overdue; None for one that only comes upon change."""
+    if row.timeout_s:
+        return row.timeout_s
     if row.max_s in (0, NEVER):
         return None
     return MISSED_INTERVALS * row.max_s + GRACE_S
@@ -174,7 +176,8 @@ class ReportKeeper:
         member.reporting[key] = replace(row, state="overdue")
         log.info("%s: no report of 0x%04x/0x%04x: configured again", member.device_id, row.cluster, row.attribute)
         # Whoever has lost the one has lost the other too, and without a binding it reports to nobody.
-        await attributes.bind(network, member, row.endpoint, row.cluster, network.need_radio().network.ieee)
+        ours = network.need_radio().network.ieee
+        await attributes.bind(network, member, row.endpoint, row.cluster, ours, to_endpoint=row.to_endpoint)
         taken = await attributes.configure(network, member, replace(row, state="wanted"))
         # Accepted is not reported: it stays overdue until a report comes.
         member.reporting[key] = replace(taken, state="overdue" if taken.state == "configured" else taken.state)
@@ -188,6 +191,7 @@ class ReportKeeper:
             row.cluster,
             (row.attribute,),
             now=self._clock.now,
+            side=row.side,
             manufacturer=row.manufacturer,
             source="pseudo",
         )

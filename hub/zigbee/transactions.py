@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from hub.errors import UnavailableError
+from protocols.aps import Security
 from protocols.zcl.general import REQUIRED_RESPONSE, DefaultResponse, General
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 
@@ -51,6 +52,7 @@ class ZclAnswer:
     endpoint: int
     header: ZclHeader
     payload: bytes
+    security: Security = Security.NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,14 @@ class Conversations:
             del self._open[conversation.key]
 
     def deliver_zcl(
-        self, device: int, endpoint: int, profile: int, cluster: int, header: ZclHeader, payload: bytes
+        self,
+        device: int,
+        endpoint: int,
+        profile: int,
+        cluster: int,
+        header: ZclHeader,
+        payload: bytes,
+        security: Security = Security.NETWORK,
     ) -> bool:
         """Give a ZCL frame to the conversation that it answers; False when it answers none."""
         if not self._open:
@@ -241,7 +250,7 @@ class Conversations:
                 # A broadcast to endpoint 0xFF is answered by any endpoint.
                 found = self._open.get(key._replace(endpoint=0xFF))
             if found is not None and found.is_answer is not None and found.is_answer(header, payload):
-                found.put(ZclAnswer(device, endpoint, header, payload))
+                found.put(ZclAnswer(device, endpoint, header, payload, security))
                 return True
         return False
 

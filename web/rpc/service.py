@@ -20,10 +20,15 @@ from web.rpc.handlers.aliasing import Aliasing
 from web.rpc.handlers.drlc import DemandResponse
 from web.rpc.handlers.general import General
 from web.rpc.handlers.messaging import Messages
+from web.rpc.handlers.meters import Meters
 from web.rpc.handlers.places import Places
 from web.rpc.handlers.price import Prices
+from web.rpc.handlers.targets import Targets
+from web.rpc.handlers.zcl import Zcl
+from web.rpc.handlers.zigbee import ZigBee
 from web.rpc.kept import Kept
 from web.rpc.push import SPOOL, Pusher, PushSettings
+from web.rpc.reports import tell_reports
 from web.rpc.table import TABLE
 from web.rpc.unsolicited import tell
 
@@ -61,6 +66,10 @@ class RpcService:
         places = Places(hub, self.engine)
         handlers |= DemandResponse(places).handlers() | Messages(places).handlers() | Prices(places).handlers()
         self._announcer = Announcer(hub, self.engine)
+        targets = Targets(hub)
+        handlers |= ZigBee(hub, targets).handlers()
+        handlers |= Meters(hub, targets).handlers()
+        handlers |= Zcl(self.engine, hub, targets).handlers()
 
     async def __aenter__(self) -> Self:
         """Read back what was kept."""
@@ -72,6 +81,7 @@ class RpcService:
             self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
         await self._tasks.__aenter__()
         self._spawn(self._pusher.run(), "rpc push")
+        self._spawn(tell_reports(self._hub, self.engine), "rpc reports")
         self._spawn(tell(self._hub.bus, self.engine, self._hub.devices.all), "rpc messages")
         self._spawn(self._announcer.run(), "rpc announcements")
         return self

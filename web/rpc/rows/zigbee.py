@@ -122,7 +122,6 @@ REQUESTS = (
         "Tells the network that we are in.",
         response="get_zigbee_network_status_response",
         role=Role.VIEWER,
-        is_quick=True,
     ),
 )
 
