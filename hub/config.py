@@ -59,10 +59,14 @@ class WebSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcSection:
-    """`[rpc]`: where responses are pushed while `RPC_Manager.use_push` is on."""
+    """`[rpc]`"""
 
     push_dir: Path | None = None
+    """Where responses are pushed to as files while `RPC_Manager.use_push` is on."""
     push_url: str = ""
+    """Where they are pushed to by HTTP."""
+    modules: Path | None = None
+    """Where modules are that an administrator may add to the running hub; None: nothing can be added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +161,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
     hub, web, rpc, history, home = (_table(table, name) for name in ("hub", "web", "rpc", "history", "home"))
     _refuse_unknown("hub.", hub, ("name", "role", "se_version", "mirrors"))
     _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
-    _refuse_unknown("rpc.", rpc, ("push_dir", "push_url"))
+    _refuse_unknown("rpc.", rpc, ("push_dir", "push_url", "modules"))
     _refuse_unknown("history.", history, ("raw_h",))
     _refuse_unknown("home.", home, ("mains",))
     radios = table.get("radio", [])
@@ -190,6 +194,7 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
         rpc=RpcSection(
             push_dir=Path(_text("rpc.push_dir", rpc["push_dir"], 1024)).expanduser() if "push_dir" in rpc else None,
             push_url=_url("rpc.push_url", rpc.get("push_url", "")),
+            modules=_directory("rpc.modules", rpc.get("modules")),
         ),
         history=HistorySection(raw_h=_integer("history.raw_h", history.get("raw_h", DEFAULT_RAW_HISTORY_H), 1, 8784)),
         home=HomeSection(mains=_texts("home.mains", home.get("mains", []))),
@@ -340,6 +345,15 @@ def _time(key: str, value: object) -> datetime | None:
     if not isinstance(value, datetime):
         raise ConfigError(key, f"{value!r} is not a time; allowed: a TOML date-time, as 2026-11-20T12:00:00Z")
     return value.astimezone(UTC)
+
+
+def _directory(key: str, value: object) -> Path | None:
+    if value is None:
+        return None
+    path = Path(_text(key, value, 1024)).expanduser()
+    if not path.is_dir():
+        raise ConfigError(key, f"{str(path)!r} is not a directory")
+    return path.resolve()
 
 
 def _url(key: str, value: object) -> str:

@@ -21,7 +21,7 @@ An answer goes the way the request came: endpoints swapped, same transaction, ot
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.zigbee.model import Side
@@ -63,6 +63,10 @@ class LocalEndpoint:
     """Hosted clusters: the server's side, or by their `SIDE` the client's."""
     client_clusters: tuple[int, ...] = ()
     """Clusters of which we are the client, without attributes or commands that we host."""
+    is_added: bool = False
+    """Somebody has added it to those that we have by ourselves."""
+    encryption: Mapping[int, bool] = field(default_factory=dict)
+    """Clusters that encrypt for their two ends, or do not, whatever the profile says."""
     _hosted: dict[tuple[int, Side], ClusterServer] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -177,9 +181,18 @@ class LocalEndpoints:
         if self._endpoints.pop(endpoint, None) is not None:
             self.reporting.forget_endpoint(endpoint)
 
+    def replace(self, endpoint: LocalEndpoint) -> None:
+        """Host an endpoint in place of the one of its number."""
+        self._endpoints[endpoint.endpoint] = endpoint
+
     def get(self, endpoint: int) -> LocalEndpoint | None:
         """The endpoint with this number."""
         return self._endpoints.get(endpoint)
+
+    def encryption(self, endpoint: int, cluster: int) -> bool | None:
+        """Whether a cluster of an endpoint encrypts for its two ends; None: as its profile has it."""
+        found = self._endpoints.get(endpoint)
+        return found.encryption.get(cluster) if found is not None else None
 
     def hosted(self, endpoint: int, cluster: int, side: Side) -> ClusterServer | None:
         """A side of a cluster on one of them, if it is there."""
@@ -253,6 +266,9 @@ class LocalEndpoints:
                 "endpoint %d cluster 0x%04X command 0x%02X: %s", endpoint.endpoint, frame.cluster, header.command, error
             )
             return Answer(Status.MALFORMED_COMMAND)
+        except Exception:  # what a module has added may have faults of its own
+            log.exception("endpoint %d cluster 0x%04X failed", endpoint.endpoint, frame.cluster)
+            return Answer(Status.SOFTWARE_FAILURE)
 
     def _bodies(self, header: ZclHeader, frame: ApsFrame, answer: Answer) -> Iterator[bytes]:
         for response in answer.responses:

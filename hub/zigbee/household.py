@@ -27,6 +27,7 @@ from hub.model import Availability
 from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.store import Store
 from hub.zigbee import client_clusters, start
+from hub.zigbee.added import AddedEndpoints
 from hub.zigbee.attributes import values_of
 from hub.zigbee.interview import Interview
 from hub.zigbee.listener import Taken
@@ -97,6 +98,7 @@ class Household:
         self._interviews: dict[int, tuple[Interview, asyncio.Task[None]]] = {}
         self.networks: dict[str, Network] = {}
         self._ours: dict[str, OurSide] = {}
+        self.added = AddedEndpoints(roles, self.unhost)
         self._on_network: set[str] = set()
         """Radios that are on their network."""
         for name, role in roles.items():
@@ -113,6 +115,7 @@ class Household:
                 network.conversations.next_tsn,
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
                 mirroring,
+                self.added,
             )
         self.keeper = ReportKeeper(clock, self.network_of, self.learn, self.save)
         self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)

@@ -13,6 +13,7 @@ from typing import Protocol
 from hub import VERSION
 from hub.clock import Clock
 from hub.store import Statement, Store
+from hub.zigbee.added import AddedEndpoints
 from hub.zigbee.endpoint import LocalEndpoint, LocalEndpoints
 from hub.zigbee.kept import from_builtins, to_builtins
 from hub.zigbee.own_reporting import OwnReport
@@ -120,7 +121,9 @@ class OurSide:
         next_tsn: Callable[[], int],
         on_identify: Callable[[int, int], None],
         mirroring: Mirroring | None = None,
+        added: AddedEndpoints | None = None,
     ) -> None:
+        self._added = added
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
         self._event_servers, self._key_clusters = event_servers, key_clusters
         self._next_tsn, self._on_identify, self._mirroring = next_tsn, on_identify, mirroring
@@ -170,6 +173,8 @@ class OurSide:
             radio_confirms=can.answers_default_response,
             on_reporting_changed=self._reports_changed,
         )
+        if self._added is not None:
+            self._added.up(self._name, can, self.endpoints)
         self.endpoints.reporting.load(self._reports, self._clock.monotonic())
         self.zdo = ZdoServer(self.endpoints, _Facts(radio), self.bindings, max_payload=can.max_payload)
 

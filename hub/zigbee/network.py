@@ -309,7 +309,8 @@ class Network:
             self.counters["unreadable"] += 1
             log.debug("%s: frame of %s: %s", self.name, member.ieee, error)
             return
-        if not is_secret and is_too_open(frame.profile, frame.cluster, Security.NETWORK) and self._encrypts:
+        chosen = self.local.encryption(frame.destination_endpoint, frame.cluster) if self.local is not None else None
+        if not is_secret and is_too_open(frame.profile, frame.cluster, Security.NETWORK, chosen) and self._encrypts:
             self.counters["too_open"] += 1
             log.debug("%s: cluster 0x%04x of %s without encryption", self.name, frame.cluster, member.ieee)
             # With the key that a device has joined with it is dropped without a word (SE 1.4a, table 5-12).
@@ -421,7 +422,9 @@ class Network:
         )
 
     def _security_of(self, profile: int, cluster: int) -> Security:
-        return security_of(profile, cluster) if self._encrypts else Security.NETWORK
+        own = self.own_endpoint(profile)
+        chosen = self.local.encryption(own, cluster) if self.local is not None else None
+        return security_of(profile, cluster, chosen) if self._encrypts else Security.NETWORK
 
     @property
     def is_coordinator(self) -> bool:
@@ -435,8 +438,8 @@ class Network:
         return can and not self._registry.is_on(DISABLE_APS_ENCRYPTION)
 
     def own_endpoint(self, profile: int) -> int:
-        """The endpoint of ours that speaks a profile; the first one if none does."""
-        found = list(self.local) if self.local is not None else []
+        """The endpoint of ours that speaks a profile, added ones last; the first one if none does."""
+        found = sorted(self.local, key=lambda one: one.is_added) if self.local is not None else []
         for endpoint in found:
             if endpoint.profile == profile:
                 return endpoint.endpoint

@@ -24,15 +24,19 @@ SECURITY_FAIL: Final = 0xAD
 """What a stack says to a frame that it has no key for (Zigbee R21, 2.2.9)."""
 
 
-def security_of(profile: int, cluster: int) -> Security:
-    """How a frame of ours is to be protected."""
+def security_of(profile: int, cluster: int, chosen: bool | None = None) -> Security:
+    """How a frame of ours is to be protected; `chosen`: whether its cluster was made to encrypt, or not to."""
+    if chosen is not None:
+        return Security.LINK_KEY if chosen else Security.NETWORK
     if profile == Profile.SMART_ENERGY and cluster not in OPEN_CLUSTERS:
         return Security.LINK_KEY
     return Security.NETWORK
 
 
-def is_too_open(profile: int, cluster: int, security: Security) -> bool:
-    """Whether a frame that arrived ought to have been encrypted."""
+def is_too_open(profile: int, cluster: int, security: Security, chosen: bool | None = None) -> bool:
+    """Whether a frame that arrived ought to have been encrypted; `chosen` as above."""
+    if chosen is not None:
+        return chosen and security is not Security.LINK_KEY
     return profile == Profile.SMART_ENERGY and cluster not in ACCEPTED_OPEN and security is not Security.LINK_KEY
 
 

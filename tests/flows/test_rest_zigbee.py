@@ -199,7 +199,7 @@ async def test_a_wrong_cluster_or_attribute_is_told_what_is_allowed(tmp_path: Pa
         status, problem = await home.ask("POST", path, {"endpoint": 1, "attributes": [0]})
         assert problem["detail"] == f"cluster is missing; allowed: {CLUSTER}"
         status, problem = await home.ask("PUT", "/registry/ZDO_Device_Manager.refresh_rate", {"value": "x"})
-        assert problem["errors"][0]["allowed"] == "true or false or a whole number"
+        assert problem["errors"][0]["allowed"] == "a whole number from 0 to 86400"
 
 
 async def test_a_value_that_its_type_calls_invalid_is_told_by_its_name(tmp_path: Path) -> None:

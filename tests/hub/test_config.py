@@ -180,3 +180,10 @@ def test_keys_may_be_hex_base64_or_in_a_file(tmp_path: Path) -> None:
     ):
         assert parse_keys(text, {}).broadcast == (raw,)
     assert raw.hex() not in repr(parse_keys(raw.hex(), {"30000c2a69113173": raw.hex()}))
+
+
+def test_a_module_directory_must_be_there(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    assert read(tmp_path, f'[rpc]\nmodules = "{tmp_path}"\n', environ).rpc.modules == tmp_path
+    with pytest.raises(ConfigError, match=r"rpc\.modules: .*nowhere' is not a directory"):
+        read(tmp_path, f'[rpc]\nmodules = "{tmp_path}/nowhere"\n', environ)

@@ -386,12 +386,14 @@ def registry_list(app: App, as_json: bool) -> None:
 @json_option
 @pass_app
 def registry_set(app: App, name: str, value: str, as_json: bool) -> None:
-    """Change a setting: true, false, a number or text."""
-    given: bool | int | str = value
+    """Change a setting: true, false, a number or a text."""
+    given: bool | int | str
     if value.lower() in ("true", "false"):
         given = value.lower() == "true"
     elif value.isdecimal():
         given = int(value)
+    else:
+        given = value
 
     async def work(hub: HubClient) -> None:
         from web.client import ProblemError

@@ -93,7 +93,7 @@ class RegistryList(Struct, frozen=True):
 class RegistryUpdate(Struct, frozen=True, forbid_unknown_fields=True):
     """The new value of a setting."""
 
-    value: bool | int | Annotated[str, Meta(max_length=200)]
+    value: bool | int | Annotated[str, Meta(max_length=300)]
 
 
 def _network(call: Call[None, None], status: NetworkStatus) -> schema_zigbee.Network:

@@ -72,6 +72,8 @@ class Chapter(StrEnum):
     PRICE = "SE Requests/Responses: Price"
     ALIASING = "Aliasing Commands"
     RECORDS = "Record Reference"
+    ADDED = "Added Modules"
+    """Not the manual's: what add_module has brought."""
 
 
 def _by_name(params: tuple[Param, ...]) -> Mapping[str, Param]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from secrets import token_bytes
 
-from hub.store import Store
+from hub.store import Statement, Store
 
 ALIAS, DEVICE = "alias", "device"
 _DEVICE_ID = "id"
@@ -40,6 +41,24 @@ class Kept:
             ("INSERT OR REPLACE INTO rpc (kind, name, value) VALUES (?, ?, ?)", [(DEVICE, _DEVICE_ID, made)])
         )
         return made
+
+    async def lines(self, file: str) -> list[str]:
+        """What a file of the gateway's lists, in its order."""
+        rows = await self._store.read("SELECT value FROM rpc WHERE kind = ? ORDER BY name", (file,))
+        return [str(value) for (value,) in rows]
+
+    async def keep_lines(self, files: Mapping[str, Iterable[str]]) -> None:
+        """Keep what files list, in place of what they did: all of them. On disk when this returns.
+
+        Raises `StorageError`.
+        """
+        statements: list[Statement] = []
+        for file, lines in files.items():
+            rows = [(file, f"{number:06d}", line) for number, line in enumerate(lines)]
+            statements.append(("DELETE FROM rpc WHERE kind = ?", [(file,)]))
+            if rows:
+                statements.append(("INSERT INTO rpc (kind, name, value) VALUES (?, ?, ?)", rows))
+        await self._store.write(*statements)
 
     async def _put(self, kind: str, name: str, value: str) -> None:
         statement = "INSERT OR REPLACE INTO rpc (kind, name, value) VALUES (?, ?, ?)"

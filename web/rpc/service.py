@@ -16,8 +16,11 @@ from web.rpc.aliases import Aliases
 from web.rpc.announcer import Announcer
 from web.rpc.engine import Engine, Handler, Settings
 from web.rpc.envelope import Post
+from web.rpc.extending import Extending
+from web.rpc.extension import Surroundings
 from web.rpc.handlers.aliasing import Aliasing
 from web.rpc.handlers.drlc import DemandResponse
+from web.rpc.handlers.extending import ExtendingRequests
 from web.rpc.handlers.general import General
 from web.rpc.handlers.messaging import Messages
 from web.rpc.handlers.meters import Meters
@@ -27,6 +30,8 @@ from web.rpc.handlers.targets import Targets
 from web.rpc.handlers.zcl import Zcl
 from web.rpc.handlers.zigbee import ZigBee
 from web.rpc.kept import Kept
+from web.rpc.modules import ModuleDirectory
+from web.rpc.present import Present
 from web.rpc.push import SPOOL, Pusher, PushSettings
 from web.rpc.reports import tell_reports
 from web.rpc.table import TABLE
@@ -61,7 +66,11 @@ class RpcService:
             url=config.rpc.push_url,
         )
         hub.registry.watch(registry.USE_PUSH, self._switched)
-        handlers |= General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop).handlers()
+        around = Surroundings(hub, self.engine.message, self.engine.unsolicited)
+        present = Present(self.engine, handlers, ModuleDirectory(config.rpc.modules), hub.household.added, around)
+        self.extending = Extending(present, self._kept, around)
+        general = General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop, present)
+        handlers |= general.handlers() | ExtendingRequests(self.extending).handlers()
         handlers |= Aliasing(self.aliases).handlers()
         places = Places(hub, self.engine)
         handlers |= DemandResponse(places).handlers() | Messages(places).handlers() | Prices(places).handlers()
@@ -79,6 +88,10 @@ class RpcService:
         except StorageError as error:
             log.warning("aliases cannot be read: %s", error)
             self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
+        try:
+            await self.extending.load()
+        except StorageError as error:
+            log.warning("modules, interfaces, endpoints and clusters cannot be read: %s", error)
         await self._tasks.__aenter__()
         self._spawn(self._pusher.run(), "rpc push")
         self._spawn(tell_reports(self._hub, self.engine), "rpc reports")

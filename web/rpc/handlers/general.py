@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -12,26 +13,19 @@ from hub.smart_energy.utc import to_utc
 from protocols.se.base import SeVersion
 from web.rpc import fields
 from web.rpc.check import Checked
-from web.rpc.declare import Chapter, RecordRow, RequestRow
+from web.rpc.declare import RecordRow, RequestRow
 from web.rpc.engine import Engine, Handler
+from web.rpc.interfaces import INTERFACES
+from web.rpc.present import Present
 from web.rpc.rows.general import VERSION_MODULE
 from web.rpc.table import near
 from web.rpc.values import Value, Values
 
 TOPICS = ("registry", "methods", "interfaces", "endpoints", "clusters", "records", "paths")
-_SE_INTERFACE = "RPC_SE_Interface"
-INTERFACES: Mapping[Chapter, tuple[str, str]] = {
-    Chapter.GENERAL: ("RPC_General_Interface", "the hub itself: registry, modules, versions, time"),
-    Chapter.ZIGBEE: ("RPC_ZigBee_Interface", "the network and its devices"),
-    Chapter.ZCL: ("RPC_ZCL_Interface", "attributes, reports and commands of clusters"),
-    Chapter.DRLC: (_SE_INTERFACE, "Smart Energy: demand response, messages and prices"),
-    Chapter.MESSAGING: (_SE_INTERFACE, "Smart Energy: demand response, messages and prices"),
-    Chapter.PRICE: (_SE_INTERFACE, "Smart Energy: demand response, messages and prices"),
-    Chapter.ALIASING: ("RPC_Manager", "requests, aliases, responses"),
-}
-"""The gateway's interface classes, by the chapters whose requests they bring; a module has the name of its class."""
 SE_SPEC_VERSIONS = {SeVersion.V1_0: "1.0 revision 15", SeVersion.V1_1: "1.1 revision 16", SeVersion.V1_2: "1.2"}
 DESCRIPTION = "home-energy-hub with support for ESI and IPD functionality"
+_OWN_CLASSES, _RECORDS = "Endpoints", "Records"
+"""Where classes are from that are always there; gateways named such modules differently."""
 _EPOCH_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,8 +40,10 @@ class General:
         version: str,
         se_version: SeVersion,
         stop: Callable[[], None] | None,
+        present: Present,
     ) -> None:
         """`stop` ends the program; None where nobody can do that from here."""
+        self._present = present
         self._engine, self._registry, self._clock = engine, registry, clock
         self._version, self._se_version, self._stop = version, se_version, stop
 
@@ -69,10 +65,13 @@ class General:
     async def get_version(self, request: Checked) -> Values:
         """The version of the whole, or of a module. Raises `NotFoundError`."""
         given = fields.text(request.arguments, "module_name")
-        modules = {VERSION_MODULE, *(name for name, _ in INTERFACES.values())}
+        modules = {VERSION_MODULE, *(name for name, _ in INTERFACES.values()), *self._present.modules}
         found = next((name for name in sorted(modules) if name.lower() == given.lower()), None)
         if found is None:
             raise NotFoundError("module", given[:60], near(given, modules))
+        if found in self._present.modules:
+            module = self._present.modules[found]
+            return {"module_name": found, "version": module.version, "version_extended": module.version_extended}
         extended: Values = {"SE_spec_version": SE_SPEC_VERSIONS[self._se_version], "description": DESCRIPTION}
         return {"module_name": found, "version": self._version, "version_extended": extended}
 
@@ -106,11 +105,10 @@ class General:
             "registry": self._entries,
             "methods": self._methods,
             "interfaces": self._interfaces,
-            # Nothing that add_endpoint, add_cluster or add_path could use is there before a module brings it.
-            "endpoints": list,
-            "clusters": list,
+            "endpoints": lambda: self._classes(self._present.endpoint_classes()),
+            "clusters": lambda: self._classes(self._present.cluster_classes()),
             "records": self._records,
-            "paths": list,
+            "paths": lambda: list[Value](self._present.directories()),
         }
         named = [name for name in TOPICS if name in request.arguments]
         if not named:
@@ -126,17 +124,37 @@ class General:
     def _methods(self) -> list[Value]:
         table, pending = self._engine.table, frozenset(self._engine.pending)
         return [
-            {"name": row.name, "module": _interface(row), "description": help_text(row)}
+            {
+                "name": row.name,
+                "module": self._present.interface_of(row) or _interface(row),
+                "description": help_text(row),
+            }
             for row in table.requests.values()
             if row.name not in pending
         ]
 
+    def _module(self, row: RequestRow) -> str:
+        return self._present.interface_of(row) or _interface(row)
+
     def _interfaces(self) -> list[Value]:
-        return [{"name": name, "module": name, "description": text} for name, text in dict(INTERFACES.values()).items()]
+        own: list[Value] = [
+            {"name": name, "module": name, "description": text} for name, text in dict(INTERFACES.values()).items()
+        ]
+        return own + self._classes(self._present.interface_classes())
+
+    def _classes(self, classes: Mapping[str, type]) -> list[Value]:
+        return [
+            {
+                "name": name,
+                "module": self._present.module_of(name) or _OWN_CLASSES,
+                "description": inspect.getdoc(found) or "",
+            }
+            for name, found in classes.items()
+        ]
 
     def _records(self) -> list[Value]:
         return [
-            {"name": row.name, "module": "Records", "description": record_text(row)}
+            {"name": row.name, "module": self._present.module_of(row.name) or _RECORDS, "description": record_text(row)}
             for row in self._engine.table.records.values()
         ]
 
@@ -147,11 +165,11 @@ def _setting(name: str, value: Value) -> RegistryValue:
     if entry is not None and entry.is_switch and value in (0, 1):
         return bool(value)
     if entry is not None and entry.is_text and value is not None:
-        # Text without a type may look like a number.
         return str(value)
     if isinstance(value, bool | int | str):
         return value
-    raise RefusedError(f"{name} is {value!r}; allowed: TRUE, FALSE, a whole number or text")
+    allowed = "TRUE, FALSE or a whole number" if entry is None else entry.allowed
+    raise RefusedError(f"{name} is {value!r}; allowed: {allowed}")
 
 
 def _interface(row: RequestRow) -> str:
