@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from web.client_calls import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, T
+from web.client_ini import IniCalls
 from web.client_metering import MeteringCalls
 from web.client_mirrors import MirrorCalls
 from web.client_model import (
@@ -145,7 +146,7 @@ class ProblemError(ClientError):
         self.commands = problem.commands or ((problem.command,) if problem.command else ())
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls, RpcCalls):
+class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls, RpcCalls, IniCalls):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

@@ -49,6 +49,7 @@ from web.rest import (
     controls,
     devices,
     energy,
+    ini_files,
     keys,
     load_control,
     metering,
@@ -93,6 +94,7 @@ ROUTES: tuple[Route, ...] = (
     *readings.ROUTES,
     *energy.ROUTES,
     *tokens.ROUTES,
+    *ini_files.ROUTES,
     *rpc.ROUTES,
     *ws.ROUTES,
 )

@@ -34,7 +34,7 @@ COMMANDS = {
     "message": Entry("root:message", "Smart Energy: messages on displays."),
     "certificate": Entry("root:certificate", "A Smart Energy radio's certificate: status, install, revert, test-ca."),
     "attr": Entry("root:attr", "A Zigbee device's attributes: read, write, discover, report."),
-    "registry": Entry("root:registry", "Settings of the gateway's registry: list, set."),
+    "registry": Entry("root:registry", "Settings of the gateway's registry: list, set, export, import."),
     "rpc": Entry("rpc:rpc", "Requests of the ConnectPort X2; the mailbox of responses."),
     "watch": Entry("watch:watch", "The house, live, until Ctrl-C."),
     "readings": Entry("readings:readings", "What a device measured over time."),
@@ -56,6 +56,8 @@ DEVICE_COMMANDS = {
     "fast-poll": Entry("metering:fast_poll", "Ask a meter often for a while."),
     "inside": Entry("attributes:inside", "Endpoints, clusters and attributes of a Zigbee device."),
     "interview": Entry("attributes:interview", "Ask a Zigbee device everything again."),
+    "export": Entry("ini_files:device_export", "Write the addresses of Zigbee devices as a gateway kept them."),
+    "import": Entry("ini_files:device_import", "List the devices of a gateway's devices.ini."),
     "remove": Entry("devices:remove", "Forget it; if it still answers it is found again."),
 }
 NETWORK_COMMANDS = {
@@ -125,6 +127,8 @@ MESSAGE_COMMANDS = {
 REGISTRY_COMMANDS = {
     "list": Entry("networks:registry_list", "All settings."),
     "set": Entry("networks:registry_set", "Change one."),
+    "export": Entry("ini_files:registry_export", "Write them to a file as a gateway kept them."),
+    "import": Entry("ini_files:registry_import", "Take a gateway's file of settings."),
 }
 BREAKER_COMMANDS = {
     "list": Entry("breakers:list_", "All breakers: position, power, voltage."),

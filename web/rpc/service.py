@@ -29,6 +29,7 @@ from web.rpc.handlers.price import Prices
 from web.rpc.handlers.targets import Targets
 from web.rpc.handlers.zcl import Zcl
 from web.rpc.handlers.zigbee import ZigBee
+from web.rpc.ini_files import IniFiles
 from web.rpc.kept import Kept
 from web.rpc.modules import ModuleDirectory
 from web.rpc.present import Present
@@ -69,6 +70,7 @@ class RpcService:
         around = Surroundings(hub, self.engine.message, self.engine.unsolicited)
         present = Present(self.engine, handlers, ModuleDirectory(config.rpc.modules), hub.household.added, around)
         self.extending = Extending(present, self._kept, around)
+        self.files = IniFiles(hub, self.extending)
         general = General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop, present)
         handlers |= general.handlers() | ExtendingRequests(self.extending).handlers()
         handlers |= Aliasing(self.aliases).handlers()
