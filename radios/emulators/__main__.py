@@ -9,6 +9,7 @@ from typing import cast
 
 EMULATORS: Mapping[str, str] = {
     "emcb": "radios.emulators.emcb_command:main",
+    "ezsp": "radios.emulators.ezsp_command:main",
     "xbee": "radios.emulators.xbee_command:main",
     "zigate": "radios.emulators.zigate_command:main",
 }

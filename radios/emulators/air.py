@@ -111,6 +111,15 @@ class Station(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What makes a network the same one, whichever chip holds it."""
+
+    extended_pan_id: int
+    key: bytes = field(repr=False)
+    """Network key."""
+
+
 @dataclass(slots=True)
 class Place:
     """A device's place on the network."""
@@ -126,6 +135,8 @@ class Place:
     awake_until: float = 0.0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
+    network: Credentials | None = None
+    """That it has joined; None: there is only one in this room."""
 
     @property
     def is_sleepy(self) -> bool:
@@ -153,6 +164,8 @@ class Air:
         self.channel, self.pan_id, self.extended_pan_id = 0, 0xFFFF, 0
         self.is_coordinator_on = True
         """It has power."""
+        self.network: Credentials | None = None
+        """That the coordinator holds, if it tells."""
         self._timers: set[asyncio.TimerHandle] = set()
         self._tasks: set[asyncio.Task[int]] = set()
 
@@ -168,13 +181,33 @@ class Air:
             self._open.clear()
         self._open[via] = asyncio.get_running_loop().time() + seconds
 
+    def hold(self, coordinator: Coordinator, network: Credentials, channel: int, pan_id: int) -> None:
+        """A chip holds a network from now on. Devices that joined another one are out of reach until theirs is back."""
+        self.coordinator, self.network = coordinator, network
+        self.channel, self.pan_id, self.extended_pan_id = channel, pan_id, network.extended_pan_id
+        self._open.clear()
+
+    def release(self, coordinator: Coordinator) -> None:
+        """A chip is silent; whoever is on its network stays there."""
+        if self.coordinator is coordinator:
+            self.channel = 0
+            self._open.clear()
+
+    def _is_here(self, place: Place) -> bool:
+        """It is on the network that the coordinator holds."""
+        return place.network == self.network
+
     @property
     def is_open(self) -> bool:
         """Whether devices may join anywhere."""
         return any(self._is_open_at(ieee) for ieee in (0, *self._routers()))
 
     def _routers(self) -> list[int]:
-        return [place.station.ieee for place in self.places.values() if place.is_router and place.power]
+        return [
+            place.station.ieee
+            for place in self.places.values()
+            if place.is_router and place.power and self._is_here(place)
+        ]
 
     def _is_open_at(self, parent: int) -> bool:
         return asyncio.get_running_loop().time() < self._open.get(parent, self._open.get(None, 0.0))
@@ -189,11 +222,12 @@ class Air:
         if self.coordinator is not None and ieee == self.coordinator.ieee:
             return COORDINATOR
         place = self.places.get(ieee)
-        return place.short if place is not None else None
+        return place.short if place is not None and self._is_here(place) else None
 
     def place_of(self, short: int) -> Place | None:
         """Who has a network address."""
-        return self._by_short.get(short)
+        place = self._by_short.get(short)
+        return place if place is not None and self._is_here(place) else None
 
     def join(self, station: Station, *, rejoin: bool = False, quietly: bool = False) -> bool:
         """A device joins, if the network is there and open to it; whether it did. It announces itself.
@@ -209,7 +243,7 @@ class Air:
         if before is not None:
             self._by_short.pop(before.short, None)
         parent = self._parent_for(station, anywhere=rejoin or quietly)
-        place = Place(station, short, parent, self.random.randint(90, 250))
+        place = Place(station, short, parent, self.random.randint(90, 250), network=self.network)
         self.places[station.ieee] = place
         self._by_short[short] = place
         station.network_joined(self, short)
@@ -265,7 +299,7 @@ class Air:
             own = self.places[ieee]
             rows.append((self.coordinator.ieee, COORDINATOR, 0, 0 if own.parent == 0 else 2, 0, own.lqi))
         for place in self.places.values():
-            if place.station.ieee == ieee or not place.power:
+            if place.station.ieee == ieee or not place.power or not self._is_here(place):
                 continue
             if place.is_router:
                 relation = 1 if ieee == 0 and place.parent == 0 else 2
@@ -284,7 +318,7 @@ class Air:
         """
         if frame.destination == COORDINATOR:
             return await self._send_up(frame)
-        place = self._by_short.get(frame.destination)
+        place = self.place_of(frame.destination)
         if place is None:
             await asyncio.sleep(self.delay_s)
             return NO_ROUTE
@@ -360,7 +394,7 @@ class Air:
     def broadcast(self, frame: AirFrame) -> None:
         """From the coordinator to everybody that a broadcast or group address means."""
         for place in list(self.places.values()):
-            if not place.power or self._is_lost():
+            if not place.power or self._is_lost() or not self._is_here(place):
                 continue
             if place.is_sleepy and frame.destination in (BROADCAST_AWAKE, BROADCAST_ROUTERS):
                 continue
@@ -385,7 +419,7 @@ class Air:
             return
         self.wake(source)
         if frame.destination == COORDINATOR or frame.destination >= 0xFFF8:
-            if not self._is_lost():
+            if self._is_here(source) and not self._is_lost():
                 self._later(self.delay_s * (1 if source.parent == 0 else 2), None, frame, source)
             if frame.destination == COORDINATOR:
                 return

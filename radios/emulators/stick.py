@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import TracebackType
 
 from radios.emulators.air import COORDINATOR, NO_MAC_ACK, Air, AirFrame
 from radios.emulators.clock import machine_time
-from radios.emulators.device import EmulatedDevice
+from radios.emulators.device import SMART_ENERGY, EmulatedDevice
 from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
@@ -19,6 +20,11 @@ from radios.emulators.stream import StreamEnd, StreamFaults
 
 MAX_SPEED = 100_000
 """A day in less than a second."""
+
+
+def link_key_of(ieee: int) -> bytes:
+    """The key that an emulated device was made with."""
+    return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
 
 
 def check_kinds(kinds: tuple[str, ...]) -> None:
@@ -82,14 +88,17 @@ class EmulatedStick:
     short = COORDINATOR
     """Its network address."""
 
-    def __init__(self, config: StickConfig, air: Air | None = None) -> None:
-        """`air`: of another stick, whose network it joins; None: its own. Raises `EmulatorError` for a kind of device
-        that there is not."""
+    def __init__(self, config: StickConfig, air: Air | None = None, room: EmulatedStick | None = None) -> None:
+        """`air`: of another stick, whose network it joins; None: its own. `room`: it stands in the room of another
+        stick, with that one's devices, to take its place. Raises `EmulatorError` for a kind of device that there is
+        not."""
         check_kinds(config.devices)
-        self._home_config = config
+        self._home_config, self._room = config, room
         self.random = Random(config.seed)
-        self._is_guest = air is not None
-        self.air = air if air is not None else Air(self.random, loss=config.loss)
+        shared = room.air if room is not None else air
+        self._is_guest = shared is not None
+        self.air: Air = shared if shared is not None else Air(self.random, loss=config.loss)
+        self.home: Home
         self.end = StreamEnd(self._received, self.random, tcp_port=config.tcp_port, link=config.link)
         self.end.faults = config.faults
         self.statuses = StatusFaults(config.lost_status)
@@ -102,11 +111,20 @@ class EmulatedStick:
 
     def _furnish(self) -> None:
         """Put the devices into the room."""
+        if self._room is not None:
+            self.home, self.devices = self._room.home, self._room.devices
+            return
         config = self._home_config
         utc = machine_time() if config.start_utc_s is None else config.start_utc_s
         origin = asyncio.get_running_loop().time()
         self.home = Home(config.seed, config.start_of_day_s, config.speed, origin, utc)
         self.devices = [make(kind, number, config.seed, self.home) for number, kind in enumerate(config.devices, 1)]
+
+    def _give_keys(self) -> None:
+        """Devices of Smart Energy have link keys of their own; others know the one that everybody knows."""
+        for device in self.devices:
+            if any(endpoint.profile == SMART_ENERGY for endpoint in device.endpoints.values()):
+                device.link_key = link_key_of(device.ieee)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections import deque
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from radios.emulators.air import (
 )
 from radios.emulators.device_object import neighbour_rows, table
 from radios.emulators.errors import EmulatorError
-from radios.emulators.stick import EmulatedStick, StickConfig
+from radios.emulators.stick import EmulatedStick, StickConfig, link_key_of
 from radios.emulators.xbee_line import Reader, write
 from radios.emulators.xbee_registers import BAD_PARAMETER, OK, UNKNOWN, Registers
 
@@ -61,11 +60,6 @@ class XbeeConfig(StickConfig):
     is_certified: bool = True
     api_mode: int | None = None
     """That cannot be changed; None: it is 1, and can."""
-
-
-def link_key_of(ieee: int) -> bytes:
-    """The key that an emulated device was made with."""
-    return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
 
 
 def form(air: Air, random: Random, mask: int, extended_pan_id: int) -> None:

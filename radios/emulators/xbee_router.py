@@ -14,8 +14,9 @@ from radios.emulators.air import Air, AirFrame, Coordinator
 from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY
 from radios.emulators.devices import make_one
 from radios.emulators.errors import EmulatorError
+from radios.emulators.stick import link_key_of
 from radios.emulators.trust_centre import TRUST_CENTRES, TrustCentre
-from radios.emulators.xbee import BOOT_S, XbeeConfig, XbeeEmulator, link_key_of
+from radios.emulators.xbee import BOOT_S, XbeeConfig, XbeeEmulator
 
 ROUTER_CAPABILITY = 0x8E
 SCAN_S, KEY_SEARCH_S, KEYS_S = 0.3, 0.2, 0.3

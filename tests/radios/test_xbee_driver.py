@@ -28,8 +28,9 @@ from radios.api import (
     RadioLostError,
     ZigbeeEvent,
 )
+from radios.emulators.stick import link_key_of
 from radios.emulators.stream import StreamFaults
-from radios.emulators.xbee import XbeeConfig, XbeeEmulator, link_key_of
+from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.xbee import bringup
 from radios.xbee.driver import DRIVER, XbeeRadio
 from tests.hub.waiting import eventually
