@@ -12,6 +12,7 @@ EMULATORS: Mapping[str, str] = {
     "ezsp": "radios.emulators.ezsp_command:main",
     "xbee": "radios.emulators.xbee_command:main",
     "zigate": "radios.emulators.zigate_command:main",
+    "znp": "radios.emulators.znp_command:main",
 }
 """Name -> module:function of every emulator; the function takes the arguments and returns an exit code."""
 

@@ -5,6 +5,7 @@ It is coordinator and trust centre, or router on the network of a trust centre t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -125,6 +126,8 @@ class EzspEmulator(EmulatedStick):
         """The last commands of the host."""
         self.ash = Ash(self._write, self._command, self._reset_by_host)
         self.ash.survives = self.end.survives
+        self._is_up = asyncio.Event()
+        """It has booted for the first time."""
         self._sequence = 0
         self._is_agreed = False
         """The host knows the version."""
@@ -152,6 +155,7 @@ class EzspEmulator(EmulatedStick):
         if self._room is None and config.trust_centre is None:
             self.air.release(self)
         self._boot(ash.POWER_ON)
+        await self._is_up.wait()
         return self
 
     async def __aexit__(
@@ -230,6 +234,7 @@ class EzspEmulator(EmulatedStick):
 
         def up() -> None:
             self._booting = False
+            self._is_up.set()
             if not self.is_mute:
                 self.ash.connected(reason)
 

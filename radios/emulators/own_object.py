@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from radios.emulators.air import Air
@@ -11,10 +12,13 @@ from radios.emulators.device_object import neighbour_rows, table
 NWK_ADDRESS, IEEE_ADDRESS, NODE, POWER, SIMPLE, ACTIVE, MATCH = 0x0000, 0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x0006
 DEVICE_ANNOUNCE = 0x0013
 BIND, UNBIND = 0x0021, 0x0022
-NEIGHBOURS, ROUTES, BINDINGS, LEAVE, PERMIT = 0x0031, 0x0032, 0x0033, 0x0034, 0x0036
+NEIGHBOURS, ROUTES, BINDINGS, LEAVE, PERMIT, UPDATE = 0x0031, 0x0032, 0x0033, 0x0034, 0x0036, 0x0038
 OF_ENDPOINTS = frozenset((SIMPLE, ACTIVE, MATCH))
 OF_BINDINGS = frozenset((BIND, UNBIND, BINDINGS))
-SUPPORTED = frozenset((NWK_ADDRESS, IEEE_ADDRESS, NODE, POWER, NEIGHBOURS, ROUTES, PERMIT)) | OF_ENDPOINTS | OF_BINDINGS
+OF_STACK = frozenset((NWK_ADDRESS, IEEE_ADDRESS, NODE, POWER, NEIGHBOURS, ROUTES, PERMIT, UPDATE))
+SUPPORTED = OF_STACK | OF_ENDPOINTS | OF_BINDINGS
+LONGEST_SCAN, CHANNEL_CHANGE = 5, 0xFE
+"""Durations of an update request that are a scan, and that mean something else."""
 _OK, _BAD_ENDPOINT, _NOT_ACTIVE, _NOT_SUPPORTED, _NOT_AUTHORIZED = b"\x00", b"\x82", b"\x83", b"\x84", b"\x8d"
 MAX_TRANSFER, SERVER_MASK = 82, 0x2C41
 """Bytes; primary trust centre, network manager, stack of revision 22 (node descriptor, Zigbee R22, 2.3.2.3)."""
@@ -48,6 +52,8 @@ class OwnObject:
         self._air = air
         self.ieee, self.short, self.manufacturer = ieee, 0, 0
         self.endpoints: dict[int, OwnEndpoint] = {}
+        self.move: Callable[[int], None] = lambda _: None
+        """Go to another channel."""
 
     def answer(self, cluster: int, body: bytes, *, is_broadcast: bool) -> bytes | None:
         """What the firmware says to a request, without its transaction number; None: nothing."""
@@ -82,6 +88,8 @@ class OwnObject:
             case 0x0036:
                 self._air.permit(body[0], via=0 if self.short == 0 else self.ieee)
                 return None if is_broadcast else _OK
+            case 0x0038:
+                return self._update(int.from_bytes(body[:4], "little"), body[4])
             case 0x0021 | 0x0022 | 0x0034:
                 return _NOT_SUPPORTED
         return None if is_broadcast else _NOT_SUPPORTED
@@ -108,6 +116,17 @@ class OwnObject:
         if not found and (is_broadcast or about >= 0xFFF8):
             return None
         return _OK + short + bytes((len(found), *found))
+
+    def _update(self, mask: int, duration: int) -> bytes | None:
+        """Energy on channels, or a move to another one."""
+        channels = [channel for channel in range(11, 27) if mask >> channel & 1]
+        if duration == CHANNEL_CHANGE and len(channels) == 1:
+            self.move(channels[0])
+            return None
+        if duration > LONGEST_SCAN or not channels:
+            return b"\x80"
+        levels = bytes(self._air.energy(channel) for channel in channels)
+        return _OK + struct.pack("<IHHB", mask, 0, 0, len(levels)) + levels
 
     def _routes(self) -> list[bytes]:
         """One to each router: they all hear each other."""
