@@ -163,7 +163,9 @@ class ZnpEmulator(EmulatedStick):
             self._early += data[: MAX_EARLY - len(self._early)]
             return
         for command, fields in self._reader.feed(data):
-            if self.end.survives() and not self._booting:
+            if self._booting:
+                self._early += written(command, fields)  # it came behind a reset
+            elif self.end.survives():
                 self._command(command, fields)
 
     def _say(self, command: int, data: bytes) -> None:
