@@ -51,6 +51,8 @@ class AirFrame:
     encrypted: bool = False
     """With the link key of the two ends."""
     group: int | None = None
+    network_counter: int | None = None
+    """Frame counter of the sender's network layer; None: nobody looks at it."""
 
 
 class Coordinator(Protocol):
@@ -137,6 +139,8 @@ class Place:
     waiting: int = 0
     network: Credentials | None = None
     """That it has joined; None: there is only one in this room."""
+    heard_counter: int = -1
+    """Highest frame counter of the chip that it has heard."""
 
     @property
     def is_sleepy(self) -> bool:
@@ -334,7 +338,7 @@ class Air:
                 return NO_MAC_ACK
             if not self._is_lost():
                 self.wake(place)
-                if place.station.can_read(frame):
+                if self._is_fresh(place, frame) and place.station.can_read(frame):
                     place.station.receive(frame)
                     if not (frame.ack and self._is_lost()):
                         return DELIVERED
@@ -394,7 +398,7 @@ class Air:
     def broadcast(self, frame: AirFrame) -> None:
         """From the coordinator to everybody that a broadcast or group address means."""
         for place in list(self.places.values()):
-            if not place.power or self._is_lost() or not self._is_here(place):
+            if not place.power or self._is_lost() or not self._is_here(place) or not self._is_fresh(place, frame):
                 continue
             if place.is_sleepy and frame.destination in (BROADCAST_AWAKE, BROADCAST_ROUTERS):
                 continue
@@ -434,6 +438,16 @@ class Air:
     @property
     def _is_coordinator_there(self) -> bool:
         return self.coordinator is not None and bool(self.channel) and self.is_coordinator_on
+
+    @staticmethod
+    def _is_fresh(place: Place, frame: AirFrame) -> bool:
+        """Frames whose counter has gone back are somebody's recording: they are dropped."""
+        if frame.network_counter is None:
+            return True
+        if frame.network_counter < place.heard_counter:
+            return False
+        place.heard_counter = frame.network_counter
+        return True
 
     def _is_lost(self) -> bool:
         return self.loss > 0 and self.random.random() < self.loss

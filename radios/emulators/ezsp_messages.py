@@ -111,6 +111,7 @@ class Messages:
             counter=aps.sequence,
             ack=ack,
             encrypted=bool(aps.options & ENCRYPTED),
+            network_counter=self._core.flash.network_counter,
         )
 
     # -- out -----------------------------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class Core:
     state: DeviceState = DeviceState.HELD
     clusters: set[int] = field(default_factory=set)
     """Of the device object, that the host wants to hear of; 0xFFFF: all."""
+    next_counter: Callable[[], int] = lambda: 0
+    """Frame counter of the next frame."""
     heard: dict[int, int] = field(default_factory=dict)
     """Extended addresses of those whom the stick knows since its start, and their network addresses."""
 

@@ -178,6 +178,7 @@ class Messages:
             ack=acknowledged,
             encrypted=secured,
             group=to if mode == GROUP_MODE else None,
+            network_counter=core.next_counter(),
         )
         if short == core.own.short:
             core.after(0.0, lambda: self.receive(frame, EVERYBODY))
@@ -359,6 +360,7 @@ class Messages:
             cluster=frame.cluster | RESPONSE,
             payload=payload,
             counter=self._sequence,
+            network_counter=core.next_counter(),
         )
         if frame.source == core.own.short:
             core.after(0.0, lambda: self.receive(back, EVERYBODY))

@@ -38,8 +38,9 @@ ANY_PAN = 0xFFFF
 ALWAYS, LONGEST_S = 0xFF, 1e9
 BROADCAST_MODE = 0x0F
 NO_KEY = b"\xff" * 16
-COUNTER_STEP = 1000
-"""So much further the counter is after each start, for those frames that flash does not know of."""
+COUNTER_STEP, COUNTER_KEPT = 1000, 100
+"""So much further the counter is after each start, for those frames that flash does not know of; and how often it is
+written there."""
 CODE, KEY = 1, 2
 """Forms of an installation code."""
 CHANNEL_CHANGE = 0xFE
@@ -54,6 +55,8 @@ class Network:
         self._core, self._hold, self._silence = core, hold, silence
         self._primary = 0
         self._trusts_until = 0.0
+        self._counter = 0
+        core.next_counter = self._next_counter
         self._closing: asyncio.TimerHandle | None = None
 
     def restarted(self) -> None:
@@ -215,8 +218,14 @@ class Network:
         wide = NETWORK_LAYOUT.read(base, "extended_pan_id", aligned=self._aligned)
         key = core.nvram.get(ACTIVE_KEY)[1:17]
         self._hold(Credentials(int.from_bytes(wide, "little"), key), number("channel"), number("pan_id"))
-        self.counter += COUNTER_STEP
+        self.counter = self._counter = self.counter + COUNTER_STEP
         self._changed(DeviceState.COORDINATOR)
+
+    def _next_counter(self) -> int:
+        self._counter += 1
+        if self._counter % COUNTER_KEPT == 0:
+            self.counter = self._counter
+        return self._counter
 
     # -- the frame counter ---------------------------------------------------------------------------------------------
 
@@ -267,7 +276,7 @@ class Network:
         value = fields.u32()
         if not self.is_formed:
             return FAILED
-        self.counter = value
+        self.counter = self._counter = value
         return OK
 
     # -- joining -------------------------------------------------------------------------------------------------------
@@ -305,6 +314,7 @@ class Network:
             profile=0,
             cluster=0x0036,
             payload=body,
+            network_counter=self._core.next_counter(),
         )
 
     async def _ask(self, frame: AirFrame) -> None:

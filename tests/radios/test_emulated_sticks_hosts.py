@@ -184,7 +184,7 @@ async def test_a_backup_goes_to_another_stick_and_devices_answer_without_joining
             assert backup.is_complete()
         old.kill()
         other = ("znp", "3.x") if family == "ezsp" else ("ezsp", "7.4.4")
-        for new_family, new_firmware in ((family, firmware), other):
+        for round_, (new_family, new_firmware) in enumerate(((family, firmware), other), 1):
             async with new_stick(new_family, new_firmware, room=old, tcp_port=0, seed=7) as new:
                 async with running(new, form=True) as app:
                     assert old.air.network != network
@@ -196,7 +196,7 @@ async def test_a_backup_goes_to_another_stick_and_devices_answer_without_joining
                             "i_understand_i_can_update_eui64_only_once_and_i_still_want_to_do_it": True,
                         }}
                     ))  # fmt: skip
-                    await app.backups.restore_backup(with_keys, counter_increment=10_000)
+                    await app.backups.restore_backup(with_keys, counter_increment=10_000 * round_)
                 async with running(new) as app:
                     assert old.air.network == network
                     assert (plug.is_joined, plug.short) == (True, short)
@@ -209,6 +209,46 @@ async def test_a_backup_goes_to_another_stick_and_devices_answer_without_joining
                     if new_firmware != "6.10.3":  # which cannot be told of children
                         assert set(again.network_info.children) == set(backup.network_info.children)
                 new.kill()
+
+
+async def test_devices_do_not_listen_to_a_network_whose_frame_counter_has_gone_back() -> None:
+    async with new_stick("ezsp", "7.4.4", devices=("plug",), joined=(0,), tcp_port=0) as old:
+        short = old.device("plug").short
+        async with running(old) as app:
+            old.flash.network_counter = 5000
+            await app.send_packet(packet(short, BASIC, READ_FIRST, tsn=1, profile=0x0104, to=1, source=1))
+            backup = await app.backups.create_backup(load_devices=True)
+        old.kill()
+        stale = backup.replace(network_info=backup.network_info.replace(
+            network_key=backup.network_info.network_key.replace(tx_counter=100)
+        ))  # fmt: skip
+        async with new_stick("ezsp", "7.4.4", room=old, tcp_port=0, seed=7) as new, running(new, form=True) as app:
+            old.air.delay_s = 0.0
+            for restored, listens in ((stale, False), (backup, True)):
+                await app.backups.restore_backup(restored, counter_increment=1000)
+                message = packet(short, BASIC, READ_FIRST, tsn=4, profile=0x0104, to=1, source=1)
+                if listens:
+                    await app.send_packet(message)
+                else:
+                    with pytest.raises((zigpy.exceptions.DeliveryError, TimeoutError)):
+                        await app.send_packet(message)
+
+
+@pytest.mark.parametrize("firmware", ["8.0.2", "9.0.0"])
+async def test_key_tables_of_the_newest_versions_are_read_one_by_one(firmware: str) -> None:
+    settings = {"devices": ("smart-meter",), "joined": (0,), "tcp_port": 0}
+    async with new_stick("ezsp", firmware, **settings) as stick, running(stick) as app:
+        meter = stick.device("smart-meter")
+        status, context, key, about = await app._ezsp.exportLinkKeyByIndex(index=0)
+        assert status == 0
+        assert context.eui64.serialize() == meter.ieee.to_bytes(8, "little")
+        assert key.serialize() == link_key_of(meter.ieee)
+        assert about.incoming_frame_counter == 0
+        status, *_ = await app._ezsp.exportLinkKeyByIndex(index=1)
+        assert status == 0x2D
+        (status,) = await app._ezsp.importLinkKey(index=0, address=context.eui64, key=bytes(range(16)))
+        assert status == 0
+        assert stick.security.key_for(meter.ieee) == bytes(range(16))
 
 
 @pytest.mark.parametrize(
