@@ -271,8 +271,11 @@ class DrlcClient:
         known = self.events.get(number)
         if known is None or issuer not in known.issuers:
             return self._refused(number, issuer, EventStatus.REJECTED_UNDEFINED, now)
-        if not cancel.device_class & known.classes or not _same_group(
-            cancel.utility_enrollment_group, known.event.utility_enrollment_group
+        group = cancel.utility_enrollment_group
+        if (
+            not cancel.device_class & known.classes
+            or not _same_group(group, known.event.utility_enrollment_group)
+            or not _same_group(group, self.policy.utility_enrollment_group)
         ):
             return self._refused(number, issuer, EventStatus.REJECTED_CANCEL, now)
         effective = cancel.effective_time

@@ -261,6 +261,13 @@ def test_a_cancel_is_looked_at_in_order(
             assert (report.status.load_adjustment_applied, report.status.duty_cycle_applied) == (-0x80, 0xFF)
 
 
+def test_a_cancel_for_another_group_leaves_an_event_for_all_groups_to_ours() -> None:
+    at = client(utility_enrollment_group=4)
+    at.receive(event(), ESI, T)
+    assert said(at.cancel(cancel(utility_enrollment_group=7), ESI, T).reports) == [(1, S.REJECTED_CANCEL)]
+    assert said(at.cancel(cancel(utility_enrollment_group=4), ESI, T).reports) == [(1, S.CANCELLED)]
+
+
 def test_a_cancel_waits_for_its_time() -> None:
     at = client()
     at.receive(event(), ESI, T)
