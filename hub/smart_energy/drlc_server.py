@@ -63,6 +63,8 @@ class ServerEvent:
     """When it starts, by our clock."""
     classes: DeviceClass
     """Those that it was not cancelled for."""
+    groups: dict[int, DeviceClass] = field(default_factory=dict)
+    """Groups of the utility that it was cancelled for, though it is for all, with the classes; others keep it."""
     cancelled: bool = False
     superseded_by: int | None = None
     """A newer event that overlaps it, for all of its classes."""
@@ -99,6 +101,14 @@ class ServerEvent:
             device_class=self.event.device_class,
             utility_enrollment_group=self.event.utility_enrollment_group,
         )
+
+    def withdrawals_for_groups(self) -> list[CancelLoadControlEvent]:
+        """What follows the event, wherever it is sent: which groups it is not for."""
+        return [
+            CancelLoadControlEvent(issuer_event_id=self.number, device_class=classes, utility_enrollment_group=group)
+            for group, classes in sorted(self.groups.items())
+            if not self.cancelled
+        ]
 
     def last(self, client: Peer) -> EventStatus | None:
         """What a client has reported last."""
@@ -150,12 +160,15 @@ class DrlcServer:
         del self.events[over]
 
     def cancel(self, cancel: CancelLoadControlEvent) -> ServerEvent | None:
-        """Cancel an event, whole or for some classes. One that is not known may still be known to clients."""
+        """Cancel an event, whole or for some classes or a group. One that is not known may be known to clients."""
         known = self.events.get(cancel.issuer_event_id)
         if known is None:
             return None
         group, wanted = known.event.utility_enrollment_group, cancel.utility_enrollment_group
         if group and wanted and group != wanted:
+            return known
+        if wanted and not group:
+            known.groups[wanted] = known.groups.get(wanted, DeviceClass(0)) | cancel.device_class
             return known
         known.classes &= ~cancel.device_class
         known.cancelled = not known.classes
@@ -196,8 +209,8 @@ class DrlcServer:
             if one.cancelled and one.end > now and client in one.delivered and one.last(client) not in LAST_STATUSES
         ]
 
-    def answer(self, asked: GetScheduledEvents, now: int) -> list[LoadControlEvent]:
-        """What Get Scheduled Events is answered with; none: NOT_FOUND.
+    def answer(self, asked: GetScheduledEvents, now: int) -> list[LoadControlEvent | CancelLoadControlEvent]:
+        """What Get Scheduled Events is answered with; none: NOT_FOUND. Cancels are for groups that an event is not for.
 
         Chosen: the time asked for is the least end, as 1.0 and 1.1 have it; what 1.2 may mean by it is contained in
         that, and clients drop what they know.
@@ -208,7 +221,10 @@ class DrlcServer:
             found = [one for one in found if one.start != asked.start_time or one.number >= (least or 0)]
         if asked.number_of_events != ALL_EVENTS:
             found = found[: asked.number_of_events]
-        return [one.command() for one in found]
+        commands: list[LoadControlEvent | CancelLoadControlEvent] = []
+        for one in found:
+            commands += [one.command(), *one.withdrawals_for_groups()]
+        return commands
 
     def hear(self, client: Peer, report: ReportEventStatus, now: int) -> ServerEvent | None:
         """Report Event Status: whatever is reported is kept, repeats too; None for an event that is not ours."""

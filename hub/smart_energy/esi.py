@@ -191,6 +191,8 @@ class EnergyService:
         async def work() -> None:
             if await self._send(member, peer, command):
                 self._delivered(peer, item)
+                for cancel in item.withdrawals_for_groups() if isinstance(item, ServerEvent) else ():
+                    await self._send(member, peer, cancel)
 
         self._spawn(work(), f"{type(command).__name__} to {peer}")
 

@@ -35,6 +35,7 @@ def to_text(item: Item) -> str:
                 "wire": item.event.encode().hex(),
                 "start": item.start,
                 "classes": int(item.classes),
+                "groups": [[group, int(classes)] for group, classes in item.groups.items()],
                 "cancelled": item.cancelled,
                 "superseded_by": item.superseded_by,
                 "told": {
@@ -72,6 +73,7 @@ def event_from(text: str) -> ServerEvent:
             event=LoadControlEvent.decode(bytes.fromhex(state["wire"])),
             start=int(state["start"]),
             classes=DeviceClass(state["classes"]),
+            groups={int(group): DeviceClass(classes) for group, classes in state.get("groups", ())},
             cancelled=bool(state["cancelled"]),
             superseded_by=state["superseded_by"],
             delivered=_peers(state),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from test_drlc_client import HOUR, T, event
 
 from hub.errors import InvalidError, RefusedError
+from hub.smart_energy import kept
 from hub.smart_energy.drlc_limits import LIMITS
 from hub.smart_energy.drlc_server import MAX_EVENTS, MAX_STATUSES, DrlcServer
 from hub.smart_energy.peer import Peer
@@ -91,6 +94,21 @@ def test_events_are_asked_for_by_their_end() -> None:
     assert asked(start_time=T + 4 * HOUR, issuer_event_id=2) == []
     assert asked(start_time=T + 4 * HOUR, issuer_event_id=0xFFFFFFFF) == [1]
     assert asked(start_time=T + 9 * HOUR) == []
+
+
+def test_a_cancel_for_one_group_keeps_an_event_for_all_to_the_other_groups() -> None:
+    server = DrlcServer()
+    server.create(event(1, device_class=DeviceClass.EV), T)
+    for_five = CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.EV, utility_enrollment_group=5)
+    left = server.cancel(for_five)
+    assert left is not None
+    assert (left.cancelled, left.classes, server.unheard(BOX, T)) == (False, DeviceClass.EV, [])
+    again = DrlcServer()
+    again.load([kept.event_from(kept.to_text(left))])
+    # Devices of that group that come back, or ask, take it and are told at once that it is not for them.
+    assert again.answer(GetScheduledEvents(), T) == [left.command(), for_five]
+    assert again.cancel(replace(for_five, utility_enrollment_group=0)) is again.events[1]
+    assert (again.events[1].cancelled, again.events[1].withdrawals_for_groups()) == (True, [])
 
 
 def test_a_cancel_for_some_classes_keeps_the_event_for_the_others() -> None:
