@@ -226,10 +226,21 @@ class SmartEnergyCalls(Calls):
         return await self._call("POST", "/api/v1/events/drlc", DrlcEvent, body=body)
 
     async def cancel_drlc(
-        self, number: int | None, *, radio: str | None = None, classes: str | None = None, randomize: bool = False
+        self,
+        number: int | None,
+        *,
+        radio: str | None = None,
+        classes: str | None = None,
+        group: int = 0,
+        randomize: bool = False,
     ) -> Cancelled:
         """Cancel a demand response event; None: all."""
-        query = {"radio": radio, "classes": classes, "randomize": "true" if randomize else None}
+        query = {
+            "radio": radio,
+            "classes": classes,
+            "group": str(group) if group else None,
+            "randomize": "true" if randomize else None,
+        }
         path = "/api/v1/events/drlc" + ("" if number is None else f"/{number}")
         return await self._call("DELETE", path, Cancelled, query=query)
 

@@ -58,7 +58,14 @@ async def test_an_event_is_made_watched_and_cancelled(tmp_path: Path, monkeypatc
             ran = await watching
         assert (ran.code, ran.out.count("started"), "cancelled" in ran.out) == (0, 1, True), ran.out
         ran = await shell.run("event", "drlc", "cancel", "5")
-        assert ran.out.strip() == "cancelled: 5, not known here,; 1 device(s) told"
+        assert ran.out.strip() == "cancelled: 5, not known here; 1 device(s) told"
+
+        # For one group of the utility: the event is valid for the others.
+        await shell.run("event", "drlc", "create", "--class", "ev", "--duration", "60", "--sharp", "--id", "78")
+        ran = await shell.run("event", "drlc", "cancel", "78", "--group", "4")
+        assert ran.out.strip() == "cancelled: 78; 1 device(s) told"
+        code, found = await home.ask("GET", "/events/drlc/78")
+        assert (code, found["state"], found["device_classes"]) == (200, "running", ["ev"])
 
 
 async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +108,8 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await eventually(lambda: display.messaging.on_screen is None, 20)
         ran = await shell.run("message", "cancel", "all")
         assert ran.out.strip() == "nothing is taken away; 0 device(s) told"
+        ran = await shell.run("message", "cancel", "999")
+        assert ran.out.strip() == "message 999 is not known here; 1 device(s) told to take it away"
 
 
 @pytest.mark.parametrize(
@@ -109,12 +118,17 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("event", "drlc", "create", "--class", "toaster", "--duration", "5"), 2, "some of hvac, strip_heater"),
         (("event", "drlc", "create", "--class", "ev", "--duration", "2000"), 2, "1440"),
         (("event", "drlc", "create", "--class", "ev", "--duration", "soon"), 2, "90s, 15m, 1h"),
+        (("event", "drlc", "create", "--class", "ev", "--duration", "0"), 2, "from 1 to 1440"),
+        (("event", "drlc", "create", "--class", "ev", "--duration", "5", "--start", "2020-01-01"), 2, "start is '2020"),
+        (("event", "drlc", "cancel", "all", "--class", "ev"), 2, "no command cancels all events for some classes"),
         (("event", "drlc", "create", "--class", "ev", "--duration", "5", "--start", "noon"), 2, "18:00 (the next one)"),
         (("event", "drlc", "show", "12"), 3, "demand response event"),
         (("event", "drlc", "cancel", "some"), 2, "its number, or all"),
         (("price", "publish", "1", "--label", "a label too long"), 2, "12"),
         (("price", "publish", "5000000000"), 2, "4294967295"),
-        (("message", "send", "x" * 200), 2, "so much the radio carries"),
+        (("price", "publish", "1", "--tier", "3", "--tiers", "2"), 2, "tier is 3; allowed: 0 (none) to 2"),
+        (("message", "send", "x" * 200), 2, "text is '200 bytes'; allowed: 1 to 104 bytes"),
+        (("message", "send", "x" * 300), 2, "text is '300 bytes'; allowed: 1 to 104 bytes"),
         (("message", "send", "x", "--radio", "hen"), 3, "hen"),
     ],
 )

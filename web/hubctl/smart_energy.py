@@ -58,9 +58,8 @@ def start_of(said: str | None) -> str | None:
 
 
 def _minutes(said: str, name: str = "--duration") -> int:
-    """Minutes of `60`, `90m` or `2h`."""
-    seconds = 60 * int(said) if said.isdecimal() else parse_span(said, name).total_seconds()
-    return max(1, round(seconds / 60))
+    """Minutes of `60`, `90m` or `2h`. How many there may be the hub says, of none too."""
+    return int(said) if said.isdecimal() else max(1, round(parse_span(said, name).total_seconds() / 60))
 
 
 def classes_of_words(_ctx: click.Context, _: click.Parameter, said: str | None) -> list[str] | None:
@@ -165,23 +164,26 @@ def _said(event: DrlcEvent) -> str:
 @click.command()
 @click.argument("number", metavar="ID|all")
 @click.option("--class", "classes", metavar="CLASS,...", callback=classes_of_words, help="For these classes only.")
+@click.option("--group", type=click.IntRange(0, 255), default=0, help="For this group of the utility; 0: all.")
 @click.option("--randomized", is_flag=True, help="Running devices end when they have drawn.")
 @radio_option
 @json_option
 @pass_app
 def cancel(
-    app: App, number: str, classes: list[str] | None, randomized: bool, radio: str | None, as_json: bool
+    app: App, number: str, classes: list[str] | None, group: int, randomized: bool, radio: str | None, as_json: bool
 ) -> None:
-    """Cancel a demand response event, or all."""
+    """Cancel a demand response event, whole or for some devices, or all."""
     wanted = _number_or_all(number, "event")
+    if wanted is None and (classes or group):
+        raise HubctlError("all: no command cancels all events for some classes or a group; name one", Exit.USAGE)
 
     async def work(hub: HubClient) -> None:
         told = ",".join(classes) if classes else None
-        found = await hub.cancel_drlc(wanted, radio=radio, classes=told, randomize=randomized)
+        found = await hub.cancel_drlc(wanted, radio=radio, classes=told, group=group, randomize=randomized)
         if as_json:
             print_json(found)
             return
-        what = ", ".join(map(str, found.cancelled)) or ("nothing" if wanted is None else f"{wanted}, not known here,")
+        what = ", ".join(map(str, found.cancelled)) or ("nothing" if wanted is None else f"{wanted}, not known here")
         line(f"cancelled: {what}; {found.clients} device(s) told")
 
     app.run(work)
@@ -355,6 +357,9 @@ def cancel_message(app: App, number: str, confirm: bool, radio: str | None, as_j
         found = await hub.cancel_message(wanted, radio=radio, confirm=confirm)
         if as_json:
             print_json(found)
+            return
+        if wanted is not None and not found.cancelled:
+            line(f"message {wanted} is not known here; {found.clients} device(s) told to take it away")
             return
         what = f"message {wanted}" if wanted is not None else ", ".join(map(str, found.cancelled)) or "nothing"
         line(f"{what} is taken away; {found.clients} device(s) told")

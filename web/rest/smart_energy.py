@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
@@ -31,6 +33,8 @@ FAILS = (404, 409, 503, 507)
 """No such network or item, in use, the radio is down or cannot, the disk."""
 DEFAULT_DIGITS = 4
 ALL_CLASSES = DeviceClass(0x0FFF)
+GIVEN_AS = {"start_time": "start", "price_tier": "tier", "message": "text"}
+"""Fields of commands by the names that they have in bodies here, where those differ."""
 
 Radio = Annotated[str, Meta(min_length=1, max_length=64)]
 When = Annotated[datetime, Meta(tz=True)]
@@ -75,10 +79,21 @@ class DrlcList(Struct, frozen=True):
 
 
 class CancelQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """`classes`, comma between them: for these only. `randomize`: running devices end when they have drawn."""
+    """`classes`, comma between them: for these only; `group`: for devices of that group of the utility, 0: for all.
+
+    `randomize`: running devices end when they have drawn.
+    """
 
     radio: Radio | UnsetType = UNSET
     classes: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    group: Annotated[int, Meta(ge=0, le=255)] = 0
+    randomize: bool = False
+
+
+class CancelAllQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """`randomize`: running devices end when they have drawn. No command cancels all for some classes or a group."""
+
+    radio: Radio | UnsetType = UNSET
     randomize: bool = False
 
 
@@ -126,9 +141,9 @@ class Forgotten(Struct, frozen=True):
 
 
 class NewMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """A message for people; `duration_min` null: until another one is sent."""
+    """A message for people; `duration_min` null: until another one is sent. How long it may be its radio says."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=255)]
+    text: Annotated[str, Meta(min_length=1)]
     duration_min: Minutes | None = None
     importance: schema_se.ImportanceName = "low"
     confirm: bool = False
@@ -154,6 +169,17 @@ class CancelMessageQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def radio_of(given: str | UnsetType) -> str | None:
     """The radio that is meant; None: the only one."""
     return None if given is UNSET else given
+
+
+@contextmanager
+def fields_of(body: NewEvent | NewPrice | NewMessage) -> Iterator[None]:
+    """What the engines find wrong with a field of the command is told of the field that was given."""
+    try:
+        yield
+    except InvalidError as error:
+        name = GIVEN_AS.get(error.field, error.field)
+        is_start = name == "start" and body.start is not UNSET
+        raise InvalidError(name, str(body.start) if is_start else error.value, error.allowed) from None
 
 
 def start_of(given: datetime | UnsetType, name: str = "start") -> int:
@@ -219,7 +245,8 @@ async def create_event(call: Call[None, NewEvent]) -> schema_se.DrlcEvent:
         event_control=(EventControl.RANDOMIZE_START if body.randomize_start else EventControl(0))
         | (EventControl.RANDOMIZE_END if body.randomize_end else EventControl(0)),
     )
-    made = await hub.smart_energy.create_event(service.name, event)
+    with fields_of(body):
+        made = await hub.smart_energy.create_event(service.name, event)
     return schema_se.drlc_event(service.name, made, hub.clock.now())
 
 
@@ -231,7 +258,7 @@ async def show_event(call: Call[WhichRadio, None]) -> schema_se.DrlcEvent:
 
 
 async def cancel_event(call: Call[CancelQuery, None]) -> Cancelled:
-    """Cancel a demand response event, whole or for some classes of devices."""
+    """Cancel a demand response event, whole or for some classes or one group of devices."""
     query, control = call.query, CancelControl.WITH_RANDOMIZATION if call.query.randomize else CancelControl(0)
     classes = ALL_CLASSES
     if query.classes is not UNSET:
@@ -240,13 +267,16 @@ async def cancel_event(call: Call[CancelQuery, None]) -> Cancelled:
         except ValueError:
             raise InvalidError("classes", query.classes[:60], f"some of {', '.join(schema_se.Class)}") from None
     cancel = CancelLoadControlEvent(
-        issuer_event_id=number_of(call.path["id"]), device_class=classes, cancel_control=control
+        issuer_event_id=number_of(call.path["id"]),
+        device_class=classes,
+        utility_enrollment_group=query.group,
+        cancel_control=control,
     )
     known_event, clients = await call.hub.smart_energy.cancel_event(radio_of(query.radio), cancel)
     return Cancelled([known_event.number] if known_event is not None else [], clients)
 
 
-async def cancel_all_events(call: Call[CancelQuery, None]) -> Cancelled:
+async def cancel_all_events(call: Call[CancelAllQuery, None]) -> Cancelled:
     """Cancel all demand response events."""
     control = CancelControl.WITH_RANDOMIZATION if call.query.randomize else CancelControl(0)
     found, clients = await call.hub.smart_energy.cancel_all_events(radio_of(call.query.radio), control)
@@ -295,7 +325,8 @@ async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
         alternate_cost_unit=AlternateCostUnit.NONE,
         alternate_cost_trailing_digit=UNUSED_8,
     )
-    made = await hub.smart_energy.publish_price(service.name, wire)
+    with fields_of(body):
+        made = await hub.smart_energy.publish_price(service.name, wire)
     return schema_se.price(service.name, made, hub.clock.now())
 
 
@@ -320,18 +351,17 @@ async def send_message(call: Call[None, NewMessage]) -> schema_se.Message:
     """Have a message shown on every display."""
     hub, body = call.hub, call.body
     service = hub.smart_energy.service(radio_of(body.radio))
-    made = await hub.smart_energy.send_message(
-        service.name,
-        DisplayMessage(
-            message_id=hub.smart_energy.next_number(service.messages.messages)
-            if body.message_id is UNSET
-            else body.message_id,
-            control=message_control(schema_se.importance(body.importance), confirm=body.confirm),
-            start_time=start_of(body.start),
-            duration_min=UNTIL_CHANGED if body.duration_min is None else body.duration_min,
-            message=body.text,
-        ),
+    message = DisplayMessage(
+        message_id=hub.smart_energy.next_number(service.messages.messages)
+        if body.message_id is UNSET
+        else body.message_id,
+        control=message_control(schema_se.importance(body.importance), confirm=body.confirm),
+        start_time=start_of(body.start),
+        duration_min=UNTIL_CHANGED if body.duration_min is None else body.duration_min,
+        message=body.text,
     )
+    with fields_of(body):
+        made = await hub.smart_energy.send_message(service.name, message)
     return schema_se.message(service.name, made, hub.clock.now())
 
 
