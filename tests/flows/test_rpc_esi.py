@@ -269,7 +269,8 @@ async def test_messages_and_prices(tmp_path: Path) -> None:
             answer = await rpc.xml("create_message_event", record(MESSAGE, **{**manual, "message_id": 13, name: value}))
             assert answer["status"] == 0x85, name
             await rpc.take()
-            assert f"create_message_event: record.{name} is " in rpc.named("message")[-1]["description"]
+            said = "'200 bytes'" if name == "message" else value
+            assert f"create_message_event: record.{name} is {said}; " in rpc.named("message")[-1]["description"]
         assert "record.message is missing" in await rpc.refused(
             "create_message_event", record(MESSAGE, message_id=1, duration_in_minutes=1)
         )

@@ -122,8 +122,9 @@ class Places:
         why = str(error)
         record = fields.maybe_record(request.arguments, "record")
         if isinstance(error, InvalidError) and record is not None:
-            name = field_name(record.name, error.field)
-            why = str(InvalidError(f"record.{name}", record.fields.get(name, error.value), error.allowed))
+            # The hub's own names and enumerations are nothing to a client.
+            value = int(error.value) if isinstance(error.value, int) else error.value
+            why = str(InvalidError(f"record.{field_name(record.name, error.field)}", value, error.allowed))
         more: Values = {} if request.identifier is None else {"request_identifier": request.identifier}
         self._engine.message(Severity.WARNING, f"{request.row.name}: {why}", **more)
         return status
