@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rpc_home import Program, address, home
+from rpc_home import Program, address, home, markup_of
 from test_xbee_roles import served
 
 from hub.events import InterviewProgress
@@ -60,8 +60,8 @@ async def test_devices_are_told_refreshed_bound_and_removed(tmp_path: Path) -> N
         assert (removed.values["status"], len(meter.bindings)) == (0, before - 1)
         ours = {**to_meter, "destination_address": module.ieee.to_bytes(8).hex(), "destination_endpoint_id": 0x5E}
         assert (await program.both("bind", ours)).values["status"] == 0
-        assert (await program.ask("unbind", _markup(ours))).values["status"] == 0
-        assert (await program.ask("unbind", _markup(ours))).values["status"] == 0x88, "NO_ENTRY: it is gone already"
+        assert (await program.ask("unbind", markup_of(ours))).values["status"] == 0
+        assert (await program.ask("unbind", markup_of(ours))).values["status"] == 0x88, "NO_ENTRY: it is gone already"
         await program.refused("bind", {**to_meter, "source_endpoint_id": 9}, "source_endpoint_id is 9; allowed: one of")
         await program.refused("bind", {**to_meter, "destination_address": "1397"}, "the extended address of one device")
 
@@ -82,10 +82,6 @@ async def test_devices_are_told_refreshed_bound_and_removed(tmp_path: Path) -> N
         await program.refused(
             "get_device_information", {"device_address": "somebody"}, "MAC, as 00:11:22:33:44:55:66:77"
         )
-
-
-def _markup(parameters: dict[str, object]) -> str:
-    return "".join(f"<{name}>{value}</{name}>" for name, value in parameters.items())
 
 
 async def test_devices_are_let_in_as_a_utility_does_it(tmp_path: Path) -> None:
@@ -129,7 +125,7 @@ async def test_devices_are_let_in_as_a_utility_does_it(tmp_path: Path) -> None:
         await program.refused("add_device", {**device, "link_key": {"type": "base16", "value": "00"}}, "link_key")
         await program.refused("add_device", {"device_address": "FF:FF:FF:FF:FF:FF:FF:FF"}, "device_address is")
         await program.refused("enable_joining", {"join_time": 70_000}, "join_time is 70000; allowed")
-        await program.ask("remove_device", _markup(device))
+        await program.ask("remove_device", markup_of(device))
         await eventually(lambda: meter.ieee not in module.table)
         texts = [one.text for one in await program.mailbox("message", 2)]
         assert any("detected and marked as active" in text for text in texts)

@@ -215,13 +215,14 @@ class ZigBee:
         if not is_up and named is AssociationStatus.ON_NETWORK:
             code, named = int(AssociationStatus.WAITING_FOR_LINK_KEY), AssociationStatus.WAITING_FOR_LINK_KEY
         text = _ASSOCIATION.get(named) or named.name.replace("_", " ").capitalize()
+        is_there = status.channel is not None and status.short not in (None, NO_SHORT)
         return {
             "status": code,
             "status_description": text if is_up or not status.detail else f"{text} ({status.detail})",
-            "extended_pan_id": status.extended_pan_id or 0,
-            "pan_id": NO_PAN if status.pan_id is None else status.pan_id,
-            "channel": status.channel or 0,
-            "addr_short": Mac.of(NO_SHORT if status.short is None else status.short),
+            "extended_pan_id": (is_there and status.extended_pan_id) or 0,
+            "pan_id": status.pan_id if is_there and status.pan_id is not None else NO_PAN,
+            "channel": (is_there and status.channel) or 0,
+            "addr_short": Mac.of(status.short if is_there and status.short is not None else NO_SHORT),
             "addr_extended": Mac.of(status.ieee if status.ieee is not None else Eui64(0)),
             "configured_extended_pan_id": configured,
         }
