@@ -129,6 +129,8 @@ class Direct:
     ) -> Target:
         radio = network.need_radio()
         ours = [one.endpoint for one in network.local or ()]
+        if endpoint == BROADCAST_ENDPOINT:
+            endpoint = network.own_endpoint(Profile.SMART_ENERGY)
         if endpoint not in ours:
             raise InvalidError("endpoint", endpoint, f"one of ours: {', '.join(f'{one:#x}' for one in ours)}")
         return Target(
@@ -161,6 +163,9 @@ class Direct:
         """How its questions go."""
         if target.is_local:
             return Ourselves(target.network, self._clock, target.source_endpoint)
+        return self._through(target)
+
+    def _through(self, target: Target) -> Through:
         return Through(target.network, self._registry, target.source_endpoint, target.profile)
 
     # -- attributes ----------------------------------------------------------------------------------------------
@@ -311,8 +316,15 @@ class Direct:
         return source, profile, found
 
     async def identify(self, target: Target, seconds: int) -> None:
-        """Have it show itself; a device that answers nothing at all is a failure. Raises as `read`."""
+        """Have it show itself, and say that it does. Raises as `read`.
+
+        All endpoints of a device at once (0xFF) need not answer (ZCL8, 2.5.12.2): there delivered is enough.
+        """
         raw = RawCommand(command=Identify.COMMAND, payload=Identify(seconds).encode(), direction=target.direction)
+        if target.endpoint == BROADCAST_ENDPOINT and not target.is_local:
+            async with conversing(target.place):
+                await self._through(target).deliver(target.member, target.endpoint, target.cluster, raw)
+            return
         answer = await self.command(target, raw)
         if answer.header.frame_type is FrameType.GENERAL:
             refused(DefaultResponse.decode(answer.payload), "identify", target)

@@ -246,8 +246,8 @@ class Conversations:
         for who in (device, EVERYBODY):
             key = ConversationKey(who, endpoint, profile, cluster, header.tsn, int(header.direction))
             found = self._open.get(key)
-            if found is None and who == EVERYBODY:
-                # A broadcast to endpoint 0xFF is answered by any endpoint.
+            if found is None:
+                # What goes to endpoint 0xFF, all of them, is answered by any.
                 found = self._open.get(key._replace(endpoint=0xFF))
             if found is not None and found.is_answer is not None and found.is_answer(header, payload):
                 found.put(ZclAnswer(device, endpoint, header, payload, security))

@@ -124,6 +124,13 @@ class Through:
         """Send a command and wait for what answers it. Raises as `request`."""
         return await self._exchange(member, endpoint, cluster, raw, raw.answered_by, None, None)
 
+    async def deliver(self, member: Member, endpoint: int, cluster: int, raw: RawCommand) -> None:
+        """Send a command that nobody answers; it is delivered when this returns. Raises as `request`."""
+        network = self._network
+        header = _header(raw, network.conversations.next_tsn())
+        frame = network.frame(member, endpoint, cluster, header, raw.payload, raw.security, self._profile)
+        await network.send(member, replace(frame, source_endpoint=self._endpoint))
+
     async def _exchange(
         self,
         member: Member,

@@ -354,6 +354,9 @@ async def test_any_command_is_sent_and_its_answer_found(tmp_path: Path) -> None:
             shown = {"destination_address": address(device), "destination_endpoint_id": ENDPOINT, "identify_time": 60}
             found = await program.both("identify", shown)
             assert (found.values["identify_time"], found.values["source_address"]) == (60, address(device))
+        # To all endpoints of a device, as the manual has it: none has to answer, delivered is enough.
+        [element] = (await program.post(GOLDEN["manual"]["identify"] % address(meter))).children
+        assert (element.tag, element.child("identify_time").text) == ("identify_response", "0x1e")  # type: ignore[union-attr]
         query = {
             **to(meter, 3),
             "destination_address": "00:00:00:00:00:00:00:FF:FF",

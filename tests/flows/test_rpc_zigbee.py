@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rpc_home import Program, address, home, markup_of
+from test_xbee_home import certificate_text
 from test_xbee_roles import served
 
 from hub.events import InterviewProgress
 from hub.zigbee.model import InterviewStep, NetworkState
+from protocols.certificate import DeviceCertificate
 from protocols.install_code import InstallCode
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from tests.hub.waiting import eventually
 
+GOLDEN: Any = json.loads((Path(__file__).parents[1] / "golden" / "rpc_zcl.json").read_text())["manual"]
 ROLE = "esi_coordinator"
 CODE = "83FED3407A939723A5C639B26916D505C3B5"
 """An installation code of 128 bits with its CRC, low octet first."""
@@ -127,8 +132,10 @@ async def test_devices_are_let_in_as_a_utility_does_it(tmp_path: Path) -> None:
         await program.refused("enable_joining", {"join_time": 70_000}, "join_time is 70000; allowed")
         await program.ask("remove_device", markup_of(device))
         await eventually(lambda: meter.ieee not in module.table)
-        texts = [one.text for one in await program.mailbox("message", 2)]
-        assert any("detected and marked as active" in text for text in texts)
+        texts = [one.text for one in await program.mailbox("message", 4)]
+        # Phrases that head-ends look for.
+        for phrase in (" registered with XBee", "detected and marked as active", " unregistered from XBee"):
+            assert f"Device {address(meter)} {phrase.strip()}" in texts, phrase
 
 
 async def test_the_module_is_read_and_set(tmp_path: Path) -> None:
@@ -148,6 +155,38 @@ async def test_the_module_is_read_and_set(tmp_path: Path) -> None:
         await program.refused("xbee_AT", {"command": "NJ", "value": 300}, "value is")
 
 
+async def test_a_certificate_is_installed_as_the_manual_says_and_by_requests_of_ours(tmp_path: Path) -> None:
+    async with (
+        XbeeEmulator(XbeeConfig(devices=(), is_certified=False)) as module,
+        served(module, tmp_path, ROLE) as one,
+    ):
+        await eventually(lambda: one.hub.networks.get("han").state is NetworkState.UP)
+        program = Program(one)
+        assert (await program.both("get_certificate_info")).values == {"status": 1}
+        made = DeviceCertificate.parse(certificate_text(module.ieee))
+        parts = {
+            "ca_public_key": made.authority_key.hex(),
+            "implicit_certificate": made.implicit.hex(),
+            "private_key": made.private_key.hex(),
+        }
+        other = {**parts, "implicit_certificate": DeviceCertificate.parse(certificate_text(1)).implicit.hex()}
+        await program.refused("install_certificate", other, "implicit_certificate is")
+        for name, digits in parts.items():
+            await program.refused("install_certificate", {**parts, name: digits[2:]}, f"{name} is")
+        assert "ZV" not in module.registers.keys
+        found = await program.both("install_certificate", parts)
+        assert found.values == {"status": 0, "subject": module.ieee.to_bytes(8).hex(":").upper()}
+        assert module.registers.keys["ZV"] == made.private_key
+        assert (await program.both("get_certificate_info")).values == found.values
+        values = {"authority": parts["ca_public_key"], "certificate": parts["implicit_certificate"]}
+        module.registers.keys.clear()
+        for request in GOLDEN["certificate"]:
+            [answer] = (await program.post(request % {**values, "key": parts["private_key"]})).children
+            assert (answer.tag, answer.child("value")) == ("xbee_AT_response", None), "a key is told to nobody"
+        assert module.registers.keys["ZT"] == made.implicit
+        assert (await program.ask("get_certificate_info")).values["status"] == 0
+
+
 async def test_a_network_is_told_and_formed_anew(tmp_path: Path) -> None:
     async with home(tmp_path) as (program, module):
         air = module.air
@@ -162,6 +201,8 @@ async def test_a_network_is_told_and_formed_anew(tmp_path: Path) -> None:
             "addr_extended": module.ieee.to_bytes(8).hex(":").upper(),
             "configured_extended_pan_id": 0,
         }
+        [status] = (await program.post(GOLDEN["status"])).children
+        assert status.tag == "get_zigbee_network_status_response"
         # What a coordinator leaves is nothing.
         assert (await program.both("leave_network")).values == {}
         assert program.hub.networks.get("han").state is NetworkState.UP

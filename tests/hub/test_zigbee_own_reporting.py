@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 
 from hub.zigbee.endpoint import LocalEndpoint, LocalEndpoints
 from hub.zigbee.model import Side
-from hub.zigbee.own_reporting import CHECK_INTERVAL_S, MAX_CONFIGURATIONS, MAX_EXPECTED, MAX_SUBSCRIBERS
+from hub.zigbee.own_reporting import CHECK_INTERVAL_S, MAX_CONFIGURATIONS, MAX_EXPECTED, MAX_SUBSCRIBERS, Subscriber
 from hub.zigbee.servers.base import ClusterServer, HostedAttribute, constant
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import INT24, MAP8, STRING, UINT8, Value
+from protocols.zcl.status import Status
 from protocols.zdo import BindTarget
 
 DISPLAY, OTHER = Eui64(0x00137A00000123FC), Eui64(0x00137A0000000777)
@@ -369,3 +371,26 @@ def test_a_subscriber_without_an_extended_address_is_told_by_its_network_address
         bench.endpoints.handle(frame, 0.0)
     [told] = bench.endpoints.reporting.due(60.0)
     assert (told.destination, told.destination_ieee) == (0x1234, None)
+
+
+def test_reports_are_stopped_for_one_and_go_on_for_others_unless_a_binding_is_for_both() -> None:
+    bench, place = Bench(), (0x5E, METERING, Side.SERVER, None, 0x0400)
+    reporting = bench.endpoints.reporting
+
+    def to(ieee: Eui64) -> Callable[[Subscriber], bool]:
+        return lambda one: one.ieee == ieee
+
+    assert reporting.stop(place, to(DISPLAY)) is Status.NOT_FOUND
+    bench.ask(DEMAND)
+    bench.ask(DEMAND, sender=OTHER, short=0x4321)
+    changes = bench.changes
+    assert reporting.stop(place, to(DISPLAY)) is Status.SUCCESS
+    assert bench.changes == changes + 1
+    [row] = reporting.rows()
+    assert [one.ieee for one in reporting.destinations(row)] == [OTHER]
+    assert reporting.stop(place, to(DISPLAY)) is Status.NOT_FOUND
+    # A binding is for all attributes of the cluster, and for all that it leads to.
+    bench.bound = (BindTarget(ieee=DISPLAY, endpoint=9), BindTarget(ieee=OTHER, endpoint=9))
+    assert reporting.stop(place, to(DISPLAY)) is Status.FAILURE
+    assert reporting.stop(place, lambda _: True) is Status.SUCCESS
+    assert reporting.rows() == ()

@@ -77,8 +77,8 @@ class RpcService:
         places = Places(hub, self.engine)
         handlers |= DemandResponse(places).handlers() | Messages(places).handlers() | Prices(places).handlers()
         self._announcer = Announcer(hub, self.engine)
-        targets = Targets(hub)
-        handlers |= ZigBee(hub, targets).handlers()
+        targets = Targets(hub, self.engine)
+        handlers |= ZigBee(self.engine, hub, targets).handlers()
         handlers |= Meters(hub, targets).handlers()
         handlers |= Zcl(self.engine, hub, targets).handlers()
 

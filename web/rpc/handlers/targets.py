@@ -11,7 +11,8 @@ from hub.zigbee.direct import Target
 from hub.zigbee.model import DEVICE_PREFIX, Side
 from protocols.ids import Eui64
 from web.rpc import fields
-from web.rpc.engine import RequestFailedError, conversation_failed
+from web.rpc.engine import Engine, RequestFailedError, conversation_failed
+from web.rpc.response import Severity
 from web.rpc.types import ValueRefusedError
 from web.rpc.values import Mac, Value, Values
 
@@ -77,22 +78,21 @@ def failed(error: ConversationError) -> RequestFailedError:
 class Targets:
     """Networks and clusters of a hub, as requests name them."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, engine: Engine) -> None:
+        self._hub, self._engine = hub, engine
 
-    def radio(self) -> str:
+    def radio(self, *, is_silent: bool = False) -> str:
         """The network that is meant by requests that name none: the first Smart Energy network, else the first.
 
-        Raises `UnavailableError` where there is none.
+        Where there are several, a message of severity 0 says which. Raises `UnavailableError` where there is none.
         """
         networks = self._hub.networks.all()
         if not networks:
             raise UnavailableError("no ZigBee radio is configured")
-        return next((one.radio for one in networks if one.driver == _SMART_ENERGY), networks[0].radio)
-
-    def own_address(self, radio: str) -> Eui64 | None:
-        """Ours on a network; None while its radio is away."""
-        return self._hub.networks.get(radio).ieee
+        found = next((one.radio for one in networks if one.driver == _SMART_ENERGY), networks[0].radio)
+        if len(networks) > 1 and not is_silent:
+            self._engine.message(Severity.DEBUG, f"Of {len(networks)} ZigBee networks, that of {found} is meant")
+        return found
 
     def target(
         self,
@@ -107,7 +107,7 @@ class Targets:
         ieee = fields.device(given, address) if to is not None else None
         with told():
             return self._hub.direct.target(
-                self.radio(),
+                self.radio(is_silent=ieee is not None),
                 ieee,
                 fields.number(given, "destination_endpoint_id"),
                 fields.number(given, "cluster_id") if cluster is None else cluster,

@@ -16,8 +16,9 @@ from protocols.xbee.status import AssociationStatus
 from protocols.zdo import NodeDescriptor, PowerDescriptor, SimpleDescriptor
 from web.rpc import fields
 from web.rpc.check import Checked
-from web.rpc.engine import Handler
+from web.rpc.engine import Engine, Handler
 from web.rpc.handlers.targets import Targets, device_id, told
+from web.rpc.response import Severity
 from web.rpc.types import ValueRefusedError
 from web.rpc.values import Mac, Octets, Record, Value, Values
 
@@ -43,8 +44,8 @@ _ASSOCIATION = {
 class ZigBee:
     """Handlers of requests about the network."""
 
-    def __init__(self, hub: Hub, targets: Targets) -> None:
-        self._hub, self._targets = hub, targets
+    def __init__(self, engine: Engine, hub: Hub, targets: Targets) -> None:
+        self._engine, self._hub, self._targets = engine, hub, targets
 
     def handlers(self) -> dict[str, Handler]:
         """By the names of their requests."""
@@ -78,14 +79,25 @@ class ZigBee:
             await self._hub.networks.add_device(
                 radio, f"{int(ieee):016x}", link_key=key, install_code=code, join_time_s=seconds
             )
+        if key or code:
+            # Words that head-ends look for; they follow a device's life by them.
+            self._tell(ieee, "registered with XBee")
         answer: Values = {"device_address": Mac.of(ieee)}
         return answer if seconds is None else {**answer, "join_time": seconds}
 
     async def remove_device(self, request: Checked) -> Values:
         """Ask a device to leave, and forget it whether it answers or not."""
         ieee = fields.device(request.arguments, "device_address")
+        member = self._hub.household.find(device_id(ieee))
+        had_key = member is not None and ieee in self._hub.link_keys.of(member.radio)
         await self._hub.networks.remove(device_id(ieee), force=True)
+        if had_key:
+            self._tell(ieee, "unregistered from XBee")
         return {"device_address": Mac.of(ieee)}
+
+    def _tell(self, ieee: Eui64, what: str) -> None:
+        address = Mac.of(ieee)
+        self._engine.message(Severity.WARNING, f"Device {address} {what}", device_address=address)
 
     async def enable_joining(self, request: Checked) -> Values:
         """Open joining for some time, an hour at most; 0: close it."""
