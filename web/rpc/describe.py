@@ -47,6 +47,8 @@ class ParameterInfo(Struct, frozen=True):
     """Not in the manual."""
     secret: bool | UnsetType = UNSET
     """A key or a code: better not shown while it is typed."""
+    answer_only: bool | UnsetType = UNSET
+    """Seen in answers, never given in a request."""
 
 
 class RequestInfo(Struct, frozen=True):
@@ -150,6 +152,7 @@ def _param(param: Param, table: Table) -> ParameterInfo:
         records or UNSET,
         param.is_ours or UNSET,
         param.is_secret or UNSET,
+        param.is_answer_only or UNSET,
     )
 
 

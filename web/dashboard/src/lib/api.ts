@@ -39,6 +39,12 @@ export type NewMessage = Partial<Schemas['NewMessage']> & Pick<Schemas['NewMessa
 export type Importance = Schemas['NewMessage']['importance'];
 export type Cancelled = Schemas['Cancelled'];
 export type FieldError = Schemas['FieldError'];
+export type RpcInfo = Schemas['RpcInfo'];
+export type RpcRequestInfo = Schemas['RequestInfo'];
+export type RpcRecordInfo = Schemas['RecordInfo'];
+export type RpcParameter = Schemas['ParameterInfo'];
+export type RpcResponse = Schemas['RpcResponse'];
+export type RpcHeard = Schemas['RpcResponseMessage'];
 export type Progress = Schemas['InterviewProgressMessage'];
 export type Event =
   | Schemas['Snapshot']
@@ -105,6 +111,24 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   );
 }
 
+/** An answer as it came: status, text, and how long it took. */
+export interface Raw {
+  status: number;
+  text: string;
+  ms: number;
+}
+
+/** A request whose answer is shown as it is, whatever it says. */
+export async function raw(path: string, type: string, body: string): Promise<Raw> {
+  const begun = performance.now();
+  try {
+    const answer = await fetch(path, { method: 'POST', credentials: 'same-origin', headers: { 'Content-Type': type }, body });
+    return { status: answer.status, text: await answer.text(), ms: performance.now() - begun };
+  } catch {
+    throw new Problem(0, 'Hub not reachable', 'The hub does not answer. Nobody knows whether the request was done.', null);
+  }
+}
+
 const device = (id: string) => encodeURIComponent(id);
 
 export const api = {
@@ -152,6 +176,7 @@ export const api = {
   optOut: (radio: string, id: number) => call<ReceivedEvent>('POST', `/api/v1/events/drlc/${id}/opt-out?radio=${device(radio)}`),
   optIn: (radio: string, id: number) => call<ReceivedEvent>('POST', `/api/v1/events/drlc/${id}/opt-in?radio=${device(radio)}`),
   confirmMessage: (radio: string, id: number) => call<ReceivedMessage>('POST', `/api/v1/events/message/${id}/confirm?radio=${device(radio)}`),
+  rpc: () => call<RpcInfo>('GET', '/api/v1/rpc'),
   power: (id: string, from: Date) =>
     call<{ points: Point[] }>(
       'GET',

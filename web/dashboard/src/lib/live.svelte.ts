@@ -5,7 +5,7 @@
  * of the page per frame and not two hundred. A gap in `seq` means that something was missed: connect again.
  */
 
-import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, Stage, Storage, Topology, ZigbeeDevice } from './api';
+import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, RpcHeard, RpcResponse, Stage, Storage, Topology, ZigbeeDevice } from './api';
 import { api, Problem } from './api';
 import { Ring } from './ring';
 import { further } from './words';
@@ -37,6 +37,7 @@ const EMPTY_HOUSE: House = {
 type Listener = (deviceId: string, time: number, watts: number) => void;
 /** `kind` is drlc, price or message. */
 type SmartEnergyListener = (kind: string) => void;
+type RpcListener = (response: RpcResponse) => void;
 
 /** One device on its way in: what it was asked, and how far that is. */
 export interface Joining {
@@ -91,6 +92,7 @@ class Live {
   #notice = 0;
   readonly #listeners = new Set<Listener>();
   readonly #smartEnergy = new Set<SmartEnergyListener>();
+  readonly #rpc = new Set<RpcListener>();
 
   start(): void {
     setInterval(() => {
@@ -116,6 +118,21 @@ class Live {
     return () => this.#smartEnergy.delete(listener);
   }
 
+  /** Called with each RPC response that comes to the mailbox; returns how to stop that. */
+  onRpc(listener: RpcListener): () => void {
+    if (this.#rpc.size === 0) this.#ask('rpc.subscribe');
+    this.#rpc.add(listener);
+    return () => {
+      this.#rpc.delete(listener);
+      if (this.#rpc.size === 0) this.#ask('rpc.unsubscribe');
+    };
+  }
+
+  /** A command whose answer nobody waits for; what is not connected will say it when it is. */
+  #ask(command: string): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ id: command, command }));
+  }
+
   async connect(): Promise<void> {
     clearTimeout(this.#timer);
     this.#socket?.close();
@@ -134,7 +151,10 @@ class Live {
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/ws`);
     this.#socket = socket;
     socket.onmessage = (message) => {
-      if (socket === this.#socket) this.#take(JSON.parse(String(message.data)) as Event);
+      if (socket === this.#socket) this.#take(JSON.parse(String(message.data)) as Event | RpcHeard);
+    };
+    socket.onopen = () => {
+      if (socket === this.#socket && this.#rpc.size > 0) this.#ask('rpc.subscribe');
     };
     socket.onclose = (closing) => {
       if (socket !== this.#socket) return;
@@ -200,8 +220,12 @@ class Live {
     this.#timer = setTimeout(() => void this.connect(), pause);
   }
 
-  #take(event: Event): void {
+  #take(event: Event | RpcHeard): void {
     if (!('event' in event)) return; // the answer to a command
+    if (event.event === 'rpc_response') {
+      for (const listener of this.#rpc) listener(event.response);
+      return;
+    }
     if (event.event === 'snapshot') this.#waiting = [];
     else if (event.seq !== this.#seq + 1) {
       void this.connect();
