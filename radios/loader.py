@@ -15,6 +15,7 @@ ENTRY_POINT_GROUP = "home_energy_hub.radios"
 
 SHIPPED: Mapping[str, str] = {
     "emcb": "radios.emcb.driver:DRIVER",
+    "ezsp": "radios.ezsp.driver:DRIVER",
     "xbee": "radios.xbee.driver:DRIVER",
     "zigate": "radios.zigate.driver:DRIVER",
 }

@@ -1,0 +1,356 @@
+"""The EZSP driver: a Silicon Labs stick as trust centre of a Smart Energy network, driven by bellows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import bellows.types as t
+
+from protocols.aps import ApsFrame, Delivery, Security
+from protocols.ids import FIRST_BROADCAST, BroadcastAddress, Eui64
+from protocols.zdo import MgmtNwkUpdateRequest
+from radios.api import (
+    NetworkChanged,
+    NetworkInfo,
+    NoReplyError,
+    NotReachableError,
+    NotSupportedError,
+    RadioConfig,
+    RadioLostError,
+)
+from radios.ezsp.application import EzspApplication, NoBuffersError, ok
+from radios.ezsp.fragments import blocks_of, room_of
+from radios.ezsp.keys import KeyTable, address_of
+from radios.ezsp.network import Place, forget, form, initial_security, place_of
+from radios.ezsp.options import EzspOptions, parse_options
+from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
+from radios.options import told_apart
+from radios.zigpy_backend import BACK_OFFS_S, ZigpyRadio, settings_for
+
+log = logging.getLogger(__name__)
+
+SCAN_S_PER_CHANNEL = 1.0
+SCAN_DURATION = 3
+"""Exponent: 2^3 + 1 times 15 ms for each channel."""
+MOVE_S = 3.0
+"""For a broadcast to get through the network before we follow it to the other channel."""
+KEYS = 32
+"""Rows that are asked for in the stick's key table; a stick without the memory keeps what it has."""
+ZDO_FLAGS = 0x0E
+"""The host answers about endpoints and bindings, and what the stack does not know, and does not see the rest."""
+ALLOW_JOINS, ALLOW_REJOINS = 0x01, 0x02
+POLICIES: Mapping[str, int] = {
+    "BINDING_MODIFICATION_POLICY": 0x10,
+    "UNICAST_REPLIES_POLICY": 0x20,
+    "POLL_HANDLER_POLICY": 0x30,
+    "MESSAGE_CONTENTS_IN_CALLBACK_POLICY": 0x40,
+    "TC_KEY_REQUEST_POLICY": 0x50,
+    "APP_KEY_REQUEST_POLICY": 0x61,
+}
+"""Nobody writes the stick's bindings, it says nothing for us, and it sends no trust centre keys: Smart Energy devices
+get theirs by certificates. Keys that two devices ask for together, for each other, are given."""
+MAKES_KEYS = 0x52
+"""Devices that joined with the key that everybody knows get one of their own when they ask (Zigbee R21, 4.7.3.8)."""
+
+
+class EzspRadio(ZigpyRadio):
+    """A `radios.api.ZigbeeRadio`."""
+
+    kind = "EZSP stick"
+
+    def __init__(
+        self,
+        config: RadioConfig,
+        options: EzspOptions,
+        trace: Callable[[str, bytes, str], None] | None = None,
+    ) -> None:
+        super().__init__(config, options.url, trace)
+        self._options = options
+        peer = options.url.peer
+        self._stick_app = EzspApplication(
+            settings_for(
+                options.url,
+                use_thread=False,
+                ezsp_config={
+                    "CONFIG_APPLICATION_ZDO_FLAGS": ZDO_FLAGS,
+                    "CONFIG_KEY_TABLE_SIZE": KEYS,
+                    "CONFIG_TC_REJOINS_USING_WELL_KNOWN_KEY_TIMEOUT_S": 0,
+                },
+            ),
+            self,
+            self._spawn,
+            None if trace is None else lambda direction, data: trace(direction, data, peer),
+        )
+        self._version = EzspVersion(0)
+        self._keys = KeyTable(self._stick_app, self._version)
+        self._longest = 0
+        """Bytes of one frame."""
+        self._model = self._firmware = ""
+
+    @property
+    def _stick(self) -> Any:
+        return self._stick_app.stick
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        await self._stick_app.connect()
+        self._version = version_of(self._stick.ezsp_version)
+        self._keys = KeyTable(self._stick_app, self._version)
+        self._capabilities = capabilities_of()
+        maker, board, version = await self._stick.get_board_info()
+        self._model = " ".join(part for part in (maker, board) if part) or "EZSP stick"
+        self._firmware = f"{version or 'unknown'} ({self._version.name})"
+
+    async def _start(self) -> None:
+        await self._stick_app.set_up()
+        if not await self._stick_app.resume():
+            log.info("%s: the stick knows no network; one is formed", self.name)
+            await self._form()
+        await self._settle()
+        told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
+
+    async def _restart(self) -> None:
+        await self._stick_app.reset()
+        await self._stick_app.set_up()
+        if not await self._stick_app.resume():
+            raise RadioLostError("it knows its network no more: a new one has to be formed")
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """On its network: policies, power, where it is."""
+        makes_keys = {"TC_KEY_REQUEST_POLICY": MAKES_KEYS} if self._options.well_known_key else {}
+        for name, decision in {**POLICIES, **makes_keys}.items():
+            await self._decide(name, decision)
+        await self._close_joining()
+        (longest,) = await self._stick.maximumPayloadLength()
+        self._longest = int(longest)
+        await self._look()
+        if self._options.tx_power is not None:
+            await self.set_tx_power(self._options.tx_power)
+
+    async def _form(self) -> None:
+        energy = await self._energy(self._options.channels)
+        channel = min(self._options.channels, key=lambda one: energy.get(one, 255))
+        await form(self._stick_app, initial_security(), channel, self._options.extended_pan_id)
+
+    async def _look(self) -> None:
+        place = await place_of(self._stick_app)
+        if place.is_router:
+            raise RadioLostError(
+                "the stick is a router or an end device on somebody else's network, and hub.role wants a trust centre: "
+                "it is left as it is; have it leave that network with the program that made it join"
+            )
+        self._network = self._info(place)
+
+    def _info(self, place: Place) -> NetworkInfo:
+        hashed = ", keys derived from one of another program" if place.has_hashed_keys else ""
+        return NetworkInfo(
+            ieee=place.ieee,
+            short=place.short,
+            pan_id=place.pan_id,
+            extended_pan_id=place.extended_pan_id,
+            channel=place.channel,
+            is_coordinator=not place.is_router,
+            model=self._model,
+            firmware=self._firmware,
+            mode=f"{self._version.name}, {'router' if place.is_router else 'trust centre'}{hashed}",
+        )
+
+    async def _disconnect(self) -> None:
+        await self._stick_app.disconnect()
+
+    async def _ask(self) -> None:
+        await self._stick.nop()
+
+    def _is_restart(self, reason: BaseException | None) -> bool:
+        return self._stick_app.is_restart(reason)
+
+    def _fail_flights(self, reason: str) -> None:
+        self._stick_app.fail_flights(reason)
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    async def _carry(self, frame: ApsFrame) -> None:
+        """Every frame is tried once; only a stick without buffers is asked again."""
+        for pause in (*BACK_OFFS_S, None):
+            try:
+                await self._put(frame)
+            except NoBuffersError:
+                if pause is None:
+                    raise
+            else:
+                return
+            self._counters["backed_off"] += 1
+            await asyncio.sleep(pause)
+
+    async def _put(self, frame: ApsFrame) -> None:
+        encrypted = frame.security is Security.LINK_KEY
+        options = t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+        if encrypted:
+            options |= t.EmberApsOption.APS_OPTION_ENCRYPTION
+        if frame.ack and frame.delivery is Delivery.UNICAST:
+            options |= t.EmberApsOption.APS_OPTION_RETRY
+        aps = t.EmberApsFrame(
+            profileId=frame.profile,
+            clusterId=frame.cluster,
+            sourceEndpoint=frame.source_endpoint,
+            destinationEndpoint=frame.destination_endpoint,
+            options=options,
+            groupId=0,
+            sequence=0,
+        )
+        is_long = len(frame.payload) > room_of(self._longest, encrypted=encrypted)
+        if frame.delivery is not Delivery.UNICAST:
+            if is_long:
+                raise NotSupportedError(f"a broadcast carries {self._longest} bytes, not {len(frame.payload)}")
+            short = frame.destination or 0
+            if frame.delivery is Delivery.GROUP:
+                await self._stick_app.to_group(aps.replace(groupId=short), frame.radius, frame.payload)
+            else:
+                await self._stick_app.to_many(short, aps, frame.radius, frame.payload)
+            return
+        short = frame.destination if frame.destination is not None else await self._short_of(frame.destination_ieee)
+        if not is_long:
+            await self._stick_app.unicast(short, aps, frame.payload)
+            return
+        # All blocks have the counter of the first, and each goes when the one before it was acknowledged.
+        blocks = blocks_of(frame.payload, self._longest, encrypted=encrypted)
+        options |= t.EmberApsOption.APS_OPTION_FRAGMENT | t.EmberApsOption.APS_OPTION_RETRY
+        sequence = 0
+        for index, block in enumerate(blocks):
+            group = index | (len(blocks) << 8 if index == 0 else 0)
+            part = aps.replace(options=options, groupId=group, sequence=sequence)
+            sequence = await self._stick_app.unicast(short, part, block)
+
+    async def _short_of(self, ieee: Eui64 | None) -> int:
+        """A device's network address, as far as the stick knows it."""
+        assert ieee is not None
+        *status, short = await self._stick.lookupNodeIdByEui64(eui64=address_of(ieee))
+        if any(one != t.sl_Status.OK for one in status) or int(short) >= FIRST_BROADCAST:
+            raise NotReachableError(f"the stick does not know the network address of {ieee}")
+        return int(short)
+
+    # -- trust centre ------------------------------------------------------------------------------------------------
+
+    async def _decide(self, name: str, decision: int) -> None:
+        (status,) = await self._stick.setPolicy(policyId=t.EzspPolicyId[name], decisionId=decision)
+        ok(status, name)
+
+    @property
+    def _rejoins_allowed(self) -> int:
+        """Devices with keys of their own may come back at any time; the key that everybody knows proves nothing."""
+        return 0 if self._options.well_known_key else ALLOW_REJOINS
+
+    async def _open_joining(self, seconds: int, *, here: bool) -> None:
+        if self._options.well_known_key:
+            await self._keys.let_anybody()
+        await self._decide("TRUST_CENTER_POLICY", ALLOW_JOINS | ALLOW_REJOINS)
+        (status,) = await self._stick.permitJoining(duration=seconds if here else 0)
+        ok(status, "to open joining")
+
+    async def _close_joining(self) -> None:
+        await self._decide("TRUST_CENTER_POLICY", self._rejoins_allowed)
+        await self._keys.let_nobody()
+        (status,) = await self._stick.permitJoining(duration=0)
+        ok(status, "to close joining")
+
+    async def register_key(self, ieee: Eui64, key: bytes) -> None:
+        """See `ZigbeeRadio`."""
+        await self._told(self._keys.set(ieee, key))
+
+    async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
+        """See `ZigbeeRadio`."""
+        await self._told(self._keys.set(ieee, key))
+
+    async def remove_key(self, ieee: Eui64) -> None:
+        """See `ZigbeeRadio`."""
+        await self._told(self._keys.remove(ieee))
+
+    async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
+        """See `ZigbeeRadio`."""
+        await self._told(self._remove(ieee, parent))
+
+    async def _remove(self, ieee: Eui64, parent: Eui64 | None) -> None:
+        through = parent if parent not in (None, self.network.ieee) else ieee
+        assert through is not None
+        short = await self._short_of(through)
+        (status,) = await self._stick.removeDevice(
+            destShort=short, destLong=address_of(through), targetLong=address_of(ieee)
+        )
+        ok(status, "to remove a device")
+
+    # -- the network -------------------------------------------------------------------------------------------------
+
+    async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
+        """See `ZigbeeRadio`."""
+        found: Mapping[int, int] = await self._told(self._energy(channels))
+        return found
+
+    async def _energy(self, channels: Sequence[int]) -> Mapping[int, int]:
+        async with asyncio.timeout(5.0 + SCAN_S_PER_CHANNEL * len(channels)):
+            found = await self._stick_app.energy_scan(
+                t.Channels.from_channel_list(channels), duration_exp=SCAN_DURATION, count=1
+            )
+        return {int(channel): round(level) for channel, level in found.items()}
+
+    async def set_channel(self, channel: int) -> None:
+        """See `ZigbeeRadio`. Devices are told by broadcast first; the stick follows when that has had its time."""
+        place = await self._told(place_of(self._stick_app))
+        await self._say(
+            MgmtNwkUpdateRequest(1 << channel, 0xFE, (place.update_id + 1) & 0xFF), BroadcastAddress.ALL_DEVICES
+        )
+        await asyncio.sleep(MOVE_S)
+        await self._told(self._move(channel))
+        self._events.tell(NetworkChanged(self.network))
+
+    async def _move(self, channel: int) -> None:
+        (status,) = await self._stick.setRadioChannel(channel=channel)
+        ok(status, "to change its channel")
+        await self._look()
+        if self.network.channel != channel:
+            raise NoReplyError(f"the network is still on channel {self.network.channel}")
+
+    async def set_tx_power(self, level: int) -> int:
+        """See `ZigbeeRadio`. dBm."""
+        (status,) = await self._told(self._stick.setRadioPower(power=level))
+        ok(status, f"{level} dBm")
+        _, _, parameters = await self._told(self._stick.getNetworkParameters())
+        return int(parameters.radioTxPower)
+
+    async def erase(self) -> None:
+        """See `ZigbeeRadio`. The stick forms a new network, as configured."""
+        self._coming_back = True
+        try:
+            await self._told(self._anew())
+        finally:
+            self._coming_back = False
+        self._events.tell(NetworkChanged(self.network))
+
+    async def _anew(self) -> None:
+        await forget(self._stick_app)
+        await self._stick_app.reset()
+        await self._stick_app.set_up()
+        await self._form()
+        await self._settle()
+
+
+class EzspDriver:
+    """The driver as `radios.loader` finds it."""
+
+    carries = "zigbee"
+    joins = False
+
+    def check(self, config: RadioConfig) -> None:
+        """Raise `OptionError` when the configuration is wrong."""
+        parse_options(config)
+
+    def open(self, config: RadioConfig, trace: Callable[[str, bytes, str], None] | None) -> EzspRadio:
+        """A radio that is not open yet."""
+        return EzspRadio(config, parse_options(config), trace)
+
+
+DRIVER = EzspDriver()

@@ -1,0 +1,100 @@
+"""Link keys of devices in an EZSP stick's key table, by the commands that its version has.
+
+A key that the table has already is not written again: with each writing the stack begins the counters of that key anew,
+and a device that has seen higher ones takes no more frames.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bellows.types as t
+
+from protocols.ids import Eui64
+from radios.api import DeliveryError
+from radios.ezsp.application import EzspApplication, ok
+from radios.ezsp.versions import EzspVersion
+
+WELL_KNOWN = b"ZigBeeAlliance09"
+"""The link key that everybody knows (Zigbee R21, 4.4.10)."""
+ANYBODY = b"\xff" * 8
+NOT_THERE = 0xFF
+
+
+def address_of(ieee: int) -> Any:
+    """An extended address as bellows has them."""
+    found, _ = t.EUI64.deserialize(int(ieee).to_bytes(8, "little"))
+    return found
+
+
+def key_of(key: bytes) -> Any:
+    """A key as bellows has them."""
+    found, _ = t.KeyData.deserialize(key)
+    return found
+
+
+class KeyTable:
+    """The stick's table."""
+
+    def __init__(self, application: EzspApplication, version: EzspVersion) -> None:
+        self._application, self._version = application, version
+
+    @property
+    def _stick(self) -> Any:
+        return self._application.stick
+
+    async def _place_of(self, ieee: int) -> int:
+        """Where a device's key is, `NOT_THERE` when it is nowhere; of address 0: the first free place."""
+        (place,) = await self._stick.findKeyTableEntry(address=address_of(ieee), linkKey=True)
+        return int(place)
+
+    async def get(self, ieee: Eui64) -> bytes | None:
+        """A device's key."""
+        place = await self._place_of(ieee)
+        if place == NOT_THERE:
+            return None
+        if not self._version.has_security_manager:
+            status, row = await self._stick.getKeyTableEntry(index=place)
+            found = row.key
+        elif self._version.has_wide_messages:
+            status, _, found, _ = await self._stick.exportLinkKeyByIndex(index=place)
+        else:
+            _, found, _, status = await self._stick.exportLinkKeyByIndex(index=place)
+        return bytes(found.serialize()) if t.sl_Status.from_ember_status(status) == t.sl_Status.OK else None
+
+    async def set(self, ieee: Eui64, key: bytes) -> None:
+        """Use this key with a device. Raises `DeliveryError` when the table is full."""
+        if await self.get(ieee) == key:
+            return
+        what = "the key"
+        if not self._version.has_security_manager:
+            (status,) = await self._stick.addOrUpdateKeyTableEntry(
+                address=address_of(ieee), linkKey=True, keyData=key_of(key)
+            )
+        else:
+            place = await self._place_of(ieee)
+            if place == NOT_THERE:
+                place = await self._place_of(0)
+            if place == NOT_THERE:
+                full = t.sl_Status.FULL
+                raise DeliveryError(
+                    "the stick's key table is full: remove a device first", full.name, int(full), is_silence=False
+                )
+            (status,) = await self._stick.importLinkKey(index=place, address=address_of(ieee), key=key_of(key))
+        ok(status, what)
+
+    async def remove(self, ieee: Eui64) -> None:
+        """Forget a device's key, if there is one."""
+        place = await self._place_of(ieee)
+        if place != NOT_THERE:
+            (status,) = await self._stick.eraseKeyTableEntry(index=place)
+            ok(status, "to forget the key")
+
+    async def let_anybody(self) -> None:
+        """For some minutes, devices may join with the key that everybody knows."""
+        anybody, _ = t.EUI64.deserialize(ANYBODY)
+        ok(await self._stick.add_transient_link_key(anybody, key_of(WELL_KNOWN)), "the key that everybody knows")
+
+    async def let_nobody(self) -> None:
+        """The end of that."""
+        await self._stick.clearTransientLinkKeys()
