@@ -207,7 +207,8 @@ class ZigpyRadio(ZigbeeStick):
         super().__init__(config.name, self._lose)
         self._url, self._trace = url, trace
         self._tasks = asyncio.TaskGroup()
-        self._pulse: asyncio.Task[None] | None = None
+        self._pulses: list[asyncio.Task[None]] = []
+        """Tasks that go on for as long as the radio is there."""
         self._ping: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         """Waits for the end of a joining window."""
@@ -279,9 +280,7 @@ class ZigpyRadio(ZigbeeStick):
         self.heard()
         self._ready.set()
         self._is_open = True
-        self._pulse = self._tasks.create_task(self._watch(), name=f"{self.name} heartbeat")
-        if self._events.lost is not None:
-            self._pulse.cancel()
+        self._pulses.append(self._tasks.create_task(self._watch(), name=f"{self.name} heartbeat"))
         return self
 
     async def __aexit__(
@@ -296,7 +295,7 @@ class ZigpyRadio(ZigbeeStick):
                 log.warning("%s: joining could not be closed", self.name)
         self._is_open = False
         self._lose("closed")
-        for task in (self._pulse, self._ping, self._closing):
+        for task in (*self._pulses, self._ping, self._closing):
             if task is not None:
                 task.cancel()
         await self._disconnect()
@@ -359,8 +358,9 @@ class ZigpyRadio(ZigbeeStick):
         reason = self._events.end(reason)
         self._ready.set()  # whoever waits for it hears why it is gone
         self._fail_flights(reason)
-        if self._pulse is not None:
-            self._pulse.cancel()
+        for task in self._pulses:
+            if task is not asyncio.current_task():
+                task.cancel()
 
     async def _watch(self) -> None:
         """Ask a silent stick, and give up a mute one."""
@@ -384,6 +384,10 @@ class ZigpyRadio(ZigbeeStick):
             self._events.tell(NetworkChanged(self.network))
         finally:
             self._coming_back = False
+            self._came_back()
+
+    def _came_back(self) -> None:
+        """It is itself again after a restart, or lost."""
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -461,7 +465,8 @@ class ZigpyRadio(ZigbeeStick):
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    async def _until_ready(self) -> None:
+    async def _until_up(self) -> None:
+        """A stick that has restarted is itself again in a second or two."""
         if not self._ready.is_set():
             try:
                 async with asyncio.timeout(max(0.0, self._ready_until - asyncio.get_running_loop().time())):
@@ -472,6 +477,9 @@ class ZigpyRadio(ZigbeeStick):
                 ) from None
         if self._events.lost is not None:
             raise RadioLostError(self._events.lost)
+
+    async def _until_ready(self) -> None:
+        await self._until_up()
         if not self.network.is_operational:
             raise NotReachableError(f"the stick is not on its network ({self.network.waits_for})")
 

@@ -475,7 +475,7 @@ class Air:
         self._timers.clear()
         for task in self._tasks:
             task.cancel()
-        for place in self.places.values():
+        for place in list(self.places.values()):  # one that leaves takes its place away
             place.station.network_left(rejoin=False)
         self.places.clear()
         self._by_short.clear()

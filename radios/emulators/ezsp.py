@@ -373,7 +373,10 @@ class EzspEmulator(EmulatedStick):
 
     @property
     def link_key(self) -> bytes | None:
-        """See `air.Station`: that it tries to join with."""
+        """See `air.Station`: that it has with its trust centre, or tries to join with."""
+        network = self.flash.network
+        if self.core.is_up and network is not None and network.role == ROUTER_TYPE:
+            return self.security.key_for(network.trust_centre)
         wished = self.network.wished
         return wished.link_key if wished is not None and wished.bits & HAS_LINK_KEY else None
 

@@ -192,8 +192,7 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
 
     async def resume(self) -> bool:
         """Bring up the network that it knows; False: it knows none."""
-        (state,) = await self.stick.networkState()
-        if state == t.EmberNetworkStatus.JOINED_NETWORK:
+        if await self.is_up():
             return True
         with self.stick.wait_for_stack_status(t.sl_Status.NETWORK_UP) as up:
             status = await self.stick.initialize_network()
@@ -203,6 +202,11 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             async with asyncio.timeout(NETWORK_UP_S):
                 await up
         return True
+
+    async def is_up(self) -> bool:
+        """Whether it is on a network now."""
+        (state,) = await self.stick.networkState()
+        return bool(state == t.EmberNetworkStatus.JOINED_NETWORK)
 
     async def disconnect(self) -> None:
         """Close the port."""

@@ -1,11 +1,11 @@
-"""The EZSP driver: a Silicon Labs stick as trust centre of a Smart Energy network, driven by bellows."""
+"""The EZSP driver: a Silicon Labs stick as trust centre or router of a Smart Energy network, driven by bellows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import bellows.types as t
 
@@ -25,10 +25,11 @@ from radios.ezsp.application import EzspApplication, NoBuffersError, ok
 from radios.ezsp.fragments import blocks_of, room_of
 from radios.ezsp.keys import KeyTable, address_of
 from radios.ezsp.network import Place, forget, form, initial_security, place_of
-from radios.ezsp.options import EzspOptions, parse_options
+from radios.ezsp.options import DEFAULT_CHANNELS, EzspOptions, parse_options
+from radios.ezsp.router import LOOKING, Joining, Wish, attempt, nowhere
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
 from radios.options import told_apart
-from radios.zigpy_backend import BACK_OFFS_S, ZigpyRadio, settings_for
+from radios.zigpy_backend import BACK_OFFS_S, ZigpyRadio, eui64_of, settings_for
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,12 @@ class EzspRadio(ZigpyRadio):
         self._longest = 0
         """Bytes of one frame."""
         self._model = self._firmware = ""
+        self._ieee = Eui64(0)
+        self._joining: Joining | None = None
+        """What keeps a router on a network; None for a trust centre."""
+        if config.joins:
+            wish = Wish(options.link_key, options.extended_pan_id, options.channels)
+            self._joining = Joining(config.name, lambda: self._told(attempt(self._stick_app, wish)), self._tried)
 
     @property
     def _stick(self) -> Any:
@@ -100,7 +107,9 @@ class EzspRadio(ZigpyRadio):
         await self._stick_app.connect()
         self._version = version_of(self._stick.ezsp_version)
         self._keys = KeyTable(self._stick_app, self._version)
-        self._capabilities = capabilities_of()
+        self._capabilities = capabilities_of(is_router=self._joining is not None)
+        (ieee,) = await self._stick.getEui64()
+        self._ieee = eui64_of(ieee)
         maker, board, version = await self._stick.get_board_info()
         self._model = " ".join(part for part in (maker, board) if part) or "EZSP stick"
         self._firmware = f"{version or 'unknown'} ({self._version.name})"
@@ -108,17 +117,61 @@ class EzspRadio(ZigpyRadio):
     async def _start(self) -> None:
         await self._stick_app.set_up()
         if not await self._stick_app.resume():
+            if self._joining is not None:
+                self._network = self._off(LOOKING)
+                return
             log.info("%s: the stick knows no network; one is formed", self.name)
             await self._form()
         await self._settle()
-        told_apart(self.name, self.network, self._options.extended_pan_id, self._options.channels)
+        told_apart(
+            self.name, self.network, self._options.extended_pan_id, self._options.channels or self._usual_channels
+        )
+
+    async def __aenter__(self) -> Self:
+        """See `ZigbeeRadio`. A router's network is not waited for: `network.waits_for` tells, and `NetworkChanged`."""
+        await super().__aenter__()
+        if self._joining is not None:
+            self._pulses.append(
+                self._tasks.create_task(self._joining.run(lambda: self._is_settled), name=f"{self.name} joining")
+            )
+        return self
+
+    @property
+    def _usual_channels(self) -> tuple[int, ...] | None:
+        return DEFAULT_CHANNELS if self._joining is None else None
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._coming_back or self.network.is_operational
+
+    async def _tried(self, why: str) -> None:
+        """A router has tried to join. `why` it is on no network; empty: it is on one."""
+        before = self._network
+        if why:
+            self._network = self._off(why)
+        else:
+            await self._told(self._settle())
+        if self._network != before:
+            self._events.tell(NetworkChanged(self.network))
+
+    def network_moved(self) -> None:
+        """See `Listener`. What happens while it joins is told when it is ready, or has failed."""
+        if self._joining is None or self.network.is_operational:
+            super().network_moved()
 
     async def _restart(self) -> None:
         await self._stick_app.reset()
         await self._stick_app.set_up()
-        if not await self._stick_app.resume():
+        if await self._stick_app.resume():
+            await self._settle()
+        elif self._joining is not None:
+            self._network = self._off(LOOKING)
+        else:
             raise RadioLostError("it knows its network no more: a new one has to be formed")
-        await self._settle()
+
+    def _came_back(self) -> None:
+        if self._joining is not None:
+            self._joining.wake()
 
     async def _settle(self) -> None:
         """On its network: policies, power, where it is."""
@@ -133,18 +186,35 @@ class EzspRadio(ZigpyRadio):
             await self.set_tx_power(self._options.tx_power)
 
     async def _form(self) -> None:
-        energy = await self._energy(self._options.channels)
-        channel = min(self._options.channels, key=lambda one: energy.get(one, 255))
+        channels = self._options.channels or DEFAULT_CHANNELS
+        energy = await self._energy(channels)
+        channel = min(channels, key=lambda one: energy.get(one, 255))
         await form(self._stick_app, initial_security(), channel, self._options.extended_pan_id)
 
     async def _look(self) -> None:
+        if self._joining is not None and not await self._stick_app.is_up():
+            self._network = self._off("joining: it was made to leave its network")
+            self._joining.wake()
+            return
         place = await place_of(self._stick_app)
-        if place.is_router:
+        if place.is_router and self._joining is None:
             raise RadioLostError(
                 "the stick is a router or an end device on somebody else's network, and hub.role wants a trust centre: "
                 "it is left as it is; have it leave that network with the program that made it join"
             )
+        if not place.is_router and self._joining is not None:
+            raise RadioLostError(
+                "the stick is trust centre of a network of its own, and hub.role wants a router: it is left as it is; "
+                "set hub.role to esi_coordinator, and erase it there if that network is not needed"
+            )
         self._network = self._info(place)
+
+    @property
+    def _mode(self) -> str:
+        return f"{self._version.name}, {'router' if self._joining is not None else 'trust centre'}"
+
+    def _off(self, waits_for: str) -> NetworkInfo:
+        return nowhere(self._ieee, self._model, self._firmware, self._mode, waits_for)
 
     def _info(self, place: Place) -> NetworkInfo:
         hashed = ", keys derived from one of another program" if place.has_hashed_keys else ""
@@ -157,7 +227,7 @@ class EzspRadio(ZigpyRadio):
             is_coordinator=not place.is_router,
             model=self._model,
             firmware=self._firmware,
-            mode=f"{self._version.name}, {'router' if place.is_router else 'trust centre'}{hashed}",
+            mode=self._mode + hashed,
         )
 
     async def _disconnect(self) -> None:
@@ -246,32 +316,45 @@ class EzspRadio(ZigpyRadio):
         return 0 if self._options.well_known_key else ALLOW_REJOINS
 
     async def _open_joining(self, seconds: int, *, here: bool) -> None:
-        if self._options.well_known_key:
-            await self._keys.let_anybody()
-        await self._decide("TRUST_CENTER_POLICY", ALLOW_JOINS | ALLOW_REJOINS)
+        if self._joining is None:
+            if self._options.well_known_key:
+                await self._keys.let_anybody()
+            await self._decide("TRUST_CENTER_POLICY", ALLOW_JOINS | ALLOW_REJOINS)
         (status,) = await self._stick.permitJoining(duration=seconds if here else 0)
         ok(status, "to open joining")
 
     async def _close_joining(self) -> None:
-        await self._decide("TRUST_CENTER_POLICY", self._rejoins_allowed)
-        await self._keys.let_nobody()
+        if self._joining is None:
+            await self._decide("TRUST_CENTER_POLICY", self._rejoins_allowed)
+            await self._keys.let_nobody()
         (status,) = await self._stick.permitJoining(duration=0)
         ok(status, "to close joining")
 
     async def register_key(self, ieee: Eui64, key: bytes) -> None:
         """See `ZigbeeRadio`."""
+        self._need_trust_centre()
+        await self._until_up()
         await self._told(self._keys.set(ieee, key))
+
+    def _need_trust_centre(self) -> None:
+        if self._joining is not None:
+            raise NotSupportedError("only the trust centre of its network lets devices in, and makes them leave")
 
     async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
         """See `ZigbeeRadio`."""
+        await self._until_up()
         await self._told(self._keys.set(ieee, key))
 
     async def remove_key(self, ieee: Eui64) -> None:
         """See `ZigbeeRadio`."""
+        self._need_trust_centre()
+        await self._until_up()
         await self._told(self._keys.remove(ieee))
 
     async def remove(self, ieee: Eui64, parent: Eui64 | None = None) -> None:
         """See `ZigbeeRadio`."""
+        self._need_trust_centre()
+        await self._until_up()
         await self._told(self._remove(ieee, parent))
 
     async def _remove(self, ieee: Eui64, parent: Eui64 | None) -> None:
@@ -287,6 +370,8 @@ class EzspRadio(ZigpyRadio):
 
     async def energy_scan(self, channels: Sequence[int]) -> Mapping[int, int]:
         """See `ZigbeeRadio`."""
+        self._need_own_network()
+        await self._until_up()
         found: Mapping[int, int] = await self._told(self._energy(channels))
         return found
 
@@ -299,6 +384,8 @@ class EzspRadio(ZigpyRadio):
 
     async def set_channel(self, channel: int) -> None:
         """See `ZigbeeRadio`. Devices are told by broadcast first; the stick follows when that has had its time."""
+        self._need_own_network()
+        await self._until_up()
         place = await self._told(place_of(self._stick_app))
         await self._say(
             MgmtNwkUpdateRequest(1 << channel, 0xFE, (place.update_id + 1) & 0xFF), BroadcastAddress.ALL_DEVICES
@@ -306,6 +393,10 @@ class EzspRadio(ZigpyRadio):
         await asyncio.sleep(MOVE_S)
         await self._told(self._move(channel))
         self._events.tell(NetworkChanged(self.network))
+
+    def _need_own_network(self) -> None:
+        if self._joining is not None:
+            raise NotSupportedError("its trust centre chooses the channel of a router's network")
 
     async def _move(self, channel: int) -> None:
         (status,) = await self._stick.setRadioChannel(channel=channel)
@@ -322,27 +413,38 @@ class EzspRadio(ZigpyRadio):
         return int(parameters.radioTxPower)
 
     async def erase(self) -> None:
-        """See `ZigbeeRadio`. The stick forms a new network, as configured."""
+        """See `ZigbeeRadio`. The stick forms a new network, as configured, or looks for one to join."""
+        await self._until_up()
         self._coming_back = True
         try:
             await self._told(self._anew())
         finally:
             self._coming_back = False
+            self._came_back()
         self._events.tell(NetworkChanged(self.network))
 
     async def _anew(self) -> None:
         await forget(self._stick_app)
         await self._stick_app.reset()
         await self._stick_app.set_up()
+        if self._joining is not None:
+            self._network = self._off(LOOKING)
+            return
         await self._form()
         await self._settle()
+
+    async def leave(self) -> None:
+        """See `ZigbeeRadio`."""
+        if self._joining is None:
+            raise NotSupportedError("a trust centre cannot leave the network that it holds: erase it")
+        await self.erase()
 
 
 class EzspDriver:
     """The driver as `radios.loader` finds it."""
 
     carries = "zigbee"
-    joins = False
+    joins = True
 
     def check(self, config: RadioConfig) -> None:
         """Raise `OptionError` when the configuration is wrong."""

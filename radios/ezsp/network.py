@@ -95,4 +95,5 @@ async def forget(application: EzspApplication) -> None:
     """Leave the network and forget its keys; the stick's own address stays. It has to be reset afterwards."""
     await application.stick.clearKeyTable()
     await application.stick.clearTransientLinkKeys()
-    await application.stick.leaveNetwork()
+    if await application.is_up():
+        await application.stick.leaveNetwork()

@@ -21,8 +21,8 @@ class EzspOptions:
     """The radio's options. None: leave the stick as it is."""
 
     url: StreamUrl
-    channels: tuple[int, ...]
-    """For a network that has yet to be formed, or to be found."""
+    channels: tuple[int, ...] | None
+    """For a network that has yet to be formed, or to be found; None: the usual ones, or all."""
     extended_pan_id: int | None
     tx_power: int | None
     """dBm."""
@@ -38,7 +38,7 @@ def parse_options(config: RadioConfig) -> EzspOptions:
     check_known(options, _KNOWN, "ezsp")
     return EzspOptions(
         url=parse_stream_url(config.pipe),
-        channels=channels(options.get("channels", list(DEFAULT_CHANNELS))),
+        channels=channels(options["channels"]) if "channels" in options else None,
         extended_pan_id=extended_pan_id(options.get("extended_pan_id")),
         tx_power=number(options, "tx_power", MAX_TX_POWER_DBM),
         well_known_key=bool(flag(options, "well_known_key")),

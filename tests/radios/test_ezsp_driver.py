@@ -10,14 +10,28 @@ from zigbee_contract import Far, ZigbeeContract
 
 from radios.api import RadioConfig
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
+from radios.emulators.stream import StreamFaults
 from radios.ezsp.driver import DRIVER, EzspRadio
 
 VERSIONS = {"EZSP 8": "6.10.3", "EZSP 13": "7.4.4", "EZSP 14": "8.0.2", "EZSP 18": "9.0.0"}
 WIRES = {
     **{name: EzspConfig(firmware=firmware) for name, firmware in VERSIONS.items()},
     "clean tcp": EzspConfig(tcp_port=0),
+    "one byte at a time": EzspConfig(faults=StreamFaults(one_byte=True)),
+    "delay": EzspConfig(faults=StreamFaults(delay=0.02)),
+    **{
+        f"{name}, {wire}": EzspConfig(firmware=firmware, faults=faults)
+        for name, firmware in list(VERSIONS.items())[:3]
+        for wire, faults in {
+            "noise": StreamFaults(noise=0.1),
+            "lossy": StreamFaults(loss=0.1),
+            "damage": StreamFaults(damage=0.1, cut=0.05),
+        }.items()
+    },
+    "lost statuses": EzspConfig(lost_status=0.3),
 }
-LOSSY: frozenset[str] = frozenset()
+LOSSY = frozenset(name for name in WIRES if name.endswith(("noise", "lossy", "damage", "statuses")))
+"""On such a wire the line protocol repeats what is lost, so that it is late; only a lost status is lost for good."""
 
 
 def config(pipe: str, **options: object) -> RadioConfig:
@@ -34,13 +48,21 @@ async def opened_on(stick: EzspEmulator, **options: object) -> AsyncIterator[Ezs
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.ezsp.driver.MOVE_S", 0.1)
+    # The line protocol's own timers, at both ends.
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.4)
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.4)
+    monkeypatch.setattr("radios.emulators.ash.ACK_WAIT_S", 0.3)
 
 
 class TestEzsp(ZigbeeContract):
     """The contract."""
 
     @pytest.fixture(params=WIRES)
-    async def opened(self, request: pytest.FixtureRequest, quick: None) -> AsyncIterator[Far]:
+    async def opened(
+        self, request: pytest.FixtureRequest, quick: None, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[Far]:
+        if request.param in LOSSY:
+            monkeypatch.setattr("radios.ezsp.application.DELIVERED_S", 1.0)
         async with EzspEmulator(WIRES[request.param]) as stick, opened_on(stick, well_known_key=True) as radio:
             yield Far(
                 radio,
