@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from hub.errors import InvalidError, RefusedError
+from hub.smart_energy.esi import EnergyService
+from hub.smart_energy.heard import HeardCommand
 from hub.smart_energy.messages import MAX_MESSAGES, MessageClient, MessageServer, Shown
 from hub.smart_energy.peer import Peer
 from hub.smart_energy.price_client import MAX_PRICES, PriceClient
 from hub.smart_energy.price_server import PriceServer, amount_of
+from protocols.aps import ApsFrame
 from protocols.ids import Eui64
 from protocols.se.base import SeVersion
+from protocols.se.messaging import CLUSTER as MESSAGING_CLUSTER
 from protocols.se.messaging import (
     CancelMessage,
     ConfirmationControl,
@@ -22,6 +26,7 @@ from protocols.se.messaging import (
     message_control,
 )
 from protocols.se.price import PriceControl, PublishPrice
+from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zcl.status import Status
 
 T, HOUR = 850_000_000, 3600
@@ -380,3 +385,21 @@ def test_a_reader_may_have_said_yes_or_no() -> None:
         assert MessageConfirmation.decode(wire).confirmation_control is control
     old = said.cut(SeVersion.V1_1)
     assert (len(old.encode()), MessageConfirmation.decode(old.encode()).confirmation_control) == (8, None)
+
+
+def test_every_confirmation_is_told_also_of_a_message_that_is_not_ours() -> None:
+    service = EnergyService("han", lambda: T, lambda *_: None, lambda *_: None, lambda *_: None)
+    [cluster] = service.servers([MESSAGING_CLUSTER])
+    heard: list[HeardCommand] = []
+    service.commands.add(heard.append)
+    service.messages.create(message(1, confirm=True), T, 60)
+    for number, status in ((1, Status.SUCCESS), (1, Status.SUCCESS), (99, Status.NOT_FOUND)):
+        told = MessageConfirmation(message_id=number, confirmation_time=T)
+        header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 7, told.COMMAND)
+        frame = ApsFrame(
+            profile=0x0109, cluster=MESSAGING_CLUSTER, source_endpoint=DISPLAY.endpoint, destination_endpoint=0x5E,
+            payload=header.encode() + told.encode(), source=1, source_ieee=DISPLAY.ieee,
+        )  # fmt: skip
+        assert cluster.command(header, told.encode(), frame, 0.0).status is status
+        assert heard[-1] == HeardCommand("han", DISPLAY, told, status)
+    assert len(heard) == 3
