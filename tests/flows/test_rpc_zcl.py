@@ -370,7 +370,11 @@ async def test_any_command_is_sent_and_its_answer_found(tmp_path: Path) -> None:
         senders = {first.values["source_address"], second.values["source_address"]}
         assert senders == {address(meter), address(thermostat)}
         assert second.values["request_identifier"] == 5
-        query["cluster_id"] = 0x0B04
+        # Where no answer is named, nobody is waited for.
+        del query["response_command_identifier"]
+        assert (await program.post(f'<send_ZCL synchronous="TRUE">{markup_of(query)}</send_ZCL>')).children == []
+        assert (await program.home.ask("POST", "/rpc/send_ZCL", query))[0] in (202, 204)
+        query |= {"cluster_id": 0x0B04, "response_command_identifier": 0}
         await program.refused(
             "send_ZCL", query, "(00:00:00:00:00:00:FF:FF, 0xa, 0x109, 0xb04): nobody answered within 2 s"
         )

@@ -69,9 +69,8 @@ class ZigBee:
         """List a device, register its key, open joining. A router has no use for keys of others."""
         given = request.arguments
         ieee, radio = fields.device(given, "device_address"), self._targets.radio()
-        status = self._hub.networks.get(radio)
         key, code = _secrets(given)
-        if (key or code) and status.can.router:
+        if (key or code) and self._hub.networks.network(radio).capabilities.router:
             log.info("%s: it holds no keys of others, so that of %s is left out", radio, ieee)
             key = code = None
         seconds = _joining(fields.maybe_number(given, "join_time"))
@@ -170,7 +169,7 @@ class ZigBee:
         mask = fields.maybe_number(given, "channel_mask")
         key, code = _secrets(given)
         interval = fields.maybe_number(given, "join_interval")
-        is_router = self._hub.networks.get(radio).can.router
+        is_router = self._hub.networks.network(radio).capabilities.router
         with told():
             if mask == 0:
                 raise ValueRefusedError("channel_mask", "0x0", "one bit at least of 0xffff")
@@ -208,7 +207,7 @@ class ZigBee:
     async def leave_network(self, request: Checked) -> Values:
         """As a router, leave; a coordinator stays, and says nothing of it."""
         radio = self._targets.radio()
-        if self._hub.networks.get(radio).can.router:
+        if self._hub.networks.network(radio).capabilities.router:
             with told():
                 await self._hub.network_setup.leave(radio, radio)
         return {}
