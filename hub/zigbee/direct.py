@@ -34,10 +34,16 @@ from protocols.zdo import (
     BindRequest,
     BindResponse,
     BindTarget,
+    NodeDescriptorRequest,
+    NodeDescriptorResponse,
+    PowerDescriptorRequest,
+    PowerDescriptorResponse,
     UnbindRequest,
     UnbindResponse,
+    ZdoRequest,
     encode_zdo,
 )
+from radios.api import ZigbeeRadio
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +141,7 @@ class Direct:
             raise InvalidError("endpoint", endpoint, f"one of ours: {', '.join(f'{one:#x}' for one in ours)}")
         return Target(
             network=network,
-            member=Member(radio.network.ieee, network.name, radio.network.short),
+            member=_standing_for(network, radio),
             is_local=True,
             endpoint=endpoint,
             source_endpoint=endpoint if source_endpoint is None else self._source(network, source_endpoint, None),
@@ -144,6 +150,25 @@ class Direct:
             side=side,
             manufacturer=manufacturer,
         )
+
+    def ourselves(self, radio: str) -> Member | None:
+        """What others see of us on a radio's network, as of any device; None while the radio is away.
+
+        The member is a copy that nobody keeps.
+        """
+        network = self._networks.network(radio)
+        if network.radio is None:
+            return None
+        member = _standing_for(network, network.radio)
+        member.is_active = network.radio.network.is_operational
+        member.endpoints = {one.endpoint: one.simple_descriptor() for one in network.local or ()}
+        member.endpoint_ids = tuple(member.endpoints)
+        if network.answer_zdo is not None and member.short is not None:
+            node = _ask_ours(network, NodeDescriptorRequest(member.short))
+            power = _ask_ours(network, PowerDescriptorRequest(member.short))
+            member.node = NodeDescriptorResponse.decode(node).descriptor
+            member.power = PowerDescriptorResponse.decode(power).descriptor
+        return member
 
     @staticmethod
     def _source(network: Network, given: int | None, profile: int | None) -> int:
@@ -352,21 +377,9 @@ class Direct:
 
     @staticmethod
     def _bind_ours(target: Target, request: BindRequest | UnbindRequest) -> int:
-        network = target.network
-        radio = network.need_radio()
-        if network.answer_zdo is None:
-            raise UnsupportedError(f"the firmware of {network.name!r} keeps its bindings to itself")
-        frame = ApsFrame(
-            profile=Profile.ZDO,
-            cluster=request.CLUSTER,
-            source_endpoint=ZDO_ENDPOINT,
-            destination_endpoint=ZDO_ENDPOINT,
-            payload=encode_zdo(network.conversations.next_tsn(), request),
-            source=radio.network.short,
-            source_ieee=radio.network.ieee,
-        )
-        [reply] = network.answer_zdo(frame)
-        return int(BindResponse.decode(reply.payload[1:]).status)
+        if target.network.answer_zdo is None:
+            raise UnsupportedError(f"the firmware of {target.network.name!r} keeps its bindings to itself")
+        return int(BindResponse.decode(_ask_ours(target.network, request)).status)
 
     # -- refresh -------------------------------------------------------------------------------------------------
 
@@ -380,6 +393,29 @@ class Direct:
                 self._household.start_interview(member, anew=True)
             else:
                 self._spawn(self._household.presence.refresh(network, member), f"refresh of {member.device_id}")
+
+
+def _standing_for(network: Network, radio: ZigbeeRadio) -> Member:
+    """Ourselves as a member."""
+    info = radio.network
+    return Member(info.ieee, network.name, info.short if info.channel else None)
+
+
+def _ask_ours(network: Network, request: ZdoRequest) -> bytes:
+    """What our device object answers ourselves, behind the transaction number."""
+    info = network.need_radio().network
+    assert network.answer_zdo is not None, "checked before"
+    frame = ApsFrame(
+        profile=Profile.ZDO,
+        cluster=request.CLUSTER,
+        source_endpoint=ZDO_ENDPOINT,
+        destination_endpoint=ZDO_ENDPOINT,
+        payload=encode_zdo(network.conversations.next_tsn(), request),
+        source=info.short,
+        source_ieee=info.ieee,
+    )
+    [reply] = network.answer_zdo(frame)
+    return reply.payload[1:]
 
 
 def refused(answer: DefaultResponse, what: str, target: Target) -> None:

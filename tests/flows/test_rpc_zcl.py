@@ -170,7 +170,7 @@ async def test_a_device_that_is_not_reached_is_told_in_the_gateways_words(tmp_pa
         # Delivered, and no answer.
         await program.hub.registry.set("Conversation.default_timeout", 1)
         module.outcomes += [0x00] * 8
-        await program.refused("read_attributes", wish, "did not answer within 1 s")
+        await program.refused("read_attributes", wish, "Conversation timed out: it did not answer within 1 s")
         module.outcomes.clear()
         module.outcomes += [0x24] * 8
         bind = {key: value for key, value in to(thermostat, 0x0701).items() if key != "server_or_client"}

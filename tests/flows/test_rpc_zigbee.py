@@ -36,7 +36,13 @@ async def test_devices_are_told_refreshed_bound_and_removed(tmp_path: Path) -> N
     async with home(tmp_path, "smart-meter", "se-thermostat") as (program, module):
         meter, thermostat = module.devices
         found = await program.both("get_device_information")
-        [first, second] = found.values["record_list"]
+        [ours, first, second] = found.values["record_list"]
+        # The first is us, as the manual has it.
+        own = module.ieee.to_bytes(8).hex(":").upper()
+        assert (ours["active"], ours["addr_extended"], ours["addr_short"], ours["node_type"]) == (True, own, "0000", 0)
+        assert ours["simple_descriptors"]["endpoint_0x5E"]["device_id"] == 0x0500
+        assert ours["node_descriptor"]["logical_type"] == 0
+        assert (await program.both("get_device_information", {"device_address": own})).values["record_list"] == [ours]
         assert [first["addr_extended"], second["addr_extended"]] == [address(meter), address(thermostat)]
         assert (first["record"], first["active"], first["addr_short"]) == (
             "ZDODeviceRecord",
@@ -103,6 +109,11 @@ async def test_devices_are_let_in_as_a_utility_does_it(tmp_path: Path) -> None:
             "add_device_response",
             {"device_address": address(meter), "join_time": 900},
         )
+        [record] = (await program.both("get_device_information", {"device_address": address(meter)})).values[
+            "record_list"
+        ]
+        # It has yet to join.
+        assert record == {"record": "ZDODeviceRecord", "active": False, "addr_extended": address(meter)}
         assert module.table[meter.ieee] == InstallCode.parse(CODE).link_key
         assert service.hub.networks.get("han").joining_until is not None
         # Its real key, in each of the forms; the code beside it does not count.

@@ -72,6 +72,7 @@ def failed(error: ConversationError) -> RequestFailedError:
     where, status, cause = error.where, error.status, error.cause
     if error.lacks_key:
         status, cause = _KEY_NOT_AUTHORIZED, _KEY_CAUSE
+    cause = cause.replace(f"{device_id(where.ieee)} did not", "Conversation timed out: it did not")
     return conversation_failed(where.ieee, where.endpoint, where.profile, where.cluster, cause, status)
 
 

@@ -113,8 +113,14 @@ class ZigBee:
         return {}
 
     async def get_device_information(self, request: Checked) -> Values:
-        """What is known of a device, or of all."""
-        return {"record_list": [_device(member) for member in self._members(request.arguments)]}
+        """What is known of a device, or of all: of us, to whom it is the first record, and of the others."""
+        own = [self._hub.direct.ourselves(one.radio) for one in self._hub.networks.all()]
+        ours = [member for member in own if member is not None]
+        to = fields.maybe_mac(request.arguments, "device_address")
+        if to is not None:
+            ours = [member for member in ours if member.ieee == to.eui64]
+        members = () if ours and to is not None else self._members(request.arguments)
+        return {"record_list": [_device(member) for member in (*ours, *members)]}
 
     def _members(self, given: Values) -> tuple[Member, ...]:
         to = fields.maybe_mac(given, "device_address")
