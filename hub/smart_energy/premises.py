@@ -16,7 +16,7 @@ from typing import Final
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.errors import HubError, NotFoundError, RefusedError
+from hub.errors import HubError, NotFoundError, RefusedError, StorageError
 from hub.events import SmartEnergyChanged
 from hub.smart_energy import kept, kept_client
 from hub.smart_energy.arrivals import arrivals
@@ -32,7 +32,7 @@ from hub.smart_energy.price_client import PriceClient
 from hub.smart_energy.signatures import Signatures
 from hub.smart_energy.utc import to_utc
 from hub.startup import TIME_IS_SET
-from hub.store import Store
+from hub.store import Statement, Store
 from hub.zigbee.member import Member
 from hub.zigbee.model import NetworkClock
 from hub.zigbee.network import Network
@@ -425,10 +425,25 @@ class Premises:
 
     def persist(self) -> None:
         """Let what has changed join the next batch: all that a client has, once, however much of it has changed."""
+        rows = self._rows()
+        if rows:
+            self._store.append(*rows)
+
+    async def keep(self) -> None:
+        """What people have chosen is on disk when this returns, like what they make; if it can be."""
+        stale = set(self._stale)
+        rows = self._rows()
+        try:
+            if rows:
+                await self._store.write(*rows)
+        except StorageError as error:
+            log.error("what was chosen holds, and may be forgotten with a restart: %s", error)
+            self._stale |= stale
+
+    def _rows(self) -> list[Statement]:
         rows = [
             kept.row(radio, kind + _KEPT, 0, kept_client.to_text(self.clients[radio].kept[kind]))
             for radio, kind in sorted(self._stale)
         ]
         self._stale.clear()
-        if rows:
-            self._store.append(*rows)
+        return rows

@@ -12,7 +12,7 @@ import pytest
 from test_hubctl_zigbee import Shell
 from test_xbee_roles import hub_on, served
 
-from hub.errors import NotFoundError, RefusedError
+from hub.errors import NotFoundError, RefusedError, StorageError
 from hub.events import SmartEnergyChanged
 from hub.hub import Hub
 from hub.smart_energy.drlc_client import State
@@ -186,6 +186,40 @@ async def test_people_see_what_came_and_answer_by_hubctl_and_rest(tmp_path: Path
         for path, status in (("drlc/8/opt-out", 404), ("drlc/x/opt-in", 400), ("message/9/confirm", 409)):
             assert (await home.ask("POST", f"/events/{path}"))[0] == status
         assert (await home.ask("GET", "/events/received?radio=attic"))[0] == 404
+
+
+async def test_what_people_choose_is_on_disk_when_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def kept(kind: str) -> str:
+        [[state]] = await home.hub.store.read("SELECT state FROM se_item WHERE kind LIKE ?", (f"{kind}%",))
+        return str(state)
+
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        await known(home.hub, centre)
+        premises = home.hub.premises
+        centre.drlc.create(replace(EVENT, start_time=int(centre.utc()) + 3600))
+        centre.messaging.create(MESSAGE)
+        client = premises.client("han")
+        await eventually(lambda: bool(client.drlc.events and client.messages.active), 10)
+        monkeypatch.setattr(type(premises), "persist", lambda _: None)  # the power fails before the next batch
+        assert (await home.ask("POST", "/events/drlc/7/opt-out"))[0] == 200
+        out = await kept("drlc")
+        assert (await home.ask("POST", "/events/drlc/7/opt-in"))[0] == 200
+        assert out != await kept("drlc")
+        shown = await kept("message")
+        assert (await home.ask("POST", "/events/message/9/confirm"))[0] == 200
+        assert shown != await kept("message")
+        before = await kept("drlc")
+        assert (await home.ask("PATCH", "/events/received/load-control", {"utility_enrollment_group": 3}))[0] == 200
+        assert before != await kept("drlc")
+
+        async def full(*_: object) -> None:
+            raise StorageError("the disk is full")
+
+        monkeypatch.setattr(home.hub.store, "write", full)
+        status, found = await home.ask("POST", "/events/drlc/7/opt-out")
+        assert (status, found["opted_out"], "may be forgotten with a restart" in caplog.text) == (200, True, True)
 
 
 async def test_it_is_said_for_which_loads_events_are_taken(tmp_path: Path) -> None:

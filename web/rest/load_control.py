@@ -70,6 +70,7 @@ async def change_load_control(call: Call[None, ChangeLoadControl]) -> LoadContro
     if body.stop_randomize_min is not UNSET:
         policy.stop_randomize_min = body.stop_randomize_min
     client.policy_changed()
+    await call.hub.premises.keep()
     return _told(client)
 
 

@@ -19,19 +19,25 @@ async def list_all(call: Call[WhichRadio, None]) -> schema_received.Received:
 async def opt_out(call: Call[WhichRadio, None]) -> schema_received.ReceivedEvent:
     """Do not take part in an event, from now on. The interface is told."""
     client = call.hub.premises.client(radio_of(call.query.radio))
-    return schema_received.event(client, client.opt_out(number_of(call.path["id"])))
+    chosen = client.opt_out(number_of(call.path["id"]))
+    await call.hub.premises.keep()
+    return schema_received.event(client, chosen)
 
 
 async def opt_in(call: Call[WhichRadio, None]) -> schema_received.ReceivedEvent:
     """Take part in an event after all. The interface is told."""
     client = call.hub.premises.client(radio_of(call.query.radio))
-    return schema_received.event(client, client.opt_in(number_of(call.path["id"])))
+    chosen = client.opt_in(number_of(call.path["id"]))
+    await call.hub.premises.keep()
+    return schema_received.event(client, chosen)
 
 
 async def confirm(call: Call[WhichRadio, None]) -> schema_received.ReceivedMessage:
     """Confirm that somebody has read a message. The interface is told."""
     client = call.hub.premises.client(radio_of(call.query.radio))
-    return schema_received.message(client, client.confirm(number_of(call.path["id"])))
+    confirmed = client.confirm(number_of(call.path["id"]))
+    await call.hub.premises.keep()
+    return schema_received.message(client, confirmed)
 
 
 _EVENTS = f"{API}/events"

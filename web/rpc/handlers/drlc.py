@@ -126,22 +126,22 @@ class DemandResponse:
     async def clear_events(self, request: Checked) -> Values:
         """Forget the events that have come."""
         self._places.client(request, CLUSTER).clear(DRLC)
+        await self._places.hub.premises.keep()
         return {"source_endpoint_id": endpoint_in(request), "cluster_id": CLUSTER}
 
     async def opt_out(self, request: Checked) -> Values:
         """Take no part in an event."""
-        client = self._places.client(request, CLUSTER)
-        return self._chose(request, client.opt_out)
+        return await self._chose(request, self._places.client(request, CLUSTER).opt_out)
 
     async def opt_in(self, request: Checked) -> Values:
         """Take part again."""
-        client = self._places.client(request, CLUSTER)
-        return self._chose(request, client.opt_in)
+        return await self._chose(request, self._places.client(request, CLUSTER).opt_in)
 
-    def _chose(self, request: Checked, choose: Callable[[int], ClientEvent]) -> Values:
+    async def _chose(self, request: Checked, choose: Callable[[int], ClientEvent]) -> Values:
         status = SUCCESS
         try:
             choose(_number(request))
+            await self._places.hub.premises.keep()
         except NotFoundError as error:
             status = self._places.refused(request, error, NOT_FOUND)
         except HubError as error:

@@ -104,6 +104,7 @@ class Messages:
         if number in client.messages.messages:
             try:
                 told, status = client.confirm(number, at).servers, SUCCESS
+                await self._places.hub.premises.keep()
             except RefusedError as error:
                 status = self._places.refused(request, error, INVALID_FIELD)
         answer: Values = {"status": status, **_sent(request)}
@@ -114,6 +115,7 @@ class Messages:
     async def clear_messages(self, request: Checked) -> Values:
         """Forget the messages that have come."""
         self._places.client(request, CLUSTER).clear(MESSAGE)
+        await self._places.hub.premises.keep()
         return _sent(request)
 
 

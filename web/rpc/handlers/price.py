@@ -111,6 +111,7 @@ class Prices:
     async def clear_prices(self, request: Checked) -> Values:
         """Forget the prices that have come."""
         self._places.client(request, CLUSTER).clear(PRICE)
+        await self._places.hub.premises.keep()
         return _sent(request)
 
 
