@@ -132,7 +132,10 @@ class SmartEnergy:
 
     def service(self, radio: str | None) -> EnergyService:
         """The network that is meant; the only one where none is named. Raises `NotFoundError`, `InvalidError`."""
-        none = "no radio of this hub serves Smart Energy devices: that takes APS encryption"
+        none = (
+            "no radio of this hub serves Smart Energy devices: that takes hub.role esi_coordinator or esi_router, and "
+            "APS encryption; what comes to an aux_gateway is among what was received"
+        )
         found = chosen(radio, self.services, self.able(), "Smart Energy network", none)
         if self._can(found.name) is False:
             raise UnsupportedError(f"{radio!r} cannot encrypt for single devices, which Smart Energy takes")

@@ -11,6 +11,7 @@ from test_hubctl_xbee import served
 from test_hubctl_zigbee import Shell
 from test_se_esi import known
 
+from protocols.se.base import SeVersion
 from protocols.se.drlc import EventStatus
 from radios.emulators.se_devices import Display, LoadControl
 from radios.emulators.se_endpoint import Peer as EmulatedPeer
@@ -85,6 +86,15 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await eventually(lambda: display.price.current is not None, 20)
         assert display.price.current is not None
         assert (display.price.current.price.amount, display.price.current.price.tier) == (0.2834, 2)
+        ran = await shell.run("price", "publish", "0.3", "--acknowledge")
+        assert (ran.code, "acknowledge is True; allowed: false while hub.se_version is 1.0" in ran.err) == (2, True)
+        home.hub.smart_energy.services["han"].version = SeVersion.V1_1
+        again = ("--label", "PEAK", "--duration", "2h", "--acknowledge")
+        ran = await shell.run("price", "publish", "0.2834", *again)
+        assert ran.code == 0, ran.err
+        newest = max(home.hub.smart_energy.services["han"].prices.prices.values(), key=lambda one: one.number)
+        await eventually(lambda: bool(newest.acknowledged), 20)
+        home.hub.smart_energy.services["han"].version = SeVersion.V1_0
         ran = await shell.run("price", "current")
         assert "PEAK" in ran.out
         ran = await shell.run("price", "forget")

@@ -186,6 +186,8 @@ async def test_people_see_what_came_and_answer_by_hubctl_and_rest(tmp_path: Path
         for path, status in (("drlc/8/opt-out", 404), ("drlc/x/opt-in", 400), ("message/9/confirm", 409)):
             assert (await home.ask("POST", f"/events/{path}"))[0] == status
         assert (await home.ask("GET", "/events/received?radio=attic"))[0] == 404
+        ran = await shell.run("price", "publish", "0.2")
+        assert (ran.code, "that takes hub.role esi_coordinator or esi_router" in ran.err) == (1, True)
 
 
 async def test_what_people_choose_is_on_disk_when_that_is_said(

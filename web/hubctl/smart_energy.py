@@ -199,6 +199,7 @@ def cancel(
 @click.option("--label", default="", help="At most 12 bytes, as PEAK.")
 @click.option("--tier", type=click.IntRange(0, 15), default=0, help="Which it is of; 0: none.")
 @click.option("--tiers", type=click.IntRange(0, 15), default=0, help="How many there are.")
+@click.option("--acknowledge", is_flag=True, help="Devices are to say that they have it; takes hub.se_version 1.1.")
 @click.option("--currency", type=click.Choice(tuple(CURRENCIES)), default="EUR", show_default=True, help="By ISO 4217.")
 @click.option("--provider", type=click.IntRange(0, 0xFFFFFFFF), default=0, help="Its number, of several.")
 @click.option("--id", "number", type=click.IntRange(0, 0xFFFFFFFF), help="Issuer event id; the time if left out.")
@@ -216,6 +217,7 @@ def publish(app: App, /, price: float, as_json: bool, **given: object) -> None:
         "tiers": given["tiers"],
         "currency": CURRENCIES[str(given["currency"])],
         "provider_id": given["provider"],
+        "acknowledge": given["acknowledge"],
         "issuer_event_id": given["number"],
         "radio": given["radio"],
     }

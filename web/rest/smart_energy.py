@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import InvalidError
 from hub.smart_energy.utc import to_utc
+from protocols.se.base import SeVersion
 from protocols.se.drlc import (
     UNUSED_DUTY_CYCLE,
     UNUSED_LOAD_ADJUSTMENT,
@@ -24,7 +25,7 @@ from protocols.se.drlc import (
     LoadControlEvent,
 )
 from protocols.se.messaging import UNTIL_CHANGED, DisplayMessage, message_control
-from protocols.se.price import UNUSED_8, UNUSED_32, AlternateCostUnit, PublishPrice
+from protocols.se.price import UNUSED_8, UNUSED_32, AlternateCostUnit, PriceControl, PublishPrice
 from web import schema_se
 from web.auth import Role
 from web.routes import API, Call, Route
@@ -124,6 +125,8 @@ class NewPrice(Struct, frozen=True, forbid_unknown_fields=True):
     """Behind the point."""
     tier: Annotated[int, Meta(ge=0, le=15)] = 0
     tiers: Annotated[int, Meta(ge=0, le=15)] = 0
+    acknowledge: bool = False
+    """Devices are to say that they have it, which Smart Energy has from 1.1 on (`hub.se_version`)."""
     start: When | UnsetType = UNSET
 
 
@@ -304,6 +307,8 @@ async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
     """Publish a price to every display and device that takes prices."""
     hub, body = call.hub, call.body
     service = hub.smart_energy.service(radio_of(body.radio))
+    if body.acknowledge and service.version < SeVersion.V1_1:
+        raise InvalidError("acknowledge", True, "false while hub.se_version is 1.0, which has no such question")
     amount = round(body.price * 10**body.digits)
     if amount > 0xFFFFFFFF:
         raise InvalidError("price", f"{body.price:g} with {body.digits} digits", "at most 4294967295 in all digits")
@@ -324,6 +329,8 @@ async def publish_price(call: Call[None, NewPrice]) -> schema_se.Price:
         alternate_cost_delivered=UNUSED_32,
         alternate_cost_unit=AlternateCostUnit.NONE,
         alternate_cost_trailing_digit=UNUSED_8,
+        number_of_block_thresholds=UNUSED_8,
+        price_control=PriceControl.ACKNOWLEDGE if body.acknowledge else PriceControl(0),
     )
     with fields_of(body):
         made = await hub.smart_energy.publish_price(service.name, wire)
