@@ -9,6 +9,7 @@ from typing import Any
 
 import bellows.ezsp
 import bellows.types as t
+import zigpy.types
 from bellows.ash import NcpFailure
 from bellows.zigbee.application import ControllerApplication
 
@@ -202,6 +203,10 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             async with asyncio.timeout(NETWORK_UP_S):
                 await up
         return True
+
+    def know_own_address(self, short: Any) -> None:
+        """bellows tells frames to us as sent to this network address."""
+        self.state.node_info.nwk = zigpy.types.NWK(short)
 
     async def is_up(self) -> bool:
         """Whether it is on a network now."""

@@ -41,6 +41,7 @@ async def place_of(application: EzspApplication) -> Place:
     ok(status, "to say on which network it is")
     (short,) = await stick.getNodeId()
     (ieee,) = await stick.getEui64()
+    application.know_own_address(short)
     status, security = await stick.getCurrentSecurityState()
     ok(status, "to say how its network is protected")
     return Place(
