@@ -228,6 +228,11 @@ class Air:
         place = self.places.get(ieee)
         return place.short if place is not None and self._is_here(place) else None
 
+    def relays_to(self, place: Place) -> tuple[int, ...]:
+        """Network addresses of the routers between a device and the coordinator, its own parent first."""
+        parent = self.places.get(place.parent)
+        return () if parent is None else (parent.short,)
+
     def place_of(self, short: int) -> Place | None:
         """Who has a network address."""
         place = self._by_short.get(short)

@@ -67,6 +67,8 @@ class Core:
     policies: dict[int, int] = field(default_factory=dict)
     values: dict[int, bytes] = field(default_factory=dict)
     state: NetworkState = NetworkState.NONE
+    is_concentrator: bool = False
+    """Devices tell it the way that their frames have come."""
     counters: list[int] = field(default_factory=lambda: [0] * COUNTERS)
     heard: dict[int, int] = field(default_factory=dict)
     """Extended addresses of those whom the stick knows since its start, and their network addresses."""

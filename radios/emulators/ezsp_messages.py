@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from radios.emulators.air import BROADCAST_AWAKE, DELIVERED, EXPIRED, NO_MAC_ACK, AirFrame
+from radios.emulators.air import BROADCAST_AWAKE, DELIVERED, EXPIRED, NO_MAC_ACK, AirFrame, Place
 from radios.emulators.cursor import Cursor, block, u16, u32, u64
 from radios.emulators.ezsp_core import Core, Counter, Handler, Handlers
 from radios.emulators.ezsp_security import Security
@@ -25,13 +25,13 @@ ENCRYPTED, RETRY, ROUTE, ANSWER_WANTED, FRAGMENT = 0x0020, 0x0040, 0x0100, 0x400
 DIRECT, VIA_ADDRESS_TABLE, VIA_BINDING, MULTICAST, MULTICAST_ALIAS, BROADCAST_ALIAS, BROADCAST = range(7)
 """Ways out; the next are ways in."""
 UNICAST_IN, MULTICAST_IN, BROADCAST_IN = 0, 2, 4
-SENT, ARRIVED, SENDER = 0x003F, 0x0045, 0x0062
+SENT, ARRIVED, ROUTE_RECORD = 0x003F, 0x0045, 0x0059
 HOST_SEES_SUPPORTED, HOST_ANSWERS_OTHERS, HOST_ANSWERS_ENDPOINTS, HOST_ANSWERS_BINDINGS = 1, 2, 4, 8
 NO_ROW = 0xFF
 ACK_WAIT_S, TRIES = 1.6, 3
 """Of a block, and how often it is sent."""
 PARTS_KEPT_S = 10.0
-ZERO_RSSI = -100
+QUIET_DBM, RANGE_DB = -100, 70
 OUTCOMES = {DELIVERED: Outcome.OK, EXPIRED: Outcome.INDIRECT_TIMEOUT}
 RESPONSE = 0x8000
 PERMIT_REQUEST = 0x0036
@@ -60,6 +60,11 @@ class Aps:
         return head + u16(self.options) + u16(self.group) + bytes((self.sequence,))
 
 
+def rssi(lqi: int) -> int:
+    """Signal strength for a link quality, dBm in two's complement."""
+    return (QUIET_DBM + lqi * RANGE_DB // 255) & 0xFF
+
+
 class Messages:
     """Everything that goes over the air for the host."""
 
@@ -74,6 +79,7 @@ class Messages:
         self._sequence = self._under_way = self.overflow = 0
         self._parts: dict[tuple[int, int], dict[int, bytes]] = {}
         self._totals: dict[tuple[int, int], int] = {}
+        self._ways: dict[int, tuple[int, ...]] = {}
         self._acknowledged: dict[tuple[int, int, int], asyncio.Event] = {}
 
     @property
@@ -327,6 +333,8 @@ class Messages:
         place = core.air.place_of(frame.source)
         if place is not None:
             core.heard[place.station.ieee] = frame.source
+            if core.is_concentrator:
+                self._tell_way(place, lqi)
         is_broadcast = frame.destination >= 0xFFF8
         core.count(Counter.RECEIVED_BROADCAST if is_broadcast else Counter.RECEIVED_UNICAST)
         options = ROUTE
@@ -354,6 +362,15 @@ class Messages:
             core.spawn(self._in_blocks(frame.source, aps, frame.payload, longest, lqi))
         else:
             self._tell(way, aps, frame.source, frame.payload, lqi)
+
+    def _tell_way(self, place: Place, lqi: int) -> None:
+        """A route record comes before the first frame on a new way."""
+        relays = self._core.air.relays_to(place)
+        if self._ways.get(place.short, ()) == relays:
+            return
+        self._ways[place.short] = relays
+        head = u16(place.short) + u64(place.station.ieee) + bytes((lqi, rssi(lqi), len(relays)))
+        self._core.say(ROUTE_RECORD, head + b"".join(map(u16, relays)))
 
     def _is_for_us(self, frame: AirFrame) -> bool:
         """Groups have to be in the table; endpoints that the stick does not know are the host's affair."""
@@ -423,13 +440,12 @@ class Messages:
 
     def _tell(self, way: int, aps: Aps, source: int, payload: bytes, lqi: int) -> None:
         core = self._core
-        rssi = (ZERO_RSSI + lqi * 70 // 255) & 0xFF
         if not core.dialect.has_unified_statuses:
             core.say(
                 ARRIVED,
                 bytes((way,))
                 + aps.written()
-                + bytes((lqi, rssi))
+                + bytes((lqi, rssi(lqi)))
                 + u16(source)
                 + bytes((NO_ROW, NO_ROW))
                 + block(payload),
@@ -438,4 +454,4 @@ class Messages:
         ieee = self._tables.address_of(source)
         head = bytes((way,)) + aps.written() + u16(source) + u64(NO_ADDRESS if ieee is None else ieee)
         time_ms = int(asyncio.get_running_loop().time() * 1000) & 0xFFFFFFFF
-        core.say(ARRIVED, head + bytes((NO_ROW, NO_ROW, lqi, rssi)) + u32(time_ms) + block(payload))
+        core.say(ARRIVED, head + bytes((NO_ROW, NO_ROW, lqi, rssi(lqi))) + u32(time_ms) + block(payload))

@@ -51,6 +51,7 @@ class Network:
         core.state = NetworkState.NONE
         core.own.short = ANY_PAN
         core.heard.clear()
+        core.is_concentrator = False
         self.wished = None
         self._scanning = False
         self._station.silence()
@@ -238,7 +239,8 @@ class Network:
         return self._stack(Outcome.OK) + bytes((network.role,)) + network.parameters.written()
 
     def _concentrator(self, fields: Cursor) -> bytes:
-        fields.take(10)
+        self._core.is_concentrator = bool(fields.u8())
+        fields.take(9)
         return self._stack(Outcome.OK)
 
     def _set_power(self, fields: Cursor) -> bytes:

@@ -17,10 +17,10 @@ from radios.emulators.air import (
 from radios.emulators.cursor import Cursor, block, u16, u32
 from radios.emulators.own_object import DEVICE_ANNOUNCE, OwnEndpoint
 from radios.emulators.znp_core import BAD_PARAMETER, FAILED, OK, Core, Handler, Handlers
-from radios.emulators.znp_nvram import DIRECT_CALLBACKS
+from radios.emulators.znp_nvram import CONCENTRATOR, DIRECT_CALLBACKS
 
 CONFIRM, ARRIVED, ARRIVED_LONG, OBJECT = 0x0480, 0x0481, 0x0482, 0x05FF
-ANNOUNCED = 0x05C1
+ANNOUNCED, WAY = 0x05C1, 0x05C4
 DUPLICATE, NO_KEY, NOT_JOINED, BUFFERS_FULL = b"\xb8", b"\xa1", b"\xc2", b"\x11"
 GROUP_MODE, SHORT_MODE, WIDE_MODE, BROADCAST_MODE = 1, 2, 3, 0x0F
 WILDCARD, ACKNOWLEDGED, SECURED = 0x02, 0x10, 0x40
@@ -59,6 +59,7 @@ class Messages:
         self._core.own.endpoints.clear()
         self._sequence = self._tsn = self._out = self.overflow = 0
         self._long: dict[int, bytes] = {}
+        self._ways: dict[int, tuple[int, ...]] = {}
         self.groups: set[tuple[int, int]] = set()
 
     @property
@@ -266,6 +267,10 @@ class Messages:
         place = core.air.place_of(frame.source)
         if place is not None:
             core.heard[place.station.ieee] = frame.source
+            relays = core.air.relays_to(place)
+            if core.nvram.number(CONCENTRATOR) and self._ways.get(place.short, ()) != relays:
+                self._ways[place.short] = relays
+                core.say(WAY, u16(place.short) + bytes((len(relays),)) + b"".join(map(u16, relays)))
         if frame.destination_endpoint == 0:
             if frame.profile == 0:
                 self._object(frame)

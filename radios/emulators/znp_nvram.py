@@ -12,6 +12,7 @@ EXTENDED_ADDRESS, BOOTS, STARTUP_OPTION = 0x0001, 0x0002, 0x0003
 NIB, ADDRESSES, BROADCAST_TIME, EXTENDED_PAN_ID = 0x0021, 0x0023, 0x0030, 0x002D
 ACTIVE_KEY, OTHER_KEY, LINK_KEY_TABLE, USED_EXTENDED_PAN_ID = 0x003A, 0x003B, 0x004C, 0x0047
 IS_ON_NETWORK, NETWORK_KEY, KEY_IS_SET, COUNTERS_OLD, KEY_AND_COUNTER = 0x0055, 0x0062, 0x0063, 0x0075, 0x0082
+CONCENTRATOR = 0x0032
 PAN_ID, CHANNELS, ROLE, DIRECT_CALLBACKS = 0x0083, 0x0084, 0x0087, 0x008F
 SEED, HASHED_KEYS_OLD, LINK_KEYS_OLD = 0x0101, 0x0111, 0x0201
 """Numbers of items (OSAL NV ids)."""
@@ -184,7 +185,7 @@ class Nvram:
 
     def _configuration(self) -> dict[int, bytes]:
         return {
-            0x0004: bytes(1), BROADCAST_TIME: b"\x1e", 0x0032: bytes(1), 0x0033: b"\x78", 0x0034: b"\x0a",
+            0x0004: bytes(1), BROADCAST_TIME: b"\x1e", CONCENTRATOR: bytes(1), 0x0033: b"\x78", 0x0034: b"\x0a",
             0x0036: b"\x01", 0x0038: b"\xff", 0x0039: b"\x0d", 0x003D: b"\x01", 0x003E: b"\x01",
             USED_EXTENDED_PAN_ID: bytes(8), 0x0048: b"\x01", 0x0061: b"\x05", NETWORK_KEY: b"\xff" * 16,
             KEY_IS_SET: b"\x00", 0x0064: b"\x01", 0x006D: b"\x01", PAN_ID: b"\xff\xff",

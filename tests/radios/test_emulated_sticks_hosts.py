@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import bellows.ezsp
+import bellows.types as t
 import pytest
 import zigpy.exceptions
 import zigpy.types
 from zigpy.application import ControllerApplication
 
+from radios.emulators.air import AirFrame
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.stick import EmulatedStick, link_key_of
 from tests.hub.waiting import eventually
-from tests.radios.zigpy_hosts import EZSP_FIRMWARES, ZNP_FIRMWARES, new_stick, packet, running
+from tests.radios.zigpy_hosts import EZSP_FIRMWARES, ZNP_FIRMWARES, new_stick, packet, running, url_of
 
 ALL = [*(("ezsp", name) for name in EZSP_FIRMWARES), *(("znp", name) for name in ZNP_FIRMWARES)]
 ONE_EACH = [("ezsp", "7.4.4"), ("znp", "3.x")]
@@ -232,6 +235,72 @@ async def test_devices_do_not_listen_to_a_network_whose_frame_counter_has_gone_b
                 else:
                     with pytest.raises((zigpy.exceptions.DeliveryError, TimeoutError)):
                         await app.send_packet(message)
+
+
+@pytest.mark.parametrize("firmware", EZSP_FIRMWARES)
+async def test_a_router_joins_the_network_of_a_trust_centre(firmware: str) -> None:
+    settings = {"devices": (), "trust_centre": "smart-meter", "tcp_port": 0}
+    async with new_stick("ezsp", firmware, **settings) as stick:
+        ezsp = bellows.ezsp.EZSP({"path": url_of(stick), "baudrate": 115200, "flow_control": None})
+        await ezsp.connect(use_thread=False)
+        try:
+            await ezsp.write_config({})
+            every = zigpy.types.Channels.ALL_CHANNELS
+            scan = t.EzspNetworkScanType.ACTIVE_SCAN
+            ((found, _, _),) = await ezsp.startScan(scanType=scan, channelMask=every, duration=3)
+            assert (found.channel, found.panId, found.allowingJoin) == (20, stick.air.pan_id, True)
+            state = t.EmberInitialSecurityState(
+                bitmask=t.EmberInitialSecurityBitmask.HAVE_PRECONFIGURED_KEY,
+                preconfiguredKey=t.KeyData(stick.factory_key),
+                networkKey=t.KeyData(bytes(16)),
+                networkKeySequenceNumber=0,
+                preconfiguredTrustCenterEui64=t.EUI64.convert("00:00:00:00:00:00:00:00"),
+            )
+            assert (await ezsp.setInitialSecurityState(state=state))[0] == 0
+            parameters = t.EmberNetworkParameters(
+                extendedPanId=found.extendedPanId, panId=found.panId, radioTxPower=8, radioChannel=found.channel,
+                joinMethod=0, nwkManagerId=0, nwkUpdateId=0, channels=every,
+            )  # fmt: skip
+            with ezsp.wait_for_stack_status(t.sl_Status.NETWORK_UP) as up:
+                assert (await ezsp.joinNetwork(nodeType=t.EmberNodeType.ROUTER, parameters=parameters))[0] == 0
+                async with asyncio.timeout(5):
+                    await up
+            status, role, about = await ezsp.getNetworkParameters()
+            assert (status, role) == (0, t.EmberNodeType.ROUTER)
+            assert about.extendedPanId == found.extendedPanId
+            (short,) = await ezsp.getNodeId()
+            assert stick.air.places[stick.ieee].short == short != 0
+            with ezsp.wait_for_stack_status(t.sl_Status.NETWORK_DOWN) as down:
+                await ezsp.leaveNetwork()
+                await down
+            assert stick.ieee not in stick.air.places
+        finally:
+            await ezsp.disconnect()
+
+
+async def test_blocks_of_a_long_message_are_put_together_again() -> None:
+    settings = {"devices": ("plug",), "joined": (0,), "tcp_port": 0}
+    async with new_stick("ezsp", "7.4.4", **settings) as stick, running(stick) as app:
+        plug = stick.device("plug")
+        text = bytes(range(200))
+        stick.air.transmit(
+            AirFrame(source=plug.short, destination=0, source_endpoint=1, destination_endpoint=1, profile=0x0104,
+                     cluster=METERING, payload=text, counter=7)
+        )  # fmt: skip
+        assert (await app.heard.until(METERING, plug.short)).data.serialize() == text
+
+
+@pytest.mark.parametrize(("family", "firmware"), ONE_EACH)
+async def test_the_way_of_frames_through_a_router_is_told(family: str, firmware: str) -> None:
+    settings = {"devices": ("plug", "contact"), "joined": (0, 1), "tcp_port": 0}
+    async with new_stick(family, firmware, **settings) as stick, running(stick, source_routing=True) as app:
+        plug, contact = stick.device("plug"), stick.device("contact")
+        stick.air.places[contact.ieee].parent = plug.ieee
+        told: list[tuple[int, list[int]]] = []
+        app.handle_relays = lambda nwk, relays: told.append((nwk, list(relays)))
+        contact.move(is_open=True)
+        await app.heard.until(0x0500, contact.short)
+        assert told == [(contact.short, [plug.short])]
 
 
 @pytest.mark.parametrize("firmware", ["8.0.2", "9.0.0"])
