@@ -19,6 +19,7 @@ OF_STACK = frozenset((NWK_ADDRESS, IEEE_ADDRESS, NODE, POWER, NEIGHBOURS, ROUTES
 SUPPORTED = OF_STACK | OF_ENDPOINTS | OF_BINDINGS
 LONGEST_SCAN, CHANNEL_CHANGE = 5, 0xFE
 """Durations of an update request that are a scan, and that mean something else."""
+_BAD_REQUEST = b"\x80"
 _OK, _BAD_ENDPOINT, _NOT_ACTIVE, _NOT_SUPPORTED, _NOT_AUTHORIZED = b"\x00", b"\x82", b"\x83", b"\x84", b"\x8d"
 MAX_TRANSFER, SERVER_MASK = 82, 0x2C41
 """Bytes; primary trust centre, network manager, stack of revision 22 (node descriptor, Zigbee R22, 2.3.2.3)."""
@@ -57,6 +58,12 @@ class OwnObject:
 
     def answer(self, cluster: int, body: bytes, *, is_broadcast: bool) -> bytes | None:
         """What the firmware says to a request, without its transaction number; None: nothing."""
+        try:
+            return self._answer(cluster, body, is_broadcast=is_broadcast)
+        except (struct.error, IndexError):
+            return None if is_broadcast else _BAD_REQUEST
+
+    def _answer(self, cluster: int, body: bytes, *, is_broadcast: bool) -> bytes | None:
         short = self.short.to_bytes(2, "little")
         wide = self.ieee.to_bytes(8, "little")
         if cluster == NWK_ADDRESS:
@@ -124,7 +131,7 @@ class OwnObject:
             self.move(channels[0])
             return None
         if duration > LONGEST_SCAN or not channels:
-            return b"\x80"
+            return _BAD_REQUEST
         levels = bytes(self._air.energy(channel) for channel in channels)
         return _OK + struct.pack("<IHHB", mask, 0, 0, len(levels)) + levels
 

@@ -25,6 +25,8 @@ from tests.hub.waiting import eventually
 RESET = bytes.fromhex("1ac038bc7e")
 RESET_DONE = bytes.fromhex("c1020b0a527e")
 """RST and RSTACK (software reset) of UG101."""
+LEAVING = frozenset((0x0020, 0x0077, 0x00FE, 0x0104))
+"""Commands after which there is no network, or no connection."""
 METER_READ = struct.pack("<HHBBHHB", 0x0109, 0x0702, 0x5E, 0x0A, 0x0060, 0, 0)
 """APS frame: encrypted and acknowledged, from our endpoint to the meter's."""
 
@@ -111,6 +113,8 @@ async def plugged(config: EzspConfig, *, agreed: bool = True) -> AsyncIterator[t
     async with EzspEmulator(config) as stick:
         file = os.open(stick.pipe_url.removeprefix("pty:"), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         host = Host(file)
+        broken: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: broken.append(about))
         try:
             if agreed:
                 await host.agree(FIRMWARES[config.firmware].version)
@@ -118,6 +122,7 @@ async def plugged(config: EzspConfig, *, agreed: bool = True) -> AsyncIterator[t
         finally:
             asyncio.get_running_loop().remove_reader(file)
             os.close(file)
+    assert not broken
 
 
 def test_frames_are_those_of_the_reference() -> None:
@@ -435,15 +440,28 @@ async def test_the_console_has_what_only_this_stick_does() -> None:
         assert 'driver = "ezsp"' in stick.toml()
 
 
-async def test_garbage_moves_nothing() -> None:
+@pytest.mark.parametrize(
+    ("firmware", "is_formed"), [("7.4.4", False), ("7.4.4", True), ("6.10.3", True), ("8.0.2", True)]
+)
+async def test_garbage_moves_nothing(firmware: str, is_formed: bool) -> None:
     randomness = Random(5)
-    async with plugged(EzspConfig(devices=())) as (_, host):
-        for number in range(0x0120):
+    config = EzspConfig(devices=("plug",), firmware=firmware, is_formed=is_formed)
+    async with plugged(config) as (stick, host):
+        if is_formed:
+            await host.ask(0x0017, b"\x00\x00")
+            await host.told(0x0019)
+            for cluster in range(0x40):
+                body = randomness.randbytes(randomness.randrange(12))
+                stick.receive(
+                    AirFrame(source=7, destination=randomness.choice((0, 0xFFFD)), source_endpoint=0,
+                             destination_endpoint=0, profile=0, cluster=cluster, payload=body), 200,
+                )  # fmt: skip
+        for number in (one for one in range(0x0120) if one not in LEAVING):
             host.command(number, randomness.randbytes(randomness.randrange(40)))
             await host.until(lambda f: f[0] < 0x80 and f[2] == 0x80)
             os.write(host.file, randomness.randbytes(8).replace(b"\x7e", b""))
             os.write(host.file, b"\x7e")
-        await host.agree(13)
+        await host.agree(FIRMWARES[firmware].version)
         assert await host.ask(0x0005) == b""
 
 

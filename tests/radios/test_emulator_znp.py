@@ -64,11 +64,14 @@ async def plugged(config: ZnpConfig) -> AsyncIterator[tuple[ZnpEmulator, Host]]:
     async with ZnpEmulator(config) as stick:
         file = os.open(stick.pipe_url.removeprefix("pty:"), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         host = Host(file)
+        broken: list[dict[str, object]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: broken.append(about))
         try:
             yield stick, host
         finally:
             asyncio.get_running_loop().remove_reader(file)
             os.close(file)
+    assert not broken
 
 
 async def started(host: Host) -> None:
@@ -354,9 +357,19 @@ async def test_a_mute_stick_says_nothing_and_the_console_tells_of_keys() -> None
         assert 'driver = "znp"' in stick.toml()
 
 
-async def test_garbage_moves_nothing() -> None:
+@pytest.mark.parametrize(("firmware", "is_formed"), [("3.x", False), ("3.x", True), ("3.0", True), ("1.2", True)])
+async def test_garbage_moves_nothing(firmware: str, is_formed: bool) -> None:
     randomness = Random(6)
-    async with plugged(ZnpConfig(devices=())) as (_, host):
+    async with plugged(ZnpConfig(devices=("plug",), firmware=firmware, is_formed=is_formed)) as (stick, host):
+        if is_formed:
+            await started(host)
+            await host.ask(0x253E, b"\xff\xff")
+            for cluster in range(0x40):
+                body = randomness.randbytes(randomness.randrange(12))
+                stick.receive(
+                    AirFrame(source=7, destination=randomness.choice((0, 0xFFFD)), source_endpoint=0,
+                             destination_endpoint=0, profile=0, cluster=cluster, payload=body), 200,
+                )  # fmt: skip
         for command in (kind << 8 | number for kind in (0x21, 0x24, 0x25, 0x27, 0x2F) for number in range(0x60)):
             if command not in (0x2112, 0x2131):  # which would remove items
                 host.send(command, randomness.randbytes(randomness.randrange(30)))
