@@ -206,7 +206,8 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
 
     def know_own_address(self, short: Any) -> None:
         """bellows tells frames to us as sent to this network address."""
-        self.state.node_info.nwk = zigpy.types.NWK(short)
+        network_address: Any = zigpy.types.NWK  # zigpy's integers have no types
+        self.state.node_info.nwk = network_address(short)
 
     async def is_up(self) -> bool:
         """Whether it is on a network now."""
