@@ -167,7 +167,7 @@ class DrlcClient:
         self._linked: set[int] = set()
         """Those that wait for another one to start."""
         self.past: dict[int, ClientEvent] = {}
-        """What has been over for less than a day, in that order. For people: nothing is decided by it."""
+        """What has been over for less than a day, in that order: people see it, and it is not taken again."""
 
     def _keep(self, known: ClientEvent) -> None:
         self.events[known.number] = known
@@ -223,6 +223,10 @@ class DrlcClient:
                 return self._refused(event.issuer_event_id, issuer, EventStatus.REJECTED, now, event)
             known.issuers.append(issuer)
             return Taken(reports=(self._report(known, EventStatus.RECEIVED, now, to=issuer, answers=True),))
+        gone = self.past.get(event.issuer_event_id)
+        if gone is not None and issuer in gone.issuers and replace(gone.event, start_time=gone.start) == event:
+            # A server that is asked after a restart tells what was superseded here, too: it would win, as the newest.
+            return Taken(Status.DUPLICATE_EXISTS)
         if len(self.events) >= policy.capacity:
             return self._refused(event.issuer_event_id, issuer, EventStatus.REJECTED, now, event)
         if policy.version >= SeVersion.V1_2 and any(

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from hub.smart_energy import kept_client
 from hub.smart_energy.drlc_client import DrlcClient, DrlcPolicy, Report, State
 from hub.smart_energy.peer import Peer
 from protocols.errors import CodecError
@@ -268,6 +269,22 @@ def test_a_cancel_for_another_group_leaves_an_event_for_all_groups_to_ours() -> 
     assert said(at.cancel(cancel(utility_enrollment_group=4), ESI, T).reports) == [(1, S.CANCELLED)]
 
 
+def test_what_is_over_here_is_not_taken_again() -> None:
+    at = client()
+    older, newer = event(1, T, minutes=600), event(2, T + HOUR)
+    at.receive(older, ESI, T)
+    at.receive(newer, ESI, T)
+    assert run(at, T, T + HOUR) == [(HOUR, 1, S.SUPERSEDED), (HOUR, 2, S.STARTED)]
+    again = client()
+    kept_client.restore(again, kept_client.to_text(at))
+    for told in (older, newer):  # as a server answers that is asked after a restart
+        assert again.receive(told, ESI, T + HOUR + 60).status is Status.DUPLICATE_EXISTS
+    assert run(again, T + HOUR, T + 3 * HOUR) == [(2 * HOUR, 2, S.COMPLETED)]
+    # A clock that is set back starts nothing again, and another server's event is another one.
+    assert (again.receive(newer, ESI, T).status, list(again.events)) == (Status.DUPLICATE_EXISTS, [])
+    assert said(again.receive(newer, OTHER, T).reports) == [(2, S.RECEIVED)]
+
+
 def test_a_cancel_waits_for_its_time() -> None:
     at = client()
     at.receive(event(), ESI, T)
@@ -345,7 +362,7 @@ def test_times_may_pass_32_bits() -> None:
     assert said(at.due(late + 3600)) == [(1, S.COMPLETED)]
 
 
-def test_what_is_over_is_remembered_for_a_day_and_decides_nothing() -> None:
+def test_what_is_over_is_remembered_for_a_day_and_another_time_is_another_event() -> None:
     at = client(capacity=2)
     at.receive(event(1), ESI, T)
     run(at, T, T + 2 * HOUR)
