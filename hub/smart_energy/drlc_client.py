@@ -168,6 +168,8 @@ class DrlcClient:
         """Those that wait for another one to start."""
         self.past: dict[int, ClientEvent] = {}
         """What has been over for less than a day, in that order: people see it, and it is not taken again."""
+        self.unheard: list[Report] = []
+        """What issuers have not been told yet, in order: a restart loses nothing of it."""
 
     def _keep(self, known: ClientEvent) -> None:
         self.events[known.number] = known
@@ -444,6 +446,7 @@ class DrlcClient:
         """Forget all events that are not over, and report nothing of them."""
         for known in list(self.events.values()):
             self._drop(known)
+        self.unheard.clear()
 
     def next_time(self) -> int | None:
         """When something is due next; None: never."""

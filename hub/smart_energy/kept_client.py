@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.smart_energy.client_clusters import POLICY_ATTRIBUTES
-from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, State
+from hub.smart_energy.drlc_client import ClientEvent, DrlcClient, Report, State
 from hub.smart_energy.messages import ClientMessage, MessageClient, Shown
 from hub.smart_energy.peer import Peer, peer_from
 from hub.smart_energy.price_client import ClientPrice, PriceClient
 from protocols.errors import CodecError
-from protocols.se.drlc import CancelControl, DeviceClass, EventStatus, LoadControlEvent
+from protocols.se.drlc import CancelControl, DeviceClass, EventStatus, LoadControlEvent, ReportEventStatus
 from protocols.se.messaging import DisplayMessage
 from protocols.se.price import PublishPrice
 
@@ -27,6 +27,7 @@ def to_text(client: Client) -> str:
             state: dict[str, object] = {
                 "events": [_event(one) for one in client.events.values()],
                 "past": [_event(one) for one in client.past.values()],
+                "unheard": [[str(one.issuer), one.status.encode().hex()] for one in client.unheard],
                 "policy": {name: int(getattr(client.policy, name)) for name in POLICY_ATTRIBUTES.values()},
             }
         case PriceClient():
@@ -47,7 +48,11 @@ def restore(client: Client, text: str) -> None:
             case DrlcClient():
                 events = [_event_from(row) for row in state["events"]]
                 client.load(events, [_event_from(row) for row in state.get("past", ())])
-                policy = state.get("policy", {})  # rows of before have neither
+                client.unheard = [
+                    Report(peer_from(issuer), ReportEventStatus.decode(bytes.fromhex(wire)))
+                    for issuer, wire in state.get("unheard", ())
+                ]
+                policy = state.get("policy", {})  # rows of before have none of these
                 for name in POLICY_ATTRIBUTES.values() & policy.keys():
                     setattr(client.policy, name, (DeviceClass if name == "device_class" else int)(policy[name]))
             case PriceClient():

@@ -51,6 +51,8 @@ LOOK_S = 1.0
 """How often it is looked at what begins and ends."""
 PAUSES_S: Final = (5.0, 30.0, 120.0)
 """Before a report is sent again that was not delivered."""
+MAX_UNHEARD: Final = 256
+"""Reports that an issuer has not heard: more than a day has; the oldest give way."""
 STORM_S = 5.0
 """A report that answers nothing waits for up to so long, drawn for each: events begin and end everywhere at once."""
 ASK_PRICE_S = 86_400
@@ -90,8 +92,12 @@ class EnergyClient:
         self.network: Network | None = None
         self.on_time: Callable[[int], None] = lambda _: None
         """Told what time a server says that it is."""
+        self.on_heard: Callable[[], object] = lambda: None
+        """Told when an issuer has heard a report, which need not be kept any longer."""
         self.commands = Listeners()
         """Who hears what servers send."""
+        self._telling: set[int] = set()
+        """Reports that are on their way, by identity."""
         self._waits_for_time = False
         self._price_heard: int | None = None
         """When the last price came, or was asked for."""
@@ -120,10 +126,27 @@ class EnergyClient:
         self.commands.tell(self.name, server, command, status)
 
     def report(self, report: drlc.ReportEventStatus, issuer: Peer, tsn: int | None) -> None:
-        """Tell an issuer; again, and again, where it does not hear."""
+        """Tell an issuer; again, and again, where it does not hear, and when it is there again."""
+        one = Report(issuer, report)
+        self.drlc.unheard.append(one)
+        for lost in self.drlc.unheard[:-MAX_UNHEARD]:
+            self.drlc.unheard.remove(lost)
+        self._report_soon(one, tsn)
+
+    def _report_soon(self, one: Report, tsn: int | None = None) -> None:
         wait_s = 0.0 if tsn is not None else self._draw(round(1000 * STORM_S)) / 1000
-        work = self._tell(report, issuer, tsn, PAUSES_S, wait_s)
-        self._spawn(work, f"report of event {report.issuer_event_id} to {issuer}")
+
+        async def work() -> None:
+            try:
+                is_heard = await self._deliver(one.status, one.issuer, tsn, PAUSES_S, wait_s)
+            finally:
+                self._telling.discard(id(one))
+            if is_heard:
+                self.drlc.unheard = [other for other in self.drlc.unheard if other is not one]
+                self.on_heard()
+
+        self._telling.add(id(one))
+        self._spawn(work(), f"report of event {one.status.issuer_event_id} to {one.issuer}")
 
     def event_changed(self, number: int, status: EventStatus | None) -> None:
         """An event is not what it was."""
@@ -263,6 +286,9 @@ class EnergyClient:
 
     def came(self, member: Member, clusters: Container[int] = ALL_CLUSTERS, *, again: bool = False) -> None:
         """A device is there: its servers are asked what there is; `again`: although they may just have been."""
+        for one in self.drlc.unheard:
+            if one.issuer.ieee == member.ieee and member.is_active and id(one) not in self._telling:
+                self._report_soon(one)
         now = self._now()
         questions: Mapping[int, tuple[SeCommand, ...]] = {
             price.CLUSTER: (
@@ -376,6 +402,7 @@ class Premises:
         for radio, client in self.clients.items():
             client.network = self.times[radio].network = self._network(radio)
             client.on_time = self.times[radio].told
+            client.on_heard = lambda radio=radio: self._stale.add((radio, DRLC))  # type: ignore[misc]
 
     async def run(self) -> None:
         """Begin and end what is due, and ask servers that come; ends by cancellation."""

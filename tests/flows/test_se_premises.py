@@ -161,6 +161,22 @@ async def test_a_report_is_sent_again_until_the_interface_is_there(
         await eventually(lambda: statuses(centre, 7) == ["received", "started", "opted_out", "opted_in"], 20)
 
 
+async def test_a_report_that_was_not_heard_outlives_a_restart(tmp_path: Path) -> None:
+    async with interface() as (module, centre):
+        async with under(module, centre, tmp_path) as (_, client):
+            centre.drlc.create(EVENT)
+            await eventually(lambda: statuses(centre, 7) == ["received", "started"], 10)
+            await eventually(lambda: not client.drlc.unheard, 10)
+            centre.set_power(False)
+            client.opt_out(7)
+            assert [one.status.status for one in client.drlc.unheard] == [EventStatus.OPTED_OUT]
+        centre.set_power(True)
+        async with under(module, centre, tmp_path) as (_, client):
+            await eventually(lambda: statuses(centre, 7) == ["received", "started", "opted_out"], 20)
+            await eventually(lambda: not client.drlc.unheard, 10)
+            assert statuses(centre, 7) == ["received", "started", "opted_out"]
+
+
 async def test_people_see_what_came_and_answer_by_hubctl_and_rest(tmp_path: Path) -> None:
     async with interface() as (module, centre), served(module, tmp_path) as home:
         hub, shell = home.hub, Shell(home, tmp_path)
