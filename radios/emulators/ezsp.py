@@ -385,6 +385,10 @@ class EzspEmulator(EmulatedStick):
         del air
         self.core.own.short = short
         if self.trust_centre is not None:
+            self._after(0.0, self._share_keys)
+
+    def _share_keys(self) -> None:
+        if self.trust_centre is not None:
             self.trust_centre.authenticate(self.ieee)
 
     def network_left(self, *, rejoin: bool) -> None:

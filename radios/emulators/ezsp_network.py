@@ -181,24 +181,25 @@ class Network:
         core.state = NetworkState.LEAVING
 
         def down() -> None:
-            self.gone()
+            self._gone()
+            self._station.leave()
             self._status(Outcome.NETWORK_DOWN)
 
         core.after(DOWN_S, down)
         return self._stack(Outcome.OK)
 
-    def gone(self) -> None:
+    def _gone(self) -> None:
         """It is on no network any more."""
         core = self._core
         core.state, core.own.short, core.flash.network = NetworkState.NONE, ANY_PAN, None
         core.flash.children.clear()
         core.heard.clear()
-        self._station.leave()
 
     def made_to_leave(self) -> None:
         """Somebody has sent it away."""
         if self._core.is_up:
-            self.gone()
+            self._gone()
+            self._station.silence()
             self._status(Outcome.NETWORK_DOWN)
 
     # -- while it is up ------------------------------------------------------------------------------------------------
