@@ -44,10 +44,13 @@ class Network:
         """With what it tries to join."""
         self._closing: asyncio.TimerHandle | None = None
         self._scanning = False
+        self._life = 0
+        """Grows with each reset."""
 
     def restarted(self) -> None:
         """It is silent until it is told to come up."""
         core = self._core
+        self._life += 1
         core.state = NetworkState.NONE
         core.own.short = ANY_PAN
         core.heard.clear()
@@ -85,6 +88,11 @@ class Network:
     def _stack(self, outcome: Outcome) -> bytes:
         return self._core.dialect.stack(outcome)
 
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Unless it is reset before."""
+        life = self._life
+        self._core.after(seconds, lambda: act() if life == self._life else None)
+
     def _status(self, outcome: Outcome) -> None:
         self._core.say(STACK_STATUS, self._stack(outcome))
 
@@ -98,7 +106,7 @@ class Network:
         if network is None or (network.role == ROUTER_TYPE and not self._station.is_known):
             core.flash.network = None
             return self._stack(Outcome.NOT_JOINED)
-        core.after(UP_S, lambda: self._up(network))
+        self._later(UP_S, lambda: self._up(network))
         return self._stack(Outcome.OK)
 
     def _up(self, network: StoredNetwork) -> None:
@@ -134,7 +142,7 @@ class Network:
         core.flash.network = network
         core.flash.children.clear()
         core.state = NetworkState.JOINING
-        core.after(UP_S, lambda: self._up(network))
+        self._later(UP_S, lambda: self._up(network))
         return self._stack(Outcome.OK)
 
     def _join(self, fields: Cursor) -> bytes:
@@ -147,7 +155,7 @@ class Network:
         if role != ROUTER_TYPE:
             return self._stack(Outcome.BAD_ARGUMENT)
         core.state, self.wished = NetworkState.JOINING, state
-        core.after(JOIN_S, lambda: self._try(about, state))
+        self._later(JOIN_S, lambda: self._try(about, state))
         return self._stack(Outcome.OK)
 
     def _try(self, wanted: Parameters, state: InitialSecurity) -> None:
@@ -185,7 +193,7 @@ class Network:
             self._station.leave()
             self._status(Outcome.NETWORK_DOWN)
 
-        core.after(DOWN_S, down)
+        self._later(DOWN_S, down)
         return self._stack(Outcome.OK)
 
     def _gone(self) -> None:

@@ -55,13 +55,15 @@ class Network:
         self._core, self._hold, self._silence = core, hold, silence
         self._primary = 0
         self._trusts_until = 0.0
-        self._counter = 0
+        self._counter = self._life = 0
+        """Frame counter, and what grows with each reset."""
         core.next_counter = self._next_counter
         self._closing: asyncio.TimerHandle | None = None
 
     def restarted(self) -> None:
         """It is silent until it is told to start."""
         core = self._core
+        self._life += 1
         core.state = DeviceState.HELD
         core.own.short = UNKNOWN_SHORT
         core.heard.clear()
@@ -124,14 +126,19 @@ class Network:
             return False
         return bool(NETWORK_LAYOUT.number(base, "channel", aligned=self._aligned))
 
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Unless it is reset before."""
+        life = self._life
+        self._core.after(seconds, lambda: act() if life == self._life else None)
+
     def _start(self, _: Cursor) -> bytes:
         """Start from what flash says; older versions form a network when there is none."""
         if self.is_formed:
-            self._core.after(START_S, self.up)
+            self._later(START_S, self.up)
             return RESTORED
         if self._core.firmware.has_commissioning:
             return NOT_STARTED
-        self._core.after(FORM_S, lambda: self._formed(None))
+        self._later(FORM_S, lambda: self._formed(None))
         self._changed(DeviceState.STARTING)
         return NEW
 
@@ -139,7 +146,7 @@ class Network:
         mode = fields.u8()
         if mode == NONE:
             if self.is_formed:
-                self._core.after(START_S, self.up)
+                self._later(START_S, self.up)
             return OK
         if mode != FORM:
             self._tell(FORMATION_FAILED, mode, NONE)
@@ -150,14 +157,14 @@ class Network:
                 self.up()
                 self._tell(FORMATION_FAILED, FORM, NONE)
 
-            self._core.after(START_S, restored)
+            self._later(START_S, restored)
             return OK
         if self._core.nvram.number(ROLE) != 0:
             self._tell(FORMATION_FAILED, FORM, NONE)
             return OK
         self._changed(DeviceState.STARTING)
-        self._core.after(FORM_S / 2, lambda: self._tell(IN_PROGRESS, FORM, FORM))
-        self._core.after(FORM_S, lambda: self._formed(SUCCESS))
+        self._later(FORM_S / 2, lambda: self._tell(IN_PROGRESS, FORM, FORM))
+        self._later(FORM_S, lambda: self._formed(SUCCESS))
         return OK
 
     def _formed(self, told: int | None) -> None:

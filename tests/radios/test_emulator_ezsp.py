@@ -244,6 +244,11 @@ async def test_a_network_is_formed_kept_over_a_reset_and_left() -> None:
         assert await host.ask(0x0018) == b"\x02"
         await host.agree(13)
         assert (stick.air.channel, await host.ask(0x0018)) == (0, b"\x00")
+        # Reset while it comes up, it does not.
+        host.command(0x0017, b"\x00\x00")
+        await host.agree(13)
+        await asyncio.sleep(0.1)
+        assert (stick.air.channel, await host.ask(0x0018)) == (0, b"\x00")
         assert await host.ask(0x0017, b"\x00\x00") == b"\x00"
         assert await host.told(0x0019) == b"\x90"
         told = await host.ask(0x0028)

@@ -173,6 +173,9 @@ async def test_base_device_commissioning_forms_a_network_once() -> None:
         info = await host.ask(0x2550)
         assert struct.unpack_from("<HHHQ", info) == (0, stick.air.pan_id, 0, stick.air.extended_pan_id)
         await host.reset()
+        assert await host.ask(0x2540, b"\x00\x00") == b"\x00"
+        await host.reset()  # while it starts
+        await asyncio.sleep(0.15)
         assert stick.air.channel == 0
         assert await host.ask(0x2F05, b"\x04") == b"\x00"
         assert await host.until(0x45C0) == b"\x09"
