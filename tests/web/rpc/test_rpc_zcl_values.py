@@ -61,7 +61,7 @@ def test_a_value_goes_on_the_air_and_comes_back(type_id: int, value: Value, raw:
 def test_what_is_invalid_is_the_number_that_says_so_and_keys_are_never_told() -> None:
     assert told(None, t.UINT16) == 0xFFFF
     assert told(None, t.INT16) == -0x8000
-    assert told(None, t.SINGLE) is None
+    assert told(None, t.SINGLE) is told(float("inf"), t.SINGLE) is None, "JSON has no such number"
     assert told(bytes(16), t.KEY128) is None
     assert told("a\x00b", t.STRING) == "ab", "XML has no such character"
     assert told(Collection(t.BOOL, (True,)), t.SET) == Record(

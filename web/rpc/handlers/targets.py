@@ -13,7 +13,7 @@ from protocols.ids import Eui64
 from web.rpc import fields
 from web.rpc.engine import Engine, RequestFailedError, conversation_failed
 from web.rpc.response import Severity
-from web.rpc.types import ValueRefusedError
+from web.rpc.types import SHOWN, ValueRefusedError
 from web.rpc.values import Mac, Value, Values
 
 _SMART_ENERGY = "xbee"
@@ -49,6 +49,8 @@ def told(named: Callable[[str], str] = lambda name: _FIELDS.get(name, name)) -> 
         yield
     except InvalidError as error:
         shown = error.value if isinstance(error.value, str) else repr(error.value)
+        if len(shown) > SHOWN:
+            shown = shown[:SHOWN] + "..."
         raise ValueRefusedError(named(error.field), shown, error.allowed) from None
     except ConversationError as error:
         raise failed(error) from None

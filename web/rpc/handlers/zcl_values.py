@@ -4,7 +4,7 @@
 |---|---|
 | bool | bool |
 | integers, enumerations, bitmaps, times | int; one that is invalid by its type is the number that says so |
-| semi, single, double | float |
+| semi, single, double | float; none for what is no number |
 | string | string |
 | octet strings | string if they are printable, as gateways had them; else base16. Either is taken |
 | eui64 | MAC |
@@ -14,6 +14,8 @@
 """
 
 from __future__ import annotations
+
+from math import isfinite
 
 from protocols.errors import CodecError
 from protocols.ids import Eui64
@@ -30,6 +32,7 @@ _FLOATS = (datatypes.SEMI, datatypes.SINGLE, datatypes.DOUBLE)
 _COLLECTIONS = (datatypes.ARRAY, datatypes.SET, datatypes.BAG)
 _SIGNED = {BY_NAME[f"int{bits}"].id: bits for bits in range(8, 65, 8)}
 _EUI64_BITS = 64
+KEY_OCTETS = 16
 
 
 def told(value: ZclValue, type_id: int | None) -> Value:
@@ -41,7 +44,9 @@ def told(value: ZclValue, type_id: int | None) -> Value:
             return invalid_value(type_id) if type_id is not None else None
         case Eui64():
             return Mac.of(value)
-        case bool() | int() | float():
+        case float():
+            return value if isfinite(value) else None
+        case bool() | int():
             return value
         case str():
             return "".join(one for one in value if one.isprintable() or one in "\t\n\r")
@@ -72,8 +77,8 @@ def taken(value: Value, type_id: int, where: str) -> ZclValue:
             return Eui64(value)
         raise _refused(value, type_id, where, "MAC of 8 octets")
     if type_id == datatypes.KEY128:
-        if not isinstance(value, Octets):
-            raise ValueRefusedError(where, "no key", "base16 of 16 octets")
+        if not isinstance(value, Octets) or len(value.data) != KEY_OCTETS:
+            raise ValueRefusedError(where, "no key", f"base16 of {KEY_OCTETS} octets")
         return value.data
     if type_id in _COLLECTIONS:
         return _collection(value, type_id, where)
