@@ -196,6 +196,11 @@ async def test_a_certificate_is_installed_as_the_manual_says_and_by_requests_of_
             assert (answer.tag, answer.child("value")) == ("xbee_AT_response", None), "a key is told to nobody"
         assert module.registers.keys["ZT"] == made.implicit
         assert (await program.ask("get_certificate_info")).values["status"] == 0
+        # And "reset network": it is formed anew, as the request of old says, without asking back.
+        before = module.air.extended_pan_id
+        assert (await program.ask("xbee_AT", "<command>NR</command><value>0</value>")).name == "xbee_AT_response"
+        await eventually(lambda: one.hub.networks.get("han").state is NetworkState.UP)
+        await eventually(lambda: one.hub.networks.get("han").extended_pan_id not in (None, before))
 
 
 async def test_a_network_is_told_and_formed_anew(tmp_path: Path) -> None:
