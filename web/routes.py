@@ -153,19 +153,45 @@ class Route:
         return self.method == "GET"
 
 
+_NOUN = 3
+"""Place of the first segment after /api/v1: no table has a variable there."""
+
+
+class _Pattern:
+    """A path with variable parts."""
+
+    __slots__ = ("_fixed", "methods", "names", "segments")
+
+    def __init__(self, segments: tuple[str, ...]) -> None:
+        self.segments = segments
+        self.methods: dict[str, Route] = {}
+        self.names = tuple((place, one[1:-1]) for place, one in enumerate(segments) if one.startswith("{"))
+        self._fixed = tuple((place, one) for place, one in enumerate(segments) if not one.startswith("{"))
+
+    def fits(self, segments: list[str]) -> bool:
+        """Whether a path of as many segments is such a one; no variable part is empty."""
+        for place, text in self._fixed:
+            if segments[place] != text:
+                return False
+        return all(segments[place] for place, _ in self.names)
+
+
 class Router:
     """Finds the row for a request."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[str, dict[str, Route]] = {}
-        self._variable: list[tuple[tuple[str, ...], dict[str, Route]]] = []
+        self._variable: dict[tuple[int, str], list[_Pattern]] = {}
+        """By the number of segments and the noun, in the table's order."""
         for route in routes:
             segments = tuple(route.path.split("/"))
             if route.parameters:
-                methods = next((methods for known, methods in self._variable if known == segments), None)
-                if methods is None:
-                    methods = {}
-                    self._variable.append((segments, methods))
+                alike = self._variable.setdefault((len(segments), segments[_NOUN]), [])
+                found = next((one for one in alike if one.segments == segments), None)
+                if found is None:
+                    found = _Pattern(segments)
+                    alike.append(found)
+                methods = found.methods
             else:
                 methods = self._fixed.setdefault(route.path, {})
             assert route.method not in methods, f"{route.method} {route.path} stands twice in the table"
@@ -184,14 +210,10 @@ class Router:
         return route, values
 
     def _match(self, segments: list[str], values: dict[str, str]) -> dict[str, Route]:
-        for known, methods in self._variable:
-            if len(known) == len(segments) and all(
-                have == want or (want.startswith("{") and have) for have, want in zip(segments, known, strict=True)
-            ):
-                values.update(
-                    (want[1:-1], unquote(have))
-                    for have, want in zip(segments, known, strict=True)
-                    if want.startswith("{")
-                )
-                return methods
+        noun = segments[_NOUN] if len(segments) > _NOUN else ""
+        for one in self._variable.get((len(segments), noun), ()):
+            if one.fits(segments):
+                for place, name in one.names:
+                    values[name] = unquote(segments[place])
+                return one.methods
         raise NoSuchCallError("there is nothing at this address; GET /api/v1/openapi.json lists what there is")

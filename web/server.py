@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -105,6 +106,10 @@ MAX_BODY_BYTES = 1 << 20
 BODY_TIMEOUT_S = 30.0
 """A body may take so long to arrive: 1 MiB over a bad mobile connection."""
 JSON = "application/json"
+TYPES = 64
+"""Content types that are remembered with what they amount to."""
+HOSTS = 64
+"""Names of this hub that are remembered with what they amount to: a home has a handful."""
 SHUTDOWN_S = 0.4
 """Requests under way may take so long to end, and as long again once they are told to; a hub leaves within 2 s."""
 BACKLOG = 128
@@ -192,8 +197,8 @@ class WebServer:
                 answer.force_close()
         if not answer.prepared:
             answer.headers.update(SECURITY_HEADERS)
-            answer.headers["Content-Security-Policy"] = _POLICY.format(live=_live_sources(host))
-            answer.headers.setdefault("Cache-Control", "no-store")
+            answer.headers[hdrs.CONTENT_SECURITY_POLICY] = _policy(host)
+            answer.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         return answer
 
     async def _answer(self, request: aioweb.BaseRequest, host: str | None) -> aioweb.StreamResponse:
@@ -237,7 +242,9 @@ class WebServer:
 
     def _authenticated(self, route: Route, request: aioweb.BaseRequest, address: str) -> Principal:
         try:
-            return self._services.auth.authenticate(request.headers, request.cookies, address)
+            # A token goes before a session; to read cookies that are not looked at takes time.
+            cookies = {} if hdrs.AUTHORIZATION in request.headers else request.cookies
+            return self._services.auth.authenticate(request.headers, cookies, address)
         except UnauthenticatedError as error:
             if route.accepts == rpc.XML:
                 # A gateway's clients send a name and a password only when they are asked for them.
@@ -248,17 +255,24 @@ class WebServer:
         """Refuse names that are not ours: a page of another site may have had its name pointed here (DNS rebinding)."""
         if host is None:
             return
-        match = _HOST.fullmatch(host)
-        name = match["name"].lower().removesuffix(".") if match is not None else ""
-        if name in self._allowed_hosts or name.endswith(".localhost"):
-            return
-        try:
-            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        except ValueError:
+        if not _is_ours(host, self._allowed_hosts):
             raise MisdirectedError(
                 f"this hub is not called {host[:80]!r}; allowed: its IP address, localhost, "
                 "and the names in web.allowed_hosts of hub.toml"
-            ) from None
+            )
+
+
+@lru_cache(maxsize=HOSTS)
+def _is_ours(host: str, allowed: frozenset[str]) -> bool:
+    match = _HOST.fullmatch(host)
+    name = match["name"].lower().removesuffix(".") if match is not None else ""
+    if name in allowed or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 class _NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -279,9 +293,13 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | b
     if length is not None and length > MAX_BODY_BYTES:
         raise TooLargeError(too_large)
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            await _go_on(request)
+        if request.content.is_eof():
+            # It came with its head, as nearly all do: a time-out would cost more than the reading.
             raw = await request.read()
+        else:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                await _go_on(request)
+                raw = await request.read()
     except aioweb.HTTPRequestEntityTooLarge:
         raise TooLargeError(too_large) from None
     except TimeoutError:
@@ -313,6 +331,7 @@ async def _go_on(request: aioweb.BaseRequest) -> None:
     writer.output_size = 0
 
 
+@lru_cache(maxsize=TYPES)
 def _is_json(content_type: str) -> bool:
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
@@ -322,6 +341,11 @@ def _is_json(content_type: str) -> bool:
 
 def _problem_response(problem: Problem) -> aioweb.Response:
     return aioweb.Response(status=problem.status, body=schema.encode(problem), content_type=PROBLEM_TYPE)
+
+
+@lru_cache(maxsize=HOSTS)
+def _policy(host: str | None) -> str:
+    return _POLICY.format(live=_live_sources(host))
 
 
 def _live_sources(host: str | None) -> str:
