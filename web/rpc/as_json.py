@@ -162,7 +162,14 @@ def write(value: Value, type_: Type, records: Mapping[str, RecordRow]) -> object
             return fields if type_.takes(Kind.RECORD) and len(type_.records) == 1 else {TYPE: value.name, **fields}
         case list():
             item = type_.item or ANY
-            return [write(one, item, records) for one in value]
+            row = records.get(item.records[0]) if len(item.records) == 1 and item.kinds == (Kind.RECORD,) else None
+            if row is None or not row.is_plain:
+                return [write(one, item, records) for one in value]
+            # A list may be long, and what its records hold is by their row the same in JSON.
+            return [
+                one.fields if type(one) is Record and one.name == row.name else write(one, item, records)
+                for one in value
+            ]
     by_name = {param.name: param.type for param in type_.fields}
     # A list whose items have names is an object, too.
     inner = type_.item if type_.kinds == (Kind.LIST,) and type_.item is not None else ANY

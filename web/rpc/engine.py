@@ -176,7 +176,7 @@ class Engine:
     ) -> Response | Problem | None:
         """Do a request in JSON: its response, why it is not done, or None when the response comes by the mailbox."""
         context = self.context()
-        replaced = self.aliases.expand_json(parameters, context)
+        replaced = self.aliases.expand_json(parameters, context) if parameters else parameters
         if isinstance(replaced, Problem):
             return replaced
         checked = check_json(name, replaced, context, role, synchronous=synchronous)
@@ -260,15 +260,18 @@ class Engine:
             return None
         if checked.identifier is not None:
             parameters = {**parameters, IDENTIFIER: checked.identifier}
-        return self.stamped(Response(checked.row.response, parameters))
+        return Response(checked.row.response, parameters, self.timestamp())
 
     # -- responses -----------------------------------------------------------------------------------------------
 
     def stamped(self, response: Response) -> Response:
         """A response with the time, if times are to be told."""
-        if not self.settings().use_timestamps:
-            return response
-        return Response(response.name, response.parameters, self._now().timestamp())
+        timestamp = self.timestamp()
+        return response if timestamp is None else Response(response.name, response.parameters, timestamp)
+
+    def timestamp(self) -> float | None:
+        """The time, if times are to be told."""
+        return self._now().timestamp() if self.settings().use_timestamps else None
 
     def told(self, outcome: Response | Problem) -> Response:
         """A response as it is; a problem as a message of severity 2."""

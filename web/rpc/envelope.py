@@ -131,7 +131,7 @@ def _response(response: Response, post: Post) -> str:
 def _responses(responses: Iterable[Response], post: Post, remaining: int | None = None) -> str:
     """The tag `responses`, which tells how many more there are in the mailbox."""
     left = len(post.engine.mailbox) if remaining is None else remaining
-    stamp = post.engine.stamped(Response("responses")).timestamp
+    stamp = post.engine.timestamp()
     timestamp = "" if stamp is None else f' timestamp="{as_xml.timestamp(stamp)}"'
     inside = "".join(_response(one, post) for one in responses)
     opening = f'<responses remaining="{left}"{timestamp}'

@@ -31,6 +31,7 @@ from web.rpc.table import TABLE
 from web.schema_base import Json
 
 XML = "application/xml"
+_JSON_HEADERS = {hdrs.CONTENT_TYPE: "application/json"}
 MAX_REQUESTS = 100
 """In one body."""
 _STATUS: dict[Reason, tuple[int, str, str]] = {
@@ -207,7 +208,7 @@ def http_problem(problem: Problem, instance: str = "") -> HttpProblem:
 
 
 def _json(status: int, value: Struct) -> aioweb.Response:
-    return aioweb.Response(status=status, body=schema.encode(value), content_type="application/json")
+    return aioweb.Response(status=status, body=schema.encode(value), headers=_JSON_HEADERS)
 
 
 def _decoded(raw: bytes) -> object:

@@ -50,6 +50,9 @@ class RpcService:
         self._kept = Kept(hub.store)
         self._tasks = asyncio.TaskGroup()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._found: tuple[object, ...] = ()
+        self._read = Settings()
+        """Settings as they were last, and what they were made of."""
         self.device_id = ""
         self.aliases = Aliases(keep=self._kept.keep_alias)
         handlers: dict[str, Handler] = {}
@@ -118,13 +121,24 @@ class RpcService:
 
     def _settings(self) -> Settings:
         entries = self._hub.registry
-        return Settings(
-            synchronous_timeout_s=entries.seconds(registry.SYNCHRONOUS_REQUEST_TIMEOUT),
-            max_buffer_items=entries.number(registry.MAX_BUFFER_ITEMS),
-            use_timestamps=entries.is_on(registry.USE_TIMESTAMPS),
-            rpc_severity=entries.number(registry.DEBUG_RPC_SEVERITY),
-            print_severity=entries.number(registry.DEBUG_PRINT_SEVERITY),
+        timeout_s, items = (
+            entries.seconds(registry.SYNCHRONOUS_REQUEST_TIMEOUT),
+            entries.number(registry.MAX_BUFFER_ITEMS),
         )
+        has_times = entries.is_on(registry.USE_TIMESTAMPS)
+        told, printed = entries.number(registry.DEBUG_RPC_SEVERITY), entries.number(registry.DEBUG_PRINT_SEVERITY)
+        found = timeout_s, items, has_times, told, printed
+        if found != self._found:
+            # Each request asks for them several times, and they hardly ever change.
+            self._found = found
+            self._read = Settings(
+                synchronous_timeout_s=timeout_s,
+                max_buffer_items=items,
+                use_timestamps=has_times,
+                rpc_severity=told,
+                print_severity=printed,
+            )
+        return self._read
 
     def _push_settings(self) -> PushSettings:
         entries = self._hub.registry

@@ -16,6 +16,7 @@ from web.rpc.check import Checked
 from web.rpc.engine import Handler
 from web.rpc.handlers.places import CLIENT, SERVER, Places, devices, endpoint_in
 from web.rpc.rows.shared import DUPLICATE, INVALID_FIELD, NOT_FOUND, SUCCESS
+from web.rpc.se_records import PRICE as PRICE_RECORD
 from web.rpc.se_records import price_of, record_of
 from web.rpc.values import Record, Value, Values
 
@@ -25,6 +26,8 @@ class Prices:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self._made: dict[str, dict[int, tuple[ServerPrice, int | None, Record]]] = {}
+        """Records of our prices by service and number, with what they were made of: a price does not change."""
 
     def handlers(self) -> dict[str, Handler]:
         """By the names of their requests."""
@@ -42,7 +45,7 @@ class Prices:
         place = self._places.either(request, CLUSTER)
         if isinstance(place, EnergyService):
             now = self._places.hub.smart_energy.now()
-            side, found = SERVER, [_published(one, now) for one in place.prices.scheduled(0, 0, now)]
+            side, found = SERVER, self._records(place, now)
         else:
             now = self._places.hub.premises.utc(place.name)
             side, found = CLIENT, [record_of_price(one) for one in valid_prices(place, now)]
@@ -52,6 +55,25 @@ class Prices:
             "server_or_client": side,
             "events_record_list": list[Value](found),
         }
+
+    def _records(self, service: EnergyService, now: int) -> list[Record]:
+        """Our prices as they would be sent now: of one that has been told before only the time is new."""
+        made = self._made.setdefault(service.name, {})
+        if len(made) > len(service.prices.prices):
+            made.clear()
+        utc_time = now & 0xFFFFFFFF
+        found: list[Record] = []
+        for one in service.prices.scheduled(0, 0, now):
+            kept = made.get(one.number)
+            if kept is None or kept[0] is not one or kept[1] != one.end:
+                kept = made[one.number] = one, one.end, _published(one, now)
+            record = kept[2]
+            if record.fields["utc_time"] != utc_time:
+                # A record that somebody has is not changed; within a second it is the same.
+                record = Record(PRICE_RECORD, {**record.fields, "utc_time": utc_time})
+                made[one.number] = one, one.end, record
+            found.append(record)
+        return found
 
     # -- server ------------------------------------------------------------------------------------------------------
 
@@ -118,7 +140,7 @@ class Prices:
 def _published(one: ServerPrice, now: int) -> Record:
     """A price of ours as it would be sent now; made without the command, for there may be hundreds."""
     record = record_of(one.price)
-    record.fields.update(utc_time=now, start_time=one.start, duration_in_minutes=one.minutes)
+    record.fields.update(utc_time=now & 0xFFFFFFFF, start_time=one.start, duration_in_minutes=one.minutes)
     return record
 
 
