@@ -14,6 +14,7 @@ BENCHMARKS = (
     "emcb_parse",
     "emcb_poll",
     "fanout",
+    "rpc_requests",
     "se_events",
     "se_price",
     "startup",
