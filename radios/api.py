@@ -230,6 +230,8 @@ class Capabilities:
     """Extended PAN id, channels and link key of its network can be set (`ZigbeeRadio.configure`)."""
     at_commands: bool = False
     """Its registers can be read and written."""
+    backup: bool = False
+    """Its network with all keys can be read, and written to another stick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,6 +459,21 @@ class ZigbeeRadio(Protocol):
 
         `join_interval_s` and `tx_status_timeout_s` change nothing of that. Who calls has asked a person twice about the
         rest.
+        """
+        ...
+
+    async def backup(self) -> Mapping[str, object]:
+        """The network with its keys and counters, in the open coordinator format. Needs `backup`, as the next does.
+
+        Whoever has it can read the whole network: it is a secret as the keys are.
+        """
+        ...
+
+    async def restore(self, kept: Mapping[str, object]) -> None:
+        """Forget the present network, and be the stick that the backup was made of: address, keys, counters further on.
+
+        Who calls has asked a person twice. Raises `DeliveryError` when it is no backup, or the stick cannot be that
+        one; nothing has changed then.
         """
         ...
 

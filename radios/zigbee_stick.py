@@ -56,6 +56,14 @@ class ZigbeeStick:
         """See `ZigbeeRadio`."""
         raise NotSupportedError("this stick forms its network by itself: erase it to have another one")
 
+    async def backup(self) -> Mapping[str, object]:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("this stick does not let its keys out: its network cannot be saved")
+
+    async def restore(self, kept: Mapping[str, object]) -> None:
+        """See `ZigbeeRadio`."""
+        raise NotSupportedError("this stick takes no network of another one")
+
     async def leave(self) -> None:
         """See `ZigbeeRadio`."""
         raise NotSupportedError("this stick holds its network, which it cannot leave")

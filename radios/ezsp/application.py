@@ -206,8 +206,7 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
 
     def know_own_address(self, short: Any) -> None:
         """bellows tells frames to us as sent to this network address."""
-        network_address: Any = zigpy.types.NWK  # zigpy's integers have no types
-        self.state.node_info.nwk = network_address(short)
+        self.state.node_info.nwk = zigpy.types.NWK(short)  # type: ignore[no-untyped-call]
 
     async def is_up(self) -> bool:
         """Whether it is on a network now."""

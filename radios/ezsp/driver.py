@@ -22,9 +22,10 @@ from radios.api import (
     RadioLostError,
 )
 from radios.ezsp.application import EzspApplication, NoBuffersError, ok
+from radios.ezsp.backup import Restoration, read_backup
 from radios.ezsp.fragments import blocks_of, room_of
 from radios.ezsp.keys import KeyTable, address_of
-from radios.ezsp.network import Place, forget, form, initial_security, place_of
+from radios.ezsp.network import Place, forget, form, initial_security, parameters_of, place_of
 from radios.ezsp.options import DEFAULT_CHANNELS, EzspOptions, parse_options
 from radios.ezsp.router import LOOKING, Joining, Wish, attempt, nowhere
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
@@ -189,7 +190,9 @@ class EzspRadio(ZigpyRadio):
         channels = self._options.channels or DEFAULT_CHANNELS
         energy = await self._energy(channels)
         channel = min(channels, key=lambda one: energy.get(one, 255))
-        await form(self._stick_app, initial_security(), channel, self._options.extended_pan_id)
+        (status,) = await self._stick.setInitialSecurityState(state=initial_security())
+        ok(status, "the keys of a new network")
+        await form(self._stick_app, parameters_of(channel=channel, extended_pan_id=self._options.extended_pan_id))
 
     async def _look(self) -> None:
         if self._joining is not None and not await self._stick_app.is_up():
@@ -396,7 +399,7 @@ class EzspRadio(ZigpyRadio):
 
     def _need_own_network(self) -> None:
         if self._joining is not None:
-            raise NotSupportedError("its trust centre chooses the channel of a router's network")
+            raise NotSupportedError("this radio is a router: that is for the trust centre of its network")
 
     async def _move(self, channel: int) -> None:
         (status,) = await self._stick.setRadioChannel(channel=channel)
@@ -432,6 +435,30 @@ class EzspRadio(ZigpyRadio):
             return
         await self._form()
         await self._settle()
+
+    # -- backup ------------------------------------------------------------------------------------------------------
+
+    async def backup(self) -> Mapping[str, object]:
+        """See `ZigbeeRadio`."""
+        self._need_own_network()
+        await self._until_ready()
+        found: Mapping[str, object] = await self._told(read_backup(self._stick_app, self._keys))
+        return found
+
+    async def restore(self, kept: Mapping[str, object]) -> None:
+        """See `ZigbeeRadio`."""
+        self._need_own_network()
+        work = Restoration(kept)
+        await self._until_up()
+        await self._told(work.check(self._stick_app))
+        self._coming_back = True
+        self._network = self._off("it is being restored; if that has failed, restore it again")
+        try:
+            await self._told(work.write(self._stick_app, self._keys))
+            await self._told(self._restart())
+        finally:
+            self._coming_back = False
+            self._events.tell(NetworkChanged(self.network))
 
     async def leave(self) -> None:
         """See `ZigbeeRadio`."""

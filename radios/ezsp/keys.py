@@ -6,6 +6,7 @@ and a device that has seen higher ones takes no more frames.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import bellows.types as t
@@ -14,6 +15,7 @@ from protocols.ids import Eui64
 from radios.api import DeliveryError
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.versions import EzspVersion
+from radios.zigpy_backend import eui64_of
 
 WELL_KNOWN = b"ZigBeeAlliance09"
 """The link key that everybody knows (Zigbee R21, 4.4.10)."""
@@ -31,6 +33,16 @@ def key_of(key: bytes) -> Any:
     """A key as bellows has them."""
     found, _ = t.KeyData.deserialize(key)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A device's key, and how far its counters are."""
+
+    ieee: Eui64
+    key: bytes = field(repr=False)
+    sent: int
+    heard: int
 
 
 class KeyTable:
@@ -51,16 +63,37 @@ class KeyTable:
     async def get(self, ieee: Eui64) -> bytes | None:
         """A device's key."""
         place = await self._place_of(ieee)
-        if place == NOT_THERE:
-            return None
+        row = await self._row(place) if place != NOT_THERE else None
+        return row.key if row is not None else None
+
+    async def _row(self, place: int) -> Row | None:
+        """What is at a place. bellows' own reading takes the fields of EZSP 13, and finds no key from 14 on."""
         if not self._version.has_security_manager:
-            status, row = await self._stick.getKeyTableEntry(index=place)
-            found = row.key
-        elif self._version.has_wide_messages:
-            status, _, found, _ = await self._stick.exportLinkKeyByIndex(index=place)
+            status, found = await self._stick.getKeyTableEntry(index=place)
+            ieee, key, sent, heard = (
+                found.partnerEUI64,
+                found.key,
+                found.outgoingFrameCounter,
+                found.incomingFrameCounter,
+            )
         else:
-            _, found, _, status = await self._stick.exportLinkKeyByIndex(index=place)
-        return bytes(found.serialize()) if t.sl_Status.from_ember_status(status) == t.sl_Status.OK else None
+            values = await self._stick.exportLinkKeyByIndex(index=place)
+            if self._version.has_wide_messages:
+                status, context, key, about = values
+                ieee = context.eui64
+            else:
+                ieee, key, about, status = values
+            sent, heard = about.outgoing_frame_counter, about.incoming_frame_counter
+        if t.sl_Status.from_ember_status(status) != t.sl_Status.OK:
+            return None
+        return Row(eui64_of(ieee), bytes(key.serialize()), int(sent), int(heard))
+
+    async def rows(self) -> list[Row]:
+        """All keys."""
+        status, size = await self._stick.getConfigurationValue(configId=t.EzspConfigId.CONFIG_KEY_TABLE_SIZE)
+        ok(status, "to say how many keys it can hold")
+        found = [await self._row(place) for place in range(int(size))]
+        return [row for row in found if row is not None and row.ieee.names_a_device]
 
     async def set(self, ieee: Eui64, key: bytes) -> None:
         """Use this key with a device. Raises `DeliveryError` when the table is full."""

@@ -68,22 +68,31 @@ def initial_security() -> Any:
     )
 
 
-async def form(application: EzspApplication, security: Any, channel: int, extended_pan_id: int | None) -> None:
-    """Form a network: the stick has none. Raises `DeliveryError`, `TimeoutError`."""
-    stick = application.stick
-    (status,) = await stick.setInitialSecurityState(state=security)
-    ok(status, "the keys of a new network")
+def parameters_of(
+    *,
+    channel: int,
+    extended_pan_id: int | None = None,
+    pan_id: int | None = None,
+    power_dbm: int = DEFAULT_POWER_DBM,
+    update_id: int = 0,
+) -> Any:
+    """Of a network that is to be formed; None: by chance."""
     wide = extended_pan_id if extended_pan_id is not None else int.from_bytes(secrets.token_bytes(8), "little") | 1
-    parameters = t.EmberNetworkParameters(
+    return t.EmberNetworkParameters(
         extendedPanId=address_of(wide),
-        panId=1 + secrets.randbelow(0xFFFD),
-        radioTxPower=DEFAULT_POWER_DBM,
+        panId=pan_id if pan_id is not None else 1 + secrets.randbelow(0xFFFD),
+        radioTxPower=power_dbm,
         radioChannel=channel,
         joinMethod=t.EmberJoinMethod.USE_MAC_ASSOCIATION,
         nwkManagerId=0,
-        nwkUpdateId=0,
+        nwkUpdateId=update_id,
         channels=t.Channels(ALL_CHANNELS),
     )
+
+
+async def form(application: EzspApplication, parameters: Any) -> None:
+    """Form a network, with the keys that the stick was given: it has none. Raises `DeliveryError`, `TimeoutError`."""
+    stick = application.stick
     with stick.wait_for_stack_status(t.sl_Status.NETWORK_UP) as up:
         # bellows' own command of this name waits too, and would tell less of a refusal.
         (status,) = await stick._command("formNetwork", parameters=parameters)  # noqa: SLF001

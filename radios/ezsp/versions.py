@@ -64,4 +64,5 @@ def capabilities_of(*, is_router: bool = False) -> Capabilities:
         certification=False,
         erase=True,
         keys_by=KeysBy.HUB,
+        backup=not is_router,
     )
