@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -17,6 +19,22 @@ def nothing_remembered() -> Iterator[None]:
     """What a test lets be installed is not there for others."""
     yield
     loader._outside.cache_clear()
+
+
+def test_the_libraries_of_ezsp_and_z_stack_sticks_are_loaded_for_these_only() -> None:
+    code = """
+import sys
+from radios.loader import driver_names, load_driver
+for name in driver_names():
+    if name not in ("ezsp", "znp"):
+        load_driver(name)
+import hub.hub, web.daemon
+family = {"zigpy", "bellows", "zigpy_znp", "serialx", "voluptuous"}
+assert not family & set(sys.modules), family & set(sys.modules)
+load_driver("ezsp")
+assert "bellows" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def outside(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
