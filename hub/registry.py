@@ -119,7 +119,7 @@ ENTRIES: Mapping[str, Entry] = {
         Entry(USE_PUSH, False, "RPC responses are pushed as they come: to a directory, an address ([rpc] in hub.toml)"),
         _file_name(PUSHED_FILE_PREFIX, "RPC_Response", "what the names of pushed files begin with"),
         _file_name(PUSHED_FILE_EXTENSION, "xml", "what the names of pushed files end in, behind a dot"),
-        Entry(MAX_SOCKET_RETRIES, 3, "how often a frame is sent again that its radio did not take", "", 0, 100),
+        Entry(MAX_SOCKET_RETRIES, 3, "how often an XBee is given a frame again that it had no room for", "", 0, 100),
         _host(NTP_SERVER_1, "north-america.pool.ntp.org", "who is asked for the time by resync_time"),
         _host(NTP_SERVER_2, "pool.ntp.org", "who is asked when the first server does not answer"),
         Entry(NTP_SYNC_RATE, 86400, "for how long a corrected clock counts as right", "s", 60, 31_536_000),

@@ -14,7 +14,7 @@ from hub.config import HubSection, RadioSection
 from hub.devices import Devices
 from hub.history import History
 from hub.metering import Metering
-from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
+from hub.registry import JOIN_INTERVAL, MAX_SOCKET_RETRIES, TX_STATUS_TIMEOUT, Registry
 from hub.smart_energy.esi import EnergyService
 from hub.smart_energy.fast_polls import FastPolls
 from hub.smart_energy.meter_link import MeterLink
@@ -169,7 +169,7 @@ class ZigbeeParts:
         self.network_setup = NetworkSetup(
             registry, self.networks.network, lambda: list(self.household.networks.values())
         )
-        for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT):
+        for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT, MAX_SOCKET_RETRIES):
             registry.watch(name, self.network_setup.settings_changed)
         self.at_commands = AtCommands(self.networks.network)
         find = self.household.find

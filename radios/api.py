@@ -274,6 +274,8 @@ class NetworkSettings:
     """Between attempts to join."""
     tx_status_timeout_s: float | None = None
     """For the radio to say whether it has sent something."""
+    send_retries: int | None = None
+    """How often a frame is given to the radio again that it had no room for."""
 
     @property
     def changes_network(self) -> bool:
@@ -457,8 +459,8 @@ class ZigbeeRadio(Protocol):
     async def configure(self, settings: NetworkSettings) -> None:
         """Leave the network, and form or join the one that the settings describe. Needs `configurable`.
 
-        `join_interval_s` and `tx_status_timeout_s` change nothing of that. Who calls has asked a person twice about the
-        rest.
+        `join_interval_s`, `tx_status_timeout_s` and `send_retries` change nothing of that. Who calls has asked a person
+        twice about the rest.
         """
         ...
 

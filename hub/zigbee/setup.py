@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from hub.errors import InvalidError, UnsupportedError
-from hub.registry import JOIN_INTERVAL, TX_STATUS_TIMEOUT, Registry
+from hub.registry import JOIN_INTERVAL, MAX_SOCKET_RETRIES, TX_STATUS_TIMEOUT, Registry
 from hub.zigbee.link_keys import key_of
 from hub.zigbee.network import Network
 from hub.zigbee.service import CHANNELS, told
@@ -32,6 +32,7 @@ class NetworkSetup:
                 NetworkSettings(
                     join_interval_s=self._registry.seconds(JOIN_INTERVAL),
                     tx_status_timeout_s=self._registry.seconds(TX_STATUS_TIMEOUT),
+                    send_retries=self._registry.number(MAX_SOCKET_RETRIES),
                 )
             )
 

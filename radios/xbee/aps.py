@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from protocols.aps import ApsFrame, Delivery, Security
@@ -18,7 +20,7 @@ from protocols.xbee.frames import (
 )
 from protocols.xbee.status import DeliveryStatus, RegistrationStatus
 from protocols.zdo import DeviceAnnounce, MacCapability, ZdoRequest, encode_zdo
-from radios.api import Capabilities, DeliveryError, KeysBy, NoLinkKeyError, NotSupportedError
+from radios.api import Capabilities, DeliveryError, KeysBy, NetworkSettings, NoLinkKeyError, NotSupportedError
 
 APS_ENCRYPTION_BYTES = 9
 """What encryption takes of a payload (90033931_A, p. 54)."""
@@ -187,3 +189,23 @@ def refused_key(status: RegistrationStatus) -> DeliveryError:
     why = _REFUSED.get(status)
     detail = "the trust centre refuses the key" + (f": {why}" if why else "")
     return DeliveryError(detail, status.name, int(status))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the module may take to tell a frame's status, and how often a frame is tried that it has no room for."""
+
+    status_s: float
+    retries: int
+
+    def changed(self, settings: NetworkSettings) -> Patience:
+        """As the settings say, else as before."""
+        again = settings.send_retries
+        return Patience(
+            status_s=settings.tx_status_timeout_s or self.status_s, retries=self.retries if again is None else again
+        )
+
+    def pauses(self, back_offs: Sequence[float]) -> Iterator[float | None]:
+        """What to wait between attempts, the longest again and again where there are more; None behind the last."""
+        yield from (back_offs[min(number, len(back_offs) - 1)] for number in range(self.retries))
+        yield None

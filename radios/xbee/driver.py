@@ -38,6 +38,7 @@ from radios.api import (
 )
 from radios.options import told_apart
 from radios.xbee.aps import (
+    Patience,
     Sleepers,
     address_of,
     capabilities_of,
@@ -114,7 +115,7 @@ class XbeeRadio(ZigbeeStick):
         self._firmware = ""
         self._ieee = Eui64(0)
         self._max_payload = 0
-        self._status_s = TRANSMIT_STATUS_S
+        self._patience = Patience(status_s=TRANSMIT_STATUS_S, retries=len(BACK_OFFS_S))
         self._window = asyncio.Semaphore(IN_FLIGHT)
         self._lanes: dict[tuple[Eui64, int], tuple[asyncio.Lock, int]] = {}
         self._sleepers = Sleepers()
@@ -359,9 +360,9 @@ class XbeeRadio(ZigbeeStick):
             await self._until_ready()
         sleeps = frame.destination in self._sleepers
         async with self._turn(address, is_urgent=is_answer):
-            for pause in (*BACK_OFFS_S, None):
+            for pause in self._patience.pauses(BACK_OFFS_S):
                 status = await self._link.transmit(
-                    lambda number: transmit_of(frame, number, sleeps=sleeps), self._status_s
+                    lambda number: transmit_of(frame, number, sleeps=sleeps), self._patience.status_s
                 )
                 if pause is None or status.delivery not in _OUT_OF_BUFFERS:
                     break
@@ -544,7 +545,7 @@ class XbeeRadio(ZigbeeStick):
 
     async def configure(self, settings: NetworkSettings) -> None:
         """See `ZigbeeRadio`. The registers count together, and are kept in flash."""
-        self._status_s = settings.tx_status_timeout_s or self._status_s
+        self._patience = self._patience.changed(settings)
         if settings.join_interval_s is not None and self._joining is not None:
             self._joining.try_every(settings.join_interval_s)
         if settings.changes_network:

@@ -10,7 +10,7 @@ import pytest
 
 from hub.hub import Hub
 from hub.model import Availability
-from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, TX_STATUS_TIMEOUT
+from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, MAX_SOCKET_RETRIES, TX_STATUS_TIMEOUT
 from hub.zigbee.member import Member
 from protocols.xbee.status import DeliveryStatus
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
@@ -87,6 +87,16 @@ async def test_the_modules_own_troubles_say_nothing_of_a_device(tmp_path: Path) 
             assert (member.failures, member.is_active) == (before, True)
         assert hub.household.networks["han"].counters["undelivered"] == counted
         assert hub.devices.get(name_of(module.devices[0])).availability is Availability.AVAILABLE
+
+
+async def test_a_module_without_room_is_asked_again_as_often_as_the_registry_says(tmp_path: Path) -> None:
+    async with quiet_plug(tmp_path) as (module, hub, member):
+        for retries in (5, 0):
+            await hub.registry.set(MAX_SOCKET_RETRIES, retries)
+            module.outcomes = [0x18] * (retries + 2)
+            with pytest.raises(DeliveryError):
+                await ask(hub, member)
+            assert len(module.outcomes) == 1
 
 
 def test_every_status_is_one_or_the_other() -> None:
