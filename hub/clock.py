@@ -38,7 +38,15 @@ class Clock(Protocol):
         ...
 
     def corrected_at(self) -> datetime | None:
-        """When the time of day was last known to follow NTP; None while it does not."""
+        """When the time of day was last known to be right, by NTP; None while it never was."""
+        ...
+
+    def look(self) -> datetime | None:
+        """As `corrected_at` by the machine's own word, asked for now; None while the machine does not follow NTP."""
+        ...
+
+    def confirm(self) -> None:
+        """A time server was asked, and the time of day is right."""
         ...
 
 
@@ -50,6 +58,7 @@ class SystemClock:
         self._follows_ntp = follows_ntp or kernel_follows_ntp
         self._looked: float | None = None
         self._corrected_at: datetime | None = None
+        self._confirmed_at: datetime | None = None
 
     def now(self) -> datetime:
         """The time of day, aware, UTC."""
@@ -60,11 +69,20 @@ class SystemClock:
         return time.monotonic()
 
     def corrected_at(self) -> datetime | None:
-        """When the time of day was last known to follow NTP, at most `NTP_LOOK_S` ago; None while it does not."""
+        """When the time of day was last known to be right: followed NTP, at most `NTP_LOOK_S` ago, or was confirmed."""
         if self._looked is None or self.monotonic() - self._looked >= NTP_LOOK_S:
-            self._looked = self.monotonic()
-            self._corrected_at = self.now() if self._follows_ntp() else None
+            self.look()
+        return self._corrected_at or self._confirmed_at
+
+    def look(self) -> datetime | None:
+        """The time of day if the machine follows NTP now; None while it does not."""
+        self._looked = self.monotonic()
+        self._corrected_at = self.now() if self._follows_ntp() else None
         return self._corrected_at
+
+    def confirm(self) -> None:
+        """A time server was asked, and the time of day is right."""
+        self._confirmed_at = self.now()
 
 
 class ManualClock:
@@ -73,6 +91,7 @@ class ManualClock:
     def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = now
         self._monotonic = 0.0
+        self._confirmed_at: datetime | None = None
 
     def now(self) -> datetime:
         """The time of day as last set."""
@@ -88,8 +107,16 @@ class ManualClock:
         self._monotonic += seconds
 
     def corrected_at(self) -> datetime | None:
-        """Nothing corrects it."""
+        """When it was confirmed; nothing else corrects it."""
+        return self._confirmed_at
+
+    def look(self) -> datetime | None:
+        """It follows nothing."""
         return None
+
+    def confirm(self) -> None:
+        """It is right now."""
+        self._confirmed_at = self._now
 
     def step(self, seconds: float) -> None:
         """Set the time of day forward or back, as NTP or a person does; monotonic time stays."""

@@ -83,6 +83,17 @@ class NetworkTime:
             self._spawn(self._read(network, peer), f"time of {peer}")
         self._judge()
 
+    async def resync(self) -> bool:
+        """Read every Time server again, now; whether one has told the time."""
+        network = self.network
+        if network is None or network.radio is None:
+            return False
+        began = self._clock.monotonic()
+        for peer in list(self.client.servers):
+            await self._read(network, peer)
+        server = self.client.chosen()
+        return server is not None and server.read_at >= began
+
     def _judge(self) -> None:
         is_off = self.client.is_off(self._clock.monotonic(), self._machine)
         if is_off == self._was_off:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from hub.bus import Bus
 from hub.clock import Clock
@@ -24,7 +24,7 @@ from hub.events import (
 )
 from hub.metering import Metering
 from hub.model import Availability
-from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
+from hub.registry import MAX_SEQUENTIAL_TX_FAILURES, NTP_SYNC_RATE, REFRESH_RATE, REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.store import Store
 from hub.zigbee import client_clusters, start
 from hub.zigbee.added import AddedEndpoints
@@ -116,6 +116,7 @@ class Household:
                 lambda endpoint, seconds, name=name: self._identify(name, endpoint, seconds),  # type: ignore[misc]
                 mirroring,
                 self.added,
+                lambda: timedelta(seconds=registry.seconds(NTP_SYNC_RATE)),
             )
         self.keeper = ReportKeeper(clock, self.network_of, self.learn, self.save)
         self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from enum import Enum
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from hub.zigbee.roles import SmartEnergyRole
 from hub.zigbee.servers.base import ClusterServer, PlainServer
 from hub.zigbee.servers.basic import BasicFacts, BasicServer
 from hub.zigbee.servers.identify import IdentifyServer
-from hub.zigbee.servers.utc_time import TimeServer
+from hub.zigbee.servers.utc_time import VALID_FOR, TimeServer
 from hub.zigbee.zdo_server import BindingTable, ZdoServer
 from protocols.errors import CodecError
 from protocols.ids import Eui64, Profile
@@ -122,8 +122,10 @@ class OurSide:
         on_identify: Callable[[int, int], None],
         mirroring: Mirroring | None = None,
         added: AddedEndpoints | None = None,
+        valid_for: Callable[[], timedelta] = lambda: VALID_FOR,
     ) -> None:
-        self._added = added
+        """`valid_for()`: for how long a clock that was corrected counts as right."""
+        self._added, self._valid_for = added, valid_for
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
         self._event_servers, self._key_clusters = event_servers, key_clusters
         self._next_tsn, self._on_identify, self._mirroring = next_tsn, on_identify, mirroring
@@ -227,7 +229,7 @@ class OurSide:
             IdentifyServer(endpoint, self._on_identify),
         )
         if clusters.TIME in self.role.servers:
-            found += (TimeServer(self._clock, self._zone, self._clock.corrected_at),)
+            found += (TimeServer(self._clock, self._zone, self._clock.corrected_at, self._valid_for),)
         if self._mirroring is not None:
             found += (self._mirroring.client(self._name),)
         return found

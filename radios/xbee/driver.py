@@ -358,12 +358,10 @@ class XbeeRadio(ZigbeeStick):
         is_answer = frame.profile == Profile.ZDO and bool(frame.cluster & 0x8000)
         if frame.security is Security.LINK_KEY or self.network.waits_for != KEYS:
             await self._until_ready()
-        sleeps = frame.destination in self._sleepers
+        sleeps, limit = frame.destination in self._sleepers, self._patience.status_s
         async with self._turn(address, is_urgent=is_answer):
             for pause in self._patience.pauses(BACK_OFFS_S):
-                status = await self._link.transmit(
-                    lambda number: transmit_of(frame, number, sleeps=sleeps), self._patience.status_s
-                )
+                status = await self._link.transmit(lambda number: transmit_of(frame, number, sleeps=sleeps), limit)
                 if pause is None or status.delivery not in _OUT_OF_BUFFERS:
                     break
                 self._counters["backed_off"] += 1

@@ -112,3 +112,17 @@ async def test_a_server_that_does_not_know_the_time_is_asked_again(
         assert abs(home.hub.premises.utc("han") - machine(home.hub)) <= 1
         attribute.value = known
         await eventually(lambda: home.hub.networks.get("han").clock is not None, 10)
+
+
+async def test_resync_time_reads_the_networks_time_again(tmp_path: Path) -> None:
+    async with interface() as (module, centre), served(module, tmp_path) as home:
+        hub = home.hub
+        centre.clock.set(machine(hub))
+        await eventually(lambda: hub.networks.get("han").clock is not None, 40)
+        centre.clock.set(machine(hub) + AHEAD_S)
+        code, told = await home.ask("POST", "/rpc/resync_time")
+        assert (code, told["response"], told["parameters"]) == (200, "resync_time_response", {})
+        assert abs(hub.premises.utc("han") - centre.utc()) <= 2
+        hub.premises.times["han"].client.servers.clear()
+        code, told = await home.ask("POST", "/rpc/resync_time")
+        assert (code, told["detail"]) == (502, "resync_time: no device on the network tells the time")

@@ -27,6 +27,7 @@ from web.rpc.handlers.meters import Meters
 from web.rpc.handlers.places import Places
 from web.rpc.handlers.price import Prices
 from web.rpc.handlers.targets import Targets
+from web.rpc.handlers.times import Times
 from web.rpc.handlers.zcl import Zcl
 from web.rpc.handlers.zigbee import ZigBee
 from web.rpc.ini_files import IniFiles
@@ -76,6 +77,7 @@ class RpcService:
         self.files = IniFiles(hub, self.extending)
         general = General(self.engine, hub.registry, hub.clock, hub.version, config.hub.se_version, stop, present)
         handlers |= general.handlers() | ExtendingRequests(self.extending).handlers()
+        handlers |= Times(hub).handlers()
         handlers |= Aliasing(self.aliases).handlers()
         places = Places(hub, self.engine)
         handlers |= DemandResponse(places).handlers() | Messages(places).handlers() | Prices(places).handlers()

@@ -113,9 +113,18 @@ class TimeServer(ClusterServer):
     CLUSTER = TIME
     REVISION = 2
 
-    def __init__(self, clock: Clock, zone: tzinfo, ntp_set_at: Callable[[], datetime | None]) -> None:
-        """`ntp_set_at()`: when NTP last corrected the machine's clock; None while it does not follow NTP."""
-        self._clock, self._zone, self._ntp_set_at = clock, zone, ntp_set_at
+    def __init__(
+        self,
+        clock: Clock,
+        zone: tzinfo,
+        ntp_set_at: Callable[[], datetime | None],
+        valid_for: Callable[[], timedelta] = lambda: VALID_FOR,
+    ) -> None:
+        """`ntp_set_at()`: when NTP last corrected the machine's clock; None while it does not follow NTP.
+
+        `valid_for()`: for how long it counts as right afterwards.
+        """
+        self._clock, self._zone, self._corrected_at, self._valid_for = clock, zone, ntp_set_at, valid_for
         self._rules: tuple[datetime, DstRules] | None = None
         """With the time at which they were made."""
         getters: dict[int, Get] = {
@@ -131,6 +140,11 @@ class TimeServer(ClusterServer):
             0x0009: lambda _: self._valid_until(),
         }
         super().__init__(bound(TIME, number, get, reportable=number in REPORTABLE) for number, get in getters.items())
+
+    def _ntp_set_at(self) -> datetime | None:
+        """When it was corrected last, if it still counts as right."""
+        found = self._corrected_at()
+        return found if found is None or found + self._valid_for() >= self._clock.now() else None
 
     def _now(self) -> datetime | None:
         """The time, unless the clock was never set."""
@@ -166,7 +180,7 @@ class TimeServer(ClusterServer):
 
     def _valid_until(self) -> int | None:
         set_at = self._ntp_set_at()
-        return self._seconds(set_at + VALID_FOR) if set_at is not None else None
+        return self._seconds(set_at + self._valid_for()) if set_at is not None else None
 
 
 def _is_stale(made: datetime, rules: DstRules, now: datetime) -> bool:

@@ -42,7 +42,16 @@ ARGUMENTS: dict[str, tuple[str, dict[str, object]]] = {
     "remove_module": ("<module_name>nothing</module_name>", {"module_name": "nothing"}),
     "add_interface": ("<interface_class>RPC_Manager</interface_class>", {"interface_class": "RPC_Manager"}),
 }
-ELSEWHERE = {"exit", "remove_interface", "add_endpoint", "remove_endpoint", "add_cluster", "remove_cluster"}
+ELSEWHERE = {
+    "set_time",
+    "resync_time",
+    "exit",
+    "remove_interface",
+    "add_endpoint",
+    "remove_endpoint",
+    "add_cluster",
+    "remove_cluster",
+}
 """What cannot be done twice, or not without a network: the others' tests do it both ways."""
 
 
