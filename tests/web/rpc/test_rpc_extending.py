@@ -156,6 +156,13 @@ async def test_a_module_extends_the_hub_and_is_there_after_a_restart(tmp_path: P
             gone = await ask(served, "remove_interface", "<interface_class>Door</interface_class>")
             assert gone == ("remove_interface_response", {"interface_class": ("string", "Door")})
             assert "no request 'knock'" in await refused(served, "knock", visit.format(1))
+            # One that is to be encrypted takes nothing that is not.
+            bell = "<endpoint_id>1</endpoint_id><cluster_class>Bell</cluster_class>"
+            await ask(served, "add_cluster", f"{bell}<enable_APS_encryption>TRUE</enable_APS_encryption>")
+            plug.heard.clear()
+            read(plug, 1)
+            assert await answered(plug) == b"\x00\x01"
+            await ask(served, "remove_cluster", bell)
             await in_json(served)
             gone = await ask(served, "remove_module", "<module_name>door</module_name>")
             assert gone == ("remove_module_response", {"module_name": ("string", "door")})
