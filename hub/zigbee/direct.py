@@ -384,12 +384,15 @@ class Direct:
     # -- refresh -------------------------------------------------------------------------------------------------
 
     def refresh(self, members: tuple[Member, ...], *, whole: bool) -> None:
-        """Look now whether devices are there, or (`whole`) ask them everything anew; events tell what comes of it."""
+        """Look now whether devices are there, or (`whole`) ask them everything anew; events tell what comes of it.
+
+        What is asked anew is forgotten first, so that of several devices those that are away are only looked for.
+        """
         for member in members:
             network = self._household.network_of(member)
-            if network is None or network.radio is None:
+            if network is None or network.radio is None or member.short is None:
                 continue
-            if whole:
+            if whole and (member.is_active or len(members) == 1):
                 self._household.start_interview(member, anew=True)
             else:
                 self._spawn(self._household.presence.refresh(network, member), f"refresh of {member.device_id}")

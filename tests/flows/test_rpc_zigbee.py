@@ -85,6 +85,15 @@ async def test_devices_are_told_refreshed_bound_and_removed(tmp_path: Path) -> N
             steps = {event.step for event in told.drain()}
         assert {InterviewStep.NODE_DESCRIPTOR, InterviewStep.SIMPLE_DESCRIPTOR, InterviewStep.DONE} <= steps
 
+        # One that is away is only looked for: what is known of it stays.
+        away = program.hub.household.members[meter.ieee]
+        away.is_active = False
+        asked = len([frame for frame in meter.heard if frame.cluster == 0x0001])
+        assert (await program.ask("refresh_device_information", "<full_refresh>TRUE</full_refresh>")).values == {}
+        assert list(away.endpoints) == [0x0A]
+        await eventually(lambda: len([frame for frame in meter.heard if frame.cluster == 0x0001]) > asked)
+        await eventually(lambda: member.interview is InterviewStep.DONE and away.is_active, 40)
+
         gone = await program.ask("remove_device", f"<device_address>{address(thermostat)}</device_address>")
         assert (gone.name, gone.values) == ("remove_device_response", {"device_address": address(thermostat)})
         assert thermostat.ieee not in program.hub.household.members
