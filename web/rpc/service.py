@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -32,10 +33,12 @@ from web.rpc.handlers.zcl import Zcl
 from web.rpc.handlers.zigbee import ZigBee
 from web.rpc.ini_files import IniFiles
 from web.rpc.kept import Kept
+from web.rpc.log_lines import LogLines
 from web.rpc.modules import ModuleDirectory
 from web.rpc.present import Present
 from web.rpc.push import SPOOL, Pusher, PushSettings
 from web.rpc.reports import tell_reports
+from web.rpc.response import message
 from web.rpc.table import TABLE
 from web.rpc.unsolicited import tell
 
@@ -54,6 +57,7 @@ class RpcService:
         self._found: tuple[object, ...] = ()
         self._read = Settings()
         """Settings as they were last, and what they were made of."""
+        self._until_left = ExitStack()
         self.device_id = ""
         self.aliases = Aliases(keep=self._kept.keep_alias)
         handlers: dict[str, Handler] = {}
@@ -100,6 +104,13 @@ class RpcService:
         except StorageError as error:
             log.warning("modules, interfaces, endpoints and clusters cannot be read: %s", error)
         await self._tasks.__aenter__()
+        self._until_left.enter_context(
+            LogLines(
+                lambda severity, text: self.engine.unsolicited(message(severity, text)),
+                lambda: self._hub.registry.number(registry.DEBUG_RPC_SEVERITY),
+                self._hub.clock.monotonic,
+            )
+        )
         self._spawn(self._pusher.run(), "rpc push")
         self._spawn(tell_reports(self._hub, self.engine), "rpc reports")
         self._spawn(tell(self._hub.bus, self.engine, self._hub.devices.all), "rpc messages")
@@ -110,6 +121,7 @@ class RpcService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what is under way: who waited for it has gone."""
+        self._until_left.close()
         for task in tuple(self._under_way):
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
