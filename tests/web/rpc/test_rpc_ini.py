@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub.registry import ENTRIES, MAX_BUFFER_ITEMS
-from protocols.ids import Eui64
+from hub.zigbee.model import Side
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from tests.web.conftest import Served, serving
 from tests.web.rpc.modules import directory_in, home
@@ -23,8 +24,13 @@ from web.rpc.ini import (
     read_endpoint,
     read_name,
     read_registry,
+    write_device,
+    write_registry,
 )
 
+GOLDEN: dict[str, list[list[str]]] = json.loads((Path(__file__).parents[2] / "golden" / "rpc_files.json").read_text())[
+    "files"
+]
 READERS: dict[Ini, Any] = {
     Ini.REGISTRY: read_registry,
     Ini.DEVICES: read_device,
@@ -54,31 +60,20 @@ async def put(served: Served, file: str, *lines: str, **more: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        # CPX2-SE, Global Saved Files: the samples there.
-        (Ini.REGISTRY, "Cluster.disable_APS_encryption bool False"),
-        (Ini.MODULES, "RPC_ZCL_Interface"),
-        (Ini.INTERFACES, "RPC_SE_Interface"),
-        (Ini.ENDPOINTS, "SE_EnergyServicePortal 0x5E"),
-        (Ini.CLUSTERS, "ZCL_Cluster 0x5E 1 0x0200"),
-        (Ini.DEVICES, "00:11:22:33:44:55:66:77"),
-    ],
+    ("file", "line", "written"), [(Ini(file), *sample) for file, samples in GOLDEN.items() for sample in samples]
 )
-def test_the_manuals_samples_are_read(file: Ini, line: str) -> None:
+def test_the_manuals_samples_are_read_and_written(file: Ini, line: str, written: str) -> None:
     [found] = parse(file, f"\ufeff# comment\r\n\r\n  {line}\r\n", READERS[file])
     assert found.number == 3
-    wanted = str(found.value)
-    if file is Ini.ENDPOINTS:
-        assert wanted == "SE_EnergyServicePortal 0x5e"
-    elif file is Ini.CLUSTERS:
-        assert wanted == "ZCL_Cluster 0x5e 1 0x0200"
-    elif file is Ini.REGISTRY:
-        assert found.value == ("Cluster.disable_APS_encryption", False)
-    elif file is Ini.DEVICES:
-        assert found.value == Eui64(0x0011223344556677)
-    else:
-        assert found.value == line
+    match file:
+        case Ini.REGISTRY:
+            assert write_registry(*found.value) == written
+        case Ini.DEVICES:
+            assert write_device(found.value) == written
+        case Ini.CLUSTERS:
+            assert (str(found.value), found.value.side) == (written, Side.CLIENT)
+        case _:
+            assert str(found.value) == written
 
 
 @pytest.mark.parametrize(
