@@ -30,7 +30,8 @@ from radios.ezsp.options import DEFAULT_CHANNELS, EzspOptions, parse_options
 from radios.ezsp.router import LOOKING, Joining, Wish, attempt, nowhere
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
 from radios.options import told_apart
-from radios.zigpy_backend import BACK_OFFS_S, ZigpyRadio, eui64_of, settings_for
+from radios.zigpy_backend import eui64_of, settings_for
+from radios.zigpy_radio import BACK_OFFS_S, ZigpyRadio
 
 log = logging.getLogger(__name__)
 
