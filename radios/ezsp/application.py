@@ -147,6 +147,8 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         self.listener, self.spawn, self._trace_frame = listener, spawn, trace
         self._flights: dict[tuple[int, int], asyncio.Future[Any]] = {}
         self._tags = count()
+        self.delivered_s: float | None = None
+        """For word of a frame, where it is not the usual time."""
 
     @property
     def stick(self) -> Any:
@@ -261,6 +263,7 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
     async def unicast(self, short: int, aps: Any, payload: bytes) -> int:
         """Send one frame and wait for its fate; its APS counter. Raises `DeliveryError`, `NoReplyError`."""
         tag = next(tag for tag in (next(self._tags) & 0xFF for _ in range(0x100)) if (short, tag) not in self._flights)
+        limit = DELIVERED_S if self.delivered_s is None else self.delivered_s
         flight: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._flights[short, tag] = flight
         try:
@@ -268,10 +271,10 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             if status != t.sl_Status.OK:
                 raise undelivered(status)
             try:
-                async with asyncio.timeout(DELIVERED_S):
+                async with asyncio.timeout(limit):
                     fate = t.sl_Status.from_ember_status(await flight)
             except TimeoutError:
-                raise NoReplyError(f"the stick did not say within {DELIVERED_S:g} s whether it was delivered") from None
+                raise NoReplyError(f"the stick did not say within {limit:g} s whether it was delivered") from None
             if fate != t.sl_Status.OK:
                 raise undelivered(fate)
             return int(sequence)

@@ -15,6 +15,7 @@ from protocols.zdo import MgmtNwkUpdateRequest
 from radios.api import (
     NetworkChanged,
     NetworkInfo,
+    NetworkSettings,
     NoReplyError,
     NotReachableError,
     NotSupportedError,
@@ -27,7 +28,7 @@ from radios.ezsp.fragments import blocks_of, room_of
 from radios.ezsp.keys import KeyTable, address_of
 from radios.ezsp.network import Place, forget, form, initial_security, parameters_of, place_of
 from radios.ezsp.options import DEFAULT_CHANNELS, EzspOptions, parse_options
-from radios.ezsp.router import LOOKING, Joining, Wish, attempt, nowhere
+from radios.ezsp.router import ALL_CHANNELS, LOOKING, Joining, Wish, attempt, nowhere
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
 from radios.options import told_apart
 from radios.zigpy_backend import eui64_of, settings_for
@@ -93,11 +94,11 @@ class EzspRadio(ZigpyRadio):
         """Bytes of one frame."""
         self._model = self._firmware = ""
         self._ieee = Eui64(0)
+        self._wish = Wish(options.link_key, options.extended_pan_id, options.channels)
         self._joining: Joining | None = None
         """What keeps a router on a network; None for a trust centre."""
         if config.joins:
-            wish = Wish(options.link_key, options.extended_pan_id, options.channels)
-            self._joining = Joining(config.name, lambda: self._told(attempt(self._stick_app, wish)), self._tried)
+            self._joining = Joining(config.name, lambda: self._told(attempt(self._stick_app, self._wish)), self._tried)
 
     @property
     def _stick(self) -> Any:
@@ -188,12 +189,12 @@ class EzspRadio(ZigpyRadio):
             await self.set_tx_power(self._options.tx_power)
 
     async def _form(self) -> None:
-        channels = self._options.channels or DEFAULT_CHANNELS
+        channels = self._wish.channels if self._wish.channels != ALL_CHANNELS else DEFAULT_CHANNELS
         energy = await self._energy(channels)
         channel = min(channels, key=lambda one: energy.get(one, 255))
         (status,) = await self._stick.setInitialSecurityState(state=initial_security())
         ok(status, "the keys of a new network")
-        await form(self._stick_app, parameters_of(channel=channel, extended_pan_id=self._options.extended_pan_id))
+        await form(self._stick_app, parameters_of(channel=channel, extended_pan_id=self._wish.extended_pan_id))
 
     async def _look(self) -> None:
         if self._joining is not None and not await self._stick_app.is_up():
@@ -436,6 +437,18 @@ class EzspRadio(ZigpyRadio):
             return
         await self._form()
         await self._settle()
+
+    async def configure(self, settings: NetworkSettings) -> None:
+        """See `ZigbeeRadio`. What is wished is kept until the stick is on such a network: then its flash has it."""
+        if settings.join_interval_s is not None and self._joining is not None:
+            self._joining.try_every(settings.join_interval_s)
+        if settings.tx_status_timeout_s is not None:
+            self._stick_app.delivered_s = settings.tx_status_timeout_s
+        if settings.changes_network:
+            if settings.link_key is not None and self._joining is None:
+                raise NotSupportedError("each device of a trust centre has a key of its own: it has none to join with")
+            self._wish = self._wish.changed(settings)
+            await self.erase()
 
     # -- backup ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import bellows.types as t
 
 from protocols.ids import Eui64
-from radios.api import NetworkInfo, RadioError
+from radios.api import NetworkInfo, NetworkSettings, RadioError
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.keys import address_of, key_of
 from radios.zigpy_backend import eui64_of
@@ -49,6 +49,11 @@ class Wish:
         """None: any network, any channel; without a key nothing can be joined."""
         self.link_key, self.extended_pan_id = link_key, extended_pan_id
         self.channels = tuple(channels or ALL_CHANNELS)
+
+    def changed(self, settings: NetworkSettings) -> Wish:
+        """The same, as far as nothing else is said."""
+        wanted = self.extended_pan_id if settings.extended_pan_id is None else settings.extended_pan_id or None
+        return Wish(settings.link_key or self.link_key, wanted, settings.channels or self.channels)
 
 
 async def _beacons(application: EzspApplication, channels: Sequence[int]) -> list[Any]:
@@ -116,7 +121,14 @@ class Joining:
         """`work` tries once, and says why it is on no network; `told` hears that, or the empty text of success."""
         self._name, self._work, self._told = name, work, told
         self._woken = asyncio.Event()
+        self._interval_s: float | None = None
         self.attempts = 0
+
+    def try_every(self, interval_s: float) -> None:
+        """Attempts are so far from each other from now on."""
+        if interval_s != self._interval_s:
+            self._interval_s = interval_s
+            self.wake()
 
     def wake(self) -> None:
         """It is on no network: try now."""
@@ -129,7 +141,7 @@ class Joining:
             pause: float | None = None
             if not is_there():
                 self.attempts += 1
-                pause = JOIN_INTERVAL_S
+                pause = JOIN_INTERVAL_S if self._interval_s is None else self._interval_s
                 try:
                     why = await self._work()
                     await self._told(why)

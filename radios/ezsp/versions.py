@@ -64,5 +64,6 @@ def capabilities_of(*, is_router: bool = False) -> Capabilities:
         certification=False,
         erase=True,
         keys_by=KeysBy.HUB,
+        configurable=True,
         backup=not is_router,
     )

@@ -1,4 +1,7 @@
-"""Two hubs back to back: an energy service interface and a gateway under it, through two emulated XBees on one air."""
+"""Two hubs back to back: an energy service interface and a gateway under it, through two emulated sticks on one air.
+
+XBees establish keys by themselves; for EZSP sticks the hubs do it, with certificates of their own.
+"""
 
 from __future__ import annotations
 
