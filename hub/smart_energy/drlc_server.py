@@ -30,6 +30,8 @@ MAX_EVENTS = 500
 MAX_STATUSES = 32
 """Of one client about one event: a device that repeats itself does not fill the memory."""
 
+NO_CLASS = DeviceClass(0)
+
 LAST_STATUSES = frozenset(EventStatus) - {
     EventStatus.RECEIVED,
     EventStatus.STARTED,
@@ -68,6 +70,8 @@ class ServerEvent:
     cancelled: bool = False
     superseded_by: int | None = None
     """A newer event that overlaps it, for all of its classes."""
+    taken: DeviceClass = NO_CLASS
+    """Classes of newer events that it begins within: told after one of those, it would win by coming last."""
     delivered: set[Peer] = field(default_factory=set)
     """Clients whose radio has acknowledged it."""
     told: dict[Peer, list[Told]] = field(default_factory=dict)
@@ -93,6 +97,11 @@ class ServerEvent:
     def command(self) -> LoadControlEvent:
         """As it is sent: with its absolute start, for the classes that are left."""
         return replace(self.event, start_time=self.start, device_class=self.classes)
+
+    def retold(self) -> LoadControlEvent | None:
+        """As a client is told that has missed it, and gets newer ones first; None: those have taken its place."""
+        left = self.classes & ~self.taken
+        return replace(self.command(), device_class=left) if left else None
 
     def withdrawal(self) -> CancelLoadControlEvent:
         """What a client is told that was away when it was cancelled: whatever was randomised then, it ends now."""
@@ -148,6 +157,8 @@ class DrlcServer:
         for other in self.valid(now):
             if other.start < new.end and new.start < other.end and not other.classes & ~new.classes:
                 other.superseded_by = new.number
+            if new.start <= other.start < new.end:
+                other.taken |= new.classes
         self.events[new.number] = new
         return new
 
@@ -168,7 +179,7 @@ class DrlcServer:
         if group and wanted and group != wanted:
             return known
         if wanted and not group:
-            known.groups[wanted] = known.groups.get(wanted, DeviceClass(0)) | cancel.device_class
+            known.groups[wanted] = known.groups.get(wanted, NO_CLASS) | cancel.device_class
             return known
         known.classes &= ~cancel.device_class
         known.cancelled = not known.classes
@@ -215,7 +226,7 @@ class DrlcServer:
         Chosen: the time asked for is the least end, as 1.0 and 1.1 have it; what 1.2 may mean by it is contained in
         that, and clients drop what they know.
         """
-        found = [one for one in self.valid(now) if one.end > max(asked.start_time, now)]
+        found = [one for one in self.valid(now) if one.end > max(asked.start_time, now) and one.retold()]
         least = asked.issuer_event_id
         if least not in (None, ANY_EVENT):
             found = [one for one in found if one.start != asked.start_time or one.number >= (least or 0)]
@@ -223,7 +234,9 @@ class DrlcServer:
             found = found[: asked.number_of_events]
         commands: list[LoadControlEvent | CancelLoadControlEvent] = []
         for one in found:
-            commands += [one.command(), *one.withdrawals_for_groups()]
+            command = one.retold()
+            if command is not None:
+                commands += [command, *one.withdrawals_for_groups()]
         return commands
 
     def hear(self, client: Peer, report: ReportEventStatus, now: int) -> ServerEvent | None:

@@ -38,6 +38,7 @@ def to_text(item: Item) -> str:
                 "groups": [[group, int(classes)] for group, classes in item.groups.items()],
                 "cancelled": item.cancelled,
                 "superseded_by": item.superseded_by,
+                "taken": int(item.taken),
                 "told": {
                     str(peer): [[told.status, told.time, told.received, told.signature] for told in rows]
                     for peer, rows in item.told.items()
@@ -76,6 +77,7 @@ def event_from(text: str) -> ServerEvent:
             groups={int(group): DeviceClass(classes) for group, classes in state.get("groups", ())},
             cancelled=bool(state["cancelled"]),
             superseded_by=state["superseded_by"],
+            taken=DeviceClass(state.get("taken", 0)),
             delivered=_peers(state),
             told={
                 peer_from(peer): [

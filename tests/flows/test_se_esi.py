@@ -279,7 +279,7 @@ async def test_a_radio_that_cannot_encrypt_serves_nobody(tmp_path: Path, monkeyp
         plain = replace(network.radio.capabilities, aps_encryption=False)
         with monkeypatch.context() as patch:
             patch.setattr(type(network.radio), "capabilities", plain)
-            for radio, said in (("han", "cannot encrypt"), (None, "takes APS encryption")):
+            for radio, said in (("han", "cannot encrypt"), (None, "and APS encryption")):
                 with pytest.raises(UnsupportedError, match=said):
                     await service.create_event(radio, event(hub))
             assert service.able() == service.listed() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_drlc_client import HOUR, T, event
+from test_drlc_client import HOUR, T, client, event
 
 from hub.errors import InvalidError, RefusedError
 from hub.smart_energy import kept
@@ -21,6 +21,7 @@ from protocols.se.drlc import (
     EventControl,
     EventStatus,
     GetScheduledEvents,
+    LoadControlEvent,
     ReportEventStatus,
 )
 
@@ -109,6 +110,24 @@ def test_a_cancel_for_one_group_keeps_an_event_for_all_to_the_other_groups() -> 
     assert again.answer(GetScheduledEvents(), T) == [left.command(), for_five]
     assert again.cancel(replace(for_five, utility_enrollment_group=0)) is again.events[1]
     assert (again.events[1].cancelled, again.events[1].withdrawals_for_groups()) == (True, [])
+
+
+def test_a_client_that_asks_does_not_take_an_older_event_for_the_newest() -> None:
+    server = DrlcServer()
+    both = DeviceClass.EV | DeviceClass.WATER_HEATER
+    server.create(event(1, T + HOUR, 120, device_class=both), T)
+    server.create(event(2, T + HOUR, 120, device_class=DeviceClass.HVAC), T)
+    server.create(event(3, T, 120, device_class=DeviceClass.EV | DeviceClass.HVAC), T)
+    again = DrlcServer()
+    again.load([kept.event_from(kept.to_text(one)) for one in server.events.values()])
+    fresh = client(device_class=both | DeviceClass.HVAC)
+    for told in again.answer(GetScheduledEvents(), T):
+        assert isinstance(told, LoadControlEvent)
+        fresh.receive(told, BOX, T)
+    assert {one.number: one.classes for one in fresh.events.values()} == {
+        3: DeviceClass.EV | DeviceClass.HVAC,
+        1: DeviceClass.WATER_HEATER,
+    }
 
 
 def test_a_cancel_for_some_classes_keeps_the_event_for_the_others() -> None:
