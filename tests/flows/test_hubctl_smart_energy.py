@@ -63,6 +63,11 @@ async def test_an_event_is_made_watched_and_cancelled(tmp_path: Path, monkeypatc
 
         # For one group of the utility: the event is valid for the others.
         await shell.run("event", "drlc", "create", "--class", "ev", "--duration", "60", "--sharp", "--id", "78")
+        await shell.run("event", "drlc", "create", "--class", "ev", "--duration", "60", "--start", "+10m", "--id", "79")
+        ran = await shell.run("event", "drlc", "list")
+        assert [row.split()[:2] for row in ran.out.splitlines()[-2:]] == [["78", "superseded"], ["79", "scheduled"]]
+        ran = await shell.run("event", "drlc", "show", "78")
+        assert "event 78  running, superseded by 79" in ran.out
         ran = await shell.run("event", "drlc", "cancel", "78", "--group", "4")
         assert ran.out.strip() == "cancelled: 78; 1 device(s) told"
         code, found = await home.ask("GET", "/events/drlc/78")

@@ -64,8 +64,12 @@ def show_(app: App, number: int, watch: bool, radio: str | None, as_json: bool) 
             raise
 
 
+def _standing(event: DrlcEvent) -> str:
+    return event.state + (f", superseded by {event.superseded_by}" if event.superseded_by is not None else "")
+
+
 def _facts(event: DrlcEvent) -> Iterator[tuple[tuple[str, str], ...]]:
-    yield (f"event {event.issuer_event_id}", "bold"), (f"  {event.state}", STATE_STYLES.get(event.state, ""))
+    yield (f"event {event.issuer_event_id}", "bold"), (f"  {_standing(event)}", STATE_STYLES.get(event.state, ""))
     facts = (
         ("from", f"{local(event.start, now())} to {local(event.end, now())}, {span(60 * event.duration_min)}"),
         ("classes", ", ".join(map(words, event.device_classes))),

@@ -14,6 +14,7 @@ from web.hubctl.event_tables import (
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
     PRICE_COLUMNS,
+    Cells,
     amount,
     event_cells,
     message_cells,
@@ -147,10 +148,17 @@ def list_(app: App, radio: str | None, as_json: bool) -> None:
             print_json({"events": found})
             return
         columns = (*EVENT_COLUMNS, Column("Devices", right=True), Column("Say"))
-        rows = [(*event_cells(one), str(len(one.clients)), _said(one)) for one in found]
+        rows = [(*_event_cells(one), str(len(one.clients)), _said(one)) for one in found]
         show(Table(columns, rows, "no demand response events"))
 
     app.run(work)
+
+
+def _event_cells(event: DrlcEvent) -> Cells:
+    """Of those that we make it is known which give way to newer ones."""
+    number, state, *others = event_cells(event)
+    gives_way = event.superseded_by is not None and event.state in ("scheduled", "running")
+    return number, "superseded" if gives_way else state, *others
 
 
 def _said(event: DrlcEvent) -> str:
