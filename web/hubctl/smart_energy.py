@@ -51,11 +51,20 @@ def start_of(said: str | None) -> str | None:
     if said.startswith("+"):
         return (moment + parse_span(said[1:], "--start")).isoformat()
     try:
-        found = datetime.fromisoformat(said)
-    except ValueError:
+        found = datetime.fromisoformat(said).astimezone()
+    except (ValueError, OverflowError):
         allowed = "now, 18:00 (the next one), +30m, or a whole time as 2026-12-24T18:00"
         raise HubctlError(f"--start is {clean(said)!r}; allowed: {allowed}", Exit.USAGE) from None
-    return found.astimezone().isoformat()
+    return found.isoformat()
+
+
+def _text(said: str, name: str) -> str:
+    """What people read. Raises `HubctlError` for bytes that are no text."""
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise HubctlError(f"{name} is {clean(ascii(said))}; allowed: text in UTF-8", Exit.USAGE) from None
+    return said
 
 
 def _minutes(said: str, name: str = "--duration") -> int:
@@ -220,7 +229,7 @@ def publish(app: App, /, price: float, as_json: bool, **given: object) -> None:
         "price": price,
         "duration_min": None if given["duration"] is None else _minutes(str(given["duration"])),
         "start": start_of(given["start"]),  # type: ignore[arg-type]
-        "rate_label": given["label"],
+        "rate_label": _text(str(given["label"]), "--label"),
         "tier": given["tier"],
         "tiers": given["tiers"],
         "currency": CURRENCIES[str(given["currency"])],
@@ -308,7 +317,7 @@ def forget(app: App, radio: str | None, as_json: bool) -> None:
 def send(app: App, /, text: str, as_json: bool, **given: object) -> None:
     """Have a text shown on every display."""
     body = {
-        "text": text,
+        "text": _text(text, "TEXT"),
         "duration_min": None if given["duration"] is None else _minutes(str(given["duration"])),
         "start": start_of(given["start"]),  # type: ignore[arg-type]
         "importance": given["importance"],
