@@ -133,7 +133,8 @@ class EnergyService:
             del self._missed[peer]
         for _, peer in clients_of(member, drlc.CLUSTER):
             for event in self.drlc.missing(peer, now):
-                self._send_soon(member, peer, event, event.retold() or event.command())
+                if (command := event.retold()) is not None:
+                    self._send_soon(member, peer, event, command)
             for event in self.drlc.unheard(peer, now):
                 self._withdraw_soon(member, peer, event.withdrawal())
         for _, peer in clients_of(member, price.CLUSTER):
