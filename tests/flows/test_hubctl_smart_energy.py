@@ -144,6 +144,7 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (("event", "drlc", "cancel", "some"), 2, "its number, or all"),
         (("price", "publish", "1", "--label", "a label too long"), 2, "12"),
         (("price", "publish", "5000000000"), 2, "4294967295"),
+        (("price", "publish", "nan"), 2, "nan is no price"),
         (("price", "publish", "1", "--tier", "3", "--tiers", "2"), 2, "tier is 3; allowed: 0 (none) to 2"),
         (("message", "send", "x" * 200), 2, "text is '200 bytes'; allowed: 1 to 104 bytes"),
         (("message", "send", "x" * 300), 2, "text is '300 bytes'; allowed: 1 to 104 bytes"),
@@ -189,6 +190,9 @@ async def test_a_tariff_of_blocks_and_tiers_is_set_from_a_file_and_read_over_the
         display.price.read_from(EmulatedPeer(0, 0x5E), 0x0001, 0x0101, 0x0410, 0x0423)
         answer = bytes.fromhex("0100 00 41 03 646179  0101 00 25 14a307000000  1004 00 23 34080000  2304 86")
         await eventually(lambda: any(frame.payload[3:] == answer for frame in display.heard), 20)
+        file.write_text(TARIFF.replace("[100, 500.5]", "[500.5, 100]"))
+        ran = await shell.run("price", "tariff", "--file", str(file))
+        assert (ran.code, "500.5, 100" in ran.err, "rising, above 0" in ran.err) == (2, True, True)
         file.write_text(TARIFF.replace("0.28", "500000"))
         ran = await shell.run("price", "tariff", "--file", str(file))
         assert (ran.code, "block_prices" in ran.err, "4294967294" in ran.err) == (2, True, True)

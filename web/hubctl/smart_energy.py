@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from math import isnan
 from typing import TYPE_CHECKING
 
 import click
@@ -80,6 +81,12 @@ def classes_of_words(_ctx: click.Context, _: click.Parameter, said: str | None) 
     if wrong or not found:
         raise click.BadParameter(f"{clean(said)!r}: some of {', '.join(CLASSES)}")
     return found
+
+
+def _number(_ctx: click.Context, _: click.Parameter, said: float) -> float:
+    if isnan(said):
+        raise click.BadParameter("nan is no price: a number from 0 to 4294967295")
+    return said
 
 
 def _number_or_all(said: str, what: str) -> int | None:
@@ -210,7 +217,7 @@ def cancel(
 
 
 @click.command()
-@click.argument("price", type=click.FloatRange(0, 4_294_967_295))
+@click.argument("price", type=click.FloatRange(0, 4_294_967_295), callback=_number)
 @click.option("--duration", metavar="MINUTES|2h", help="Until another price takes its place, if left out.")
 @click.option("--start", metavar="TIME", help="now, 18:00, +30m, or a whole time.")
 @click.option("--label", default="", help="At most 12 bytes, as PEAK.")

@@ -72,6 +72,9 @@ async def set_tariff(call: Call[None, NewTariff]) -> ShownTariff:
     body = call.body
     if body.commodity is not None and body.commodity not in COMMODITIES:
         raise InvalidError("commodity", body.commodity[:20], ", ".join(COMMODITIES))
+    rising = body.block_thresholds
+    if any(low >= high for low, high in zip([0.0, *rising], rising, strict=False)):
+        raise InvalidError("block_thresholds", rising, "rising, above 0")
     tiers = [row.tier for row in body.block_prices]
     if len(set(tiers)) != len(tiers):
         raise InvalidError("block_prices", tiers, "each tier once")
