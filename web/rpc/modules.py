@@ -160,15 +160,16 @@ def _scanned(name: str, module: ModuleType) -> Module:
     for interface in interfaces.values():
         _check_interface(name, interface)
     endpoints = {one.__name__: one for one in own.values() if issubclass(one, Endpoint)}
+    clusters = {one.__name__: one for one in own.values() if issubclass(one, Cluster)}
     for endpoint in endpoints.values():
-        for cluster in endpoint.CLUSTERS:
-            if getattr(cluster, "CLUSTER", None) is None:
-                raise RefusedError(f"the module {name!r}: {cluster.__name__} of {endpoint.__name__} needs a CLUSTER")
+        _check_endpoint(f"the module {name!r}: {endpoint.__name__}", endpoint)
+    for cluster in clusters.values():
+        _check_number(f"the module {name!r}: CLUSTER of {cluster.__name__}", getattr(cluster, "CLUSTER", 0), 0xFFFF)
     return Module(
         name,
         interfaces,
         endpoints,
-        {one.__name__: one for one in own.values() if issubclass(one, Cluster)},
+        clusters,
         records,
         _value(getattr(module, "__version__", "")),
         _value(getattr(module, "__version_extended__", "")),
@@ -182,6 +183,24 @@ def _value(found: object) -> Value:
     if isinstance(found, dict):
         return {str(name): _value(one) for name, one in found.items() if is_tag(str(name))}
     return [_value(one) for one in found] if isinstance(found, list | tuple) else str(found)
+
+
+def _check_endpoint(where: str, endpoint: type[Endpoint]) -> None:
+    _check_number(f"{where}: PROFILE", 0 if endpoint.PROFILE is None else endpoint.PROFILE, 0xFFFF)
+    _check_number(f"{where}: DEVICE", endpoint.DEVICE, 0xFFFF)
+    _check_number(f"{where}: VERSION", endpoint.VERSION, 0xF)
+    places = set()
+    for cluster in endpoint.CLUSTERS:
+        if getattr(cluster, "CLUSTER", None) is None:
+            raise RefusedError(f"{where}: {cluster.__name__} needs a CLUSTER")
+        places.add((cluster.CLUSTER, cluster.SIDE))
+    if len(places) != len(endpoint.CLUSTERS):
+        raise RefusedError(f"{where}: one of its CLUSTERS is there twice")
+
+
+def _check_number(what: str, value: object, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise RefusedError(f"{what} is {value!r}; allowed: 0x0 to {most:#x}")
 
 
 def _check_interface(module: str, interface: type[Interface]) -> None:

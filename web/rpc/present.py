@@ -31,6 +31,7 @@ from web.rpc.extension import (
     Interface,
     Place,
     Surroundings,
+    ZCL_Cluster,
 )
 from web.rpc.ini import ClusterLine, EndpointLine
 from web.rpc.interfaces import INTERFACES
@@ -349,7 +350,12 @@ class Present:
 
     def _cluster(self, made_of: type[Cluster], cluster: int, side: Side, encrypted: bool | None) -> AddedCluster:
         def make(radio: str, endpoint: int) -> ClusterServer:
-            return _make(made_of, side, Place(radio, endpoint, cluster, self._around))
+            place = Place(radio, endpoint, cluster, self._around)
+            try:
+                return _make(made_of, side, place)
+            except Exception:  # not ours; it could be made before, and must not keep a radio from coming up
+                log.exception("the cluster %s cannot be made on %s", made_of.__name__, radio)
+                return _make(ZCL_Cluster, side, place)
 
         return AddedCluster(cluster=cluster, side=side, make=make, encrypted=encrypted)
 

@@ -31,6 +31,7 @@ from web.rpc.handlers.targets import Targets
 from web.rpc.handlers.times import Times
 from web.rpc.handlers.zcl import Zcl
 from web.rpc.handlers.zigbee import ZigBee
+from web.rpc.ini import IniError
 from web.rpc.ini_files import IniFiles
 from web.rpc.kept import Kept
 from web.rpc.log_lines import LogLines
@@ -101,7 +102,7 @@ class RpcService:
             self.device_id = self.device_id or "00000000-00000000-000000FF-FF000000"
         try:
             await self.extending.load()
-        except StorageError as error:
+        except (StorageError, IniError) as error:
             log.warning("modules, interfaces, endpoints and clusters cannot be read: %s", error)
         await self._tasks.__aenter__()
         self._until_left.enter_context(

@@ -205,6 +205,16 @@ async def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path) 
             "from web.rpc.extension import *\nclass Empty(Interface):\n"
             "    REQUESTS = (RequestRow('nothing', Chapter.ADDED, 'Has no method.'),)\n"
         ),
+        "wide": "from web.rpc.extension import *\nclass Wide(Endpoint):\n    PROFILE = 0x10000\n",
+        "twice": (
+            "from web.rpc.extension import *\nclass One(Cluster):\n    CLUSTER = 1\n"
+            "class Two(Endpoint):\n    PROFILE = 1\n    CLUSTERS = (One, One)\n"
+        ),
+        "moody": (
+            "from web.rpc.extension import *\nmade = []\nclass Moody(Cluster):\n    CLUSTER = 0xFC10\n"
+            "    def __init__(self, place):\n        made.append(1)\n        assert len(made) < 2, 'not again'\n"
+            "        super().__init__(place)\n"
+        ),
         "clumsy": (
             "from web.rpc.extension import *\n"
             "class Clumsy(Interface):\n"
@@ -244,6 +254,8 @@ async def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path) 
             assert "fails in line 2: SystemExit" in await fails("leaving")
             assert "'doubled' has Door, which is there already" in await fails("doubled")
             assert "Empty has no coroutine nothing" in await fails("empty")
+            assert "PROFILE is 65536; allowed: 0x0 to 0xffff" in await fails("wide")
+            assert "Two: one of its CLUSTERS is there twice" in await fails("twice")
             assert "others may write" in await fails("open")
             assert "chmod go-w" in await fails("open")
             assert "it is a link" in await fails("link")
@@ -321,9 +333,15 @@ async def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path) 
             header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 0x56, 0x00, True)
             plug._send(1, 2, 0x0104, BELL, header.encode(), 0)
             assert await answered(plug) == b"\x00\xc1"
-            assert "needs" not in await refused(served, "remove_cluster", on.format("ZCL_Cluster"))
+            assert "no added cluster" in await refused(served, "remove_cluster", on.format("ZCL_Cluster"))
             gone = await ask(served, "remove_cluster", on.format("Loud"))
             assert gone[1]["cluster_class"] == ("string", "Loud")
+            # One that can be made once and then no more is there all the same, and says that it can do nothing.
+            await ask(served, "add_module", "<module_name>moody</module_name>")
+            assert (await ask(served, "add_cluster", on.format("Moody")))[0] == "add_cluster_response"
+            header = ZclHeader(FrameType.CLUSTER, Direction.TO_SERVER, 0x57, 0x00, True)
+            plug._send(1, 2, 0x0104, BELL, header.encode(), 0)
+            assert await answered(plug) == b"\x00\x81"
         # What it needs is away at the next start: that is told, and the rest is there.
         (directory / "clumsy.py").unlink()
         async with home(module, tmp_path, modules=str(directory)) as served:
