@@ -47,8 +47,7 @@ class Services:
     routes: tuple[Route, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[Q, B]):
+class Call(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     """One request, authorized and checked."""
 
     services: Services
@@ -153,6 +152,11 @@ class Route:
         return self.method == "GET"
 
 
+SEEN = 512
+"""Paths that are remembered: some of each of 200 devices."""
+LONGEST_SEEN = 200
+"""Characters of such a path: nobody without a token is to fill the memory."""
+_NO_VALUES: Mapping[str, str] = {}
 _NOUN = 3
 """Place of the first segment after /api/v1: no table has a variable there."""
 
@@ -183,6 +187,8 @@ class Router:
         self._fixed: dict[str, dict[str, Route]] = {}
         self._variable: dict[tuple[int, str], list[_Pattern]] = {}
         """By the number of segments and the noun, in the table's order."""
+        self._seen: dict[str, tuple[dict[str, Route], Mapping[str, str]]] = {}
+        """Paths with variable parts that were asked for, with what they are: programs ask for the same ones."""
         for route in routes:
             segments = tuple(route.path.split("/"))
             if route.parameters:
@@ -199,21 +205,25 @@ class Router:
 
     def find(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
         """The row and the path's variable parts. Raises `NoSuchCallError`, `MethodError`."""
-        methods = self._fixed.get(raw_path)
-        values: dict[str, str] = {}
+        methods, values = self._fixed.get(raw_path), _NO_VALUES
         if methods is None:
-            methods = self._match(raw_path.split("/"), values)
+            found = self._seen.get(raw_path)
+            if found is None:
+                found = self._match(raw_path.split("/"))
+                if len(self._seen) >= SEEN:
+                    self._seen.clear()
+                if len(raw_path) <= LONGEST_SEEN:
+                    self._seen[raw_path] = found
+            methods, values = found
         wanted = "GET" if method == "HEAD" else method
         route = methods.get(wanted)
         if route is None or (method == "HEAD" and route.status == SWITCHING_PROTOCOLS):
             raise MethodError(method[:20], tuple(sorted(methods)))
         return route, values
 
-    def _match(self, segments: list[str], values: dict[str, str]) -> dict[str, Route]:
+    def _match(self, segments: list[str]) -> tuple[dict[str, Route], Mapping[str, str]]:
         noun = segments[_NOUN] if len(segments) > _NOUN else ""
         for one in self._variable.get((len(segments), noun), ()):
             if one.fits(segments):
-                for place, name in one.names:
-                    values[name] = unquote(segments[place])
-                return one.methods
+                return one.methods, {name: unquote(segments[place]) for place, name in one.names}
         raise NoSuchCallError("there is nothing at this address; GET /api/v1/openapi.json lists what there is")

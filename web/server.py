@@ -14,7 +14,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -224,7 +224,7 @@ class WebServer:
             request=request,
             address=address,
             path=values,
-            query=checks.query(list(request.query.items()), route.query or _NoQuery) if _has_query(route) else None,
+            query=_query(request, route.query or _NoQuery) if _has_query(route) else None,
             body=await _body(request, route),
             caller=caller,
         )
@@ -279,6 +279,17 @@ class _NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A call that takes no query."""
 
 
+def _query(request: aioweb.BaseRequest, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    pairs = list(request.query.items())
+    return checks.query(pairs, kind) if pairs else _without_query(kind)
+
+
+@cache
+def _without_query(kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """Defaults alone, of each kind in the table of calls."""
+    return checks.query([], kind)
+
+
 def _has_query(route: Route) -> bool:
     # The websocket is opened by clients of all kinds, some of which add parameters of their own.
     return not route.origin_checked
@@ -295,7 +306,9 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | b
     try:
         if request.content.is_eof():
             # It came with its head, as nearly all do: a time-out would cost more than the reading.
-            raw = await request.read()
+            raw = request.content.read_nowait()
+            if len(raw) > MAX_BODY_BYTES:
+                raise TooLargeError(too_large)
         else:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 await _go_on(request)
