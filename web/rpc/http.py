@@ -7,6 +7,7 @@ JSON is problem+json with its status.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -188,8 +189,20 @@ def rendered(response: Response, engine: Engine) -> RpcResponse:
     """A response as JSON."""
     row = engine.table.responses.get(response.name)
     stamp = response.timestamp
-    time = UNSET if stamp is None else schema.time(datetime.fromtimestamp(stamp, UTC))
+    time = UNSET if stamp is None else _moment(stamp)
     return RpcResponse(response.name, as_json.write_response(response, row, engine.table.records), time)
+
+
+def _moment(stamp: float) -> str:
+    """Seconds since 1970 as `web.schema.time` has them."""
+    milliseconds = round(stamp * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(number: int) -> str:
+    # Responses come many in a second, or none for hours.
+    return datetime.fromtimestamp(number, UTC).isoformat()[:-6]
 
 
 def http_problem(problem: Problem, instance: str = "") -> HttpProblem:
