@@ -231,7 +231,7 @@ async def _with_radio(config: Config) -> list[Result]:
                             f"RPC in {notation}: {name}{', 50 prices' if 'price' in name else ''} / {library}",
                             _rate(asking, ports[0], request, count),
                             _rate(asking, ports[1], request, count),
-                            unit="per s",
+                            unit="per CPU s",
                             at_least=PROMISE,
                             rounds=7,
                         )
@@ -243,7 +243,11 @@ async def _with_radio(config: Config) -> list[Result]:
 
 def _rate(asking: Client, port: int, request: str, count: int) -> Callable[[], Awaitable[float]]:
     async def run() -> float:
-        return (await asking.rate(port, request, count))[0]
+        # By the time that this process computed, in which both servers are: the client is in another, and on a shared
+        # machine others are on both cores.
+        begun = time.process_time()
+        await asking.rate(port, request, count)
+        return count / (time.process_time() - begun)
 
     return run
 
