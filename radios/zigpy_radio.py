@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -94,6 +95,10 @@ class ZigpyRadio(ZigbeeStick):
         """Set `_network` again."""
         raise NotImplementedError
 
+    async def _leave_air(self) -> None:
+        """The hub ends, and the stick is well: nothing that is sent to it shall be acknowledged from now on."""
+        raise NotImplementedError
+
     async def _disconnect(self) -> None:
         """Close the port."""
         raise NotImplementedError
@@ -149,7 +154,11 @@ class ZigpyRadio(ZigbeeStick):
                     await self._told(self._close_joining())
             except (RadioError, TimeoutError):
                 log.warning("%s: joining could not be closed", self.name)
+        is_well = self._is_open and self._events.lost is None
         self._is_open = False
+        if is_well:
+            with suppress(RadioError):
+                await self._told(self._leave_air())
         self._lose("closed")
         for task in (*self._pulses, self._ping, self._closing):
             if task is not None:

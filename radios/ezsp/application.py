@@ -20,6 +20,8 @@ from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener,
 DELIVERED_S = 9.0
 """For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
 NETWORK_UP_S = 10.0
+SILENT_S = 1.0
+"""For a stick to restart when the hub ends."""
 INCOMING = 0x0045
 WITH_KEYS = frozenset((
     0x0066, 0x0068, 0x006A, 0x0071, 0x0072, 0x00AF, 0x00CE, 0x00CF, 0x0102, 0x0103, 0x010D, 0x010E, 0x010F, 0x0111,
@@ -214,6 +216,12 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         """Whether it is on a network now."""
         (state,) = await self.stick.networkState()
         return bool(state == t.EmberNetworkStatus.JOINED_NETWORK)
+
+    async def silence(self) -> None:
+        """Take the stick off the air: it would acknowledge what nobody hears, and nobody would send that again."""
+        self.stick.stop_ezsp()
+        async with asyncio.timeout(SILENT_S):
+            await self.stick._gw.reset()  # noqa: SLF001 - its own way resets for a start, with more commands
 
     async def disconnect(self) -> None:
         """Close the port."""

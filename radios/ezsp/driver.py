@@ -235,6 +235,9 @@ class EzspRadio(ZigpyRadio):
             mode=self._mode + hashed,
         )
 
+    async def _leave_air(self) -> None:
+        await self._stick_app.silence()
+
     async def _disconnect(self) -> None:
         await self._stick_app.disconnect()
 

@@ -36,8 +36,8 @@ NOT_THE_WANTED: Final = "joining: no network with the extended PAN id and channe
 CLOSED: Final = "joining: the networks heard are closed; open joining at the trust centre"
 _WHY: Final = {
     "NO_BEACONS": "joining: the network that was heard does not answer",
-    "NOT_JOINED": "joining: refused; is this radio registered with the key that it joins with?",
-    "ZIGBEE_NO_NETWORK_KEY_RECEIVED": "joining: no network key came; is its link key registered?",
+    "NOT_JOINED": "joining: refused; is this radio registered with the key it joins with?",
+    "ZIGBEE_NO_NETWORK_KEY_RECEIVED": "joining: no network key came; is this radio registered with its link key?",
     "ZIGBEE_RECEIVED_KEY_IN_THE_CLEAR": "joining: the network gives its key to anybody; such are not joined",
 }
 

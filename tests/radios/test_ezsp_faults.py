@@ -97,3 +97,14 @@ async def test_a_port_that_is_not_there_is_told(pipe: str) -> None:
     with pytest.raises(PipeError):
         async with DRIVER.open(config(pipe), None):
             pass
+
+
+async def test_a_stick_without_its_hub_is_off_the_air_and_comes_back_with_it() -> None:
+    async with EzspEmulator(HOME) as stick:
+        async with opened_on(stick) as radio:
+            network = radio.network
+            assert stick.core.is_up
+        assert not stick.core.is_up  # it acknowledges nothing that nobody hears
+        async with opened_on(stick) as radio:
+            assert radio.network == network
+            await radio.send(read_model(stick.devices[0].short, 1))

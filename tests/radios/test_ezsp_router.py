@@ -90,7 +90,7 @@ async def test_it_joins_and_says_how_far_it_is() -> None:
             await radio.send(read_model(0, 1))
         await until(radio, lambda network: "open joining at the trust centre" in network.waits_for)
         stick.air.permit(3600)
-        await until(radio, lambda network: "is its link key registered" in network.waits_for)
+        await until(radio, lambda network: "is this radio registered" in network.waits_for)
         stick.register()
         network = await operational(radio)
         assert (network.channel, network.extended_pan_id) == (stick.air.channel, stick.air.extended_pan_id)
