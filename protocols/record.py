@@ -59,7 +59,7 @@ class Record:
 def _names(cls: type) -> tuple[str, ...]:
     found = _NAMES.get(cls)
     if found is None:
-        found = _NAMES[cls] = tuple(one.name for one in fields(cls))
+        found = _NAMES[cls] = tuple(one.name for one in fields(cls) if one.compare)
     return found
 
 
