@@ -90,6 +90,8 @@ class EzspRadio(ZigpyRadio):
         )
         self._version = EzspVersion(0)
         self._keys = KeyTable(self._stick_app, self._version)
+        self._retries = len(BACK_OFFS_S)
+        """Of a frame that the stick has no room for."""
         self._longest = 0
         """Bytes of one frame."""
         self._model = self._firmware = ""
@@ -254,16 +256,16 @@ class EzspRadio(ZigpyRadio):
 
     async def _carry(self, frame: ApsFrame) -> None:
         """Every frame is tried once; only a stick without buffers is asked again."""
-        for pause in (*BACK_OFFS_S, None):
+        for tried in range(self._retries + 1):
             try:
                 await self._put(frame)
             except NoBuffersError:
-                if pause is None:
+                if tried == self._retries:
                     raise
             else:
                 return
             self._counters["backed_off"] += 1
-            await asyncio.sleep(pause)
+            await asyncio.sleep(BACK_OFFS_S[min(tried, len(BACK_OFFS_S) - 1)])
 
     async def _put(self, frame: ApsFrame) -> None:
         encrypted = frame.security is Security.LINK_KEY
@@ -447,6 +449,8 @@ class EzspRadio(ZigpyRadio):
             self._joining.try_every(settings.join_interval_s)
         if settings.tx_status_timeout_s is not None:
             self._stick_app.delivered_s = settings.tx_status_timeout_s
+        if settings.send_retries is not None:
+            self._retries = settings.send_retries
         if settings.changes_network:
             if settings.link_key is not None and self._joining is None:
                 raise NotSupportedError("each device of a trust centre has a key of its own: it has none to join with")

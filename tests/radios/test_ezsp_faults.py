@@ -13,7 +13,15 @@ from test_ezsp_driver import config, opened_on
 from zigbee_contract import is_answer, read_model
 
 from protocols.ids import Eui64
-from radios.api import FrameReceived, NetworkChanged, NoReplyError, PipeError, RadioLostError
+from radios.api import (
+    DeliveryError,
+    FrameReceived,
+    NetworkChanged,
+    NetworkSettings,
+    NoReplyError,
+    PipeError,
+    RadioLostError,
+)
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.ezsp.driver import DRIVER, EzspRadio
 from tests.hub.waiting import eventually
@@ -67,6 +75,11 @@ async def test_a_stick_without_buffers_is_asked_again() -> None:
         stick.overflow(2)
         await radio.send(read_model(stick.devices[0].short, 1))
         assert radio.counters["backed_off"] == 2
+        await radio.configure(NetworkSettings(send_retries=0))
+        stick.overflow(1)
+        with pytest.raises(DeliveryError, match="no room") as caught:
+            await radio.send(read_model(stick.devices[0].short, 2))
+        assert not caught.value.is_silence
 
 
 async def test_a_stick_that_has_lost_its_network_is_not_given_another_one() -> None:
