@@ -170,7 +170,9 @@ class EzspEmulator(EmulatedStick):
     def toml(self, name: str = "zigbee") -> str:
         """The lines for hub.toml."""
         radio = f'[[radio]]\nname = "{name}"\ndriver = "ezsp"\npipe = "{self.pipe_url}"\n'
-        return radio if self.trust_centre is None else f'[hub]\nrole = "aux_gateway"\n\n{radio}'
+        if self.trust_centre is None:
+            return f"{radio}well_known_key = true\n"  # its ordinary devices have no other
+        return f'[hub]\nrole = "aux_gateway"\n\n{radio}link_key = "{self.factory_key.hex()}"\n'
 
     def _form(self) -> None:
         """It had a network before anybody watched."""

@@ -51,7 +51,7 @@ async def test_a_plug_joins_is_switched_and_is_there_after_the_stick_was_pulled_
     tmp_path: Path, firmware: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = EzspConfig(devices=("plug",), firmware=firmware, speed=5.0)
-    async with EzspEmulator(config) as stick, hub_on(stick, tmp_path, well_known_key=True) as hub:
+    async with EzspEmulator(config) as stick, hub_on(stick, tmp_path) as hub:
         await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
         before = hub.networks.get("han").extended_pan_id
         [plug] = stick.devices

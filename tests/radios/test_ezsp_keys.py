@@ -19,6 +19,7 @@ from radios.api import (
     DeviceJoined,
     FrameReceived,
     KeysBy,
+    NetworkSettings,
     NoLinkKeyError,
     NotSupportedError,
     RadioConfig,
@@ -260,6 +261,17 @@ async def test_erasing_makes_another_network_and_a_start_none(firmware: str) -> 
             await radio.erase()
             assert (radio.network.extended_pan_id, radio.network.channel) == (0xAA, 20)
             assert not stick.flash.link_keys
+
+
+async def test_another_network_is_formed_when_it_is_asked_for(firmware: str) -> None:
+    async with home(firmware) as (stick, radio):
+        await radio.configure(NetworkSettings(tx_status_timeout_s=5.0))
+        before = stick.flash.network
+        with pytest.raises(NotSupportedError, match="a key of its own"):
+            await radio.configure(NetworkSettings(link_key=bytes(16)))
+        assert stick.flash.network is before
+        await radio.configure(NetworkSettings(extended_pan_id=0xBB, channels=(25,)))
+        assert (radio.network.extended_pan_id, radio.network.channel) == (0xBB, 25)
 
 
 async def test_firmware_that_is_too_old_is_refused_with_what_to_do() -> None:
