@@ -383,3 +383,34 @@ async def test_any_command_is_sent_and_its_answer_found(tmp_path: Path) -> None:
         await program.refused(
             "send_ZCL", {**metering, "command_identifier": 0, "payload": record}, "part of no command"
         )
+
+
+async def test_everybody_is_told_to_identify(tmp_path: Path) -> None:
+    async with home(tmp_path, "smart-meter", "se-thermostat") as (program, module):
+        await program.hub.registry.set("Conversation.default_timeout", 2)
+        everybody = {"destination_address": "00:00:00:00:00:00:00:FF:FF", "destination_endpoint_id": ENDPOINT}
+        query = {
+            **everybody,
+            "source_endpoint_id": OURS,
+            "cluster_id": 3,
+            "server_or_client": 0,
+            "command_identifier": 1,
+            "response_command_identifier": 0,
+            "payload": {"type": "base16", "value": ""},
+        }
+        await program.refused("send_ZCL", query, "nobody answered within 2 s")
+        found = await program.both("identify", {**everybody, "identify_time": 60})
+        assert found.values == {
+            "cluster_id": 3,
+            "profile_id": 0x0109,
+            "source_endpoint_id": ENDPOINT,
+            "destination_endpoint_id": OURS,
+            "source_address": "00:00:00:00:00:00:FF:FF",
+            "identify_time": 60,
+        }
+        # Only who identifies answers the query.
+        first = await program.ask("send_ZCL", markup_of(query))
+        [second] = await program.mailbox("send_ZCL_response")
+        senders = {first.values["source_address"], second.values["source_address"]}
+        assert senders == {address(device) for device in module.devices}
+        await program.refused("identify", {**everybody, "source_endpoint_id": 9, "identify_time": 60}, "9")

@@ -15,6 +15,7 @@ from hub.zigbee.ways import RawCommand
 from protocols.aps import Security
 from protocols.ids import Eui64
 from protocols.zcl.clusters import IDENTIFY
+from protocols.zcl.commands import Identify
 from protocols.zcl.datatypes import UNKNOWN, is_analog
 from protocols.zcl.datatypes import Value as ZclValue
 from protocols.zcl.header import Direction, FrameType
@@ -182,13 +183,37 @@ class Zcl:
     # -- commands ------------------------------------------------------------------------------------------------
 
     async def identify(self, request: Checked) -> Values:
-        """Have a device, or us, show which one it is."""
+        """Have a device, or us, or everybody, show which one it is."""
         given = request.arguments
+        to = fields.maybe_mac(given, "destination_address")
+        if to is not None and to.is_broadcast:
+            return await self._identify_all(given)
         target = self._targets.target(given, cluster=IDENTIFY, side=Side.SERVER)
         seconds = fields.number(given, "identify_time")
         with conversing(target):
             await self._hub.direct.identify(target, seconds)
         return {**self._targets.answer(target, with_side=False), "identify_time": seconds}
+
+    async def _identify_all(self, given: Values) -> Values:
+        """Nobody has to answer a broadcast: it was sent, and the address says to whom."""
+        seconds, endpoint = fields.number(given, "identify_time"), fields.number(given, "destination_endpoint_id")
+        with told():
+            source, profile, _ = await self._hub.direct.broadcast(
+                self._targets.radio(),
+                endpoint,
+                IDENTIFY,
+                RawCommand(command=Identify.COMMAND, payload=Identify(seconds).encode(), confirm=False),
+                source_endpoint=fields.maybe_number(given, "source_endpoint_id"),
+                further=lambda answer, source, profile: None,
+            )
+        return {
+            "cluster_id": IDENTIFY,
+            "profile_id": profile,
+            "source_endpoint_id": endpoint,
+            "destination_endpoint_id": source,
+            "source_address": fields.mac(given, "destination_address"),
+            "identify_time": seconds,
+        }
 
     async def send_zcl(self, request: Checked) -> Values | None:
         """Send any command: what came back, or None of a broadcast that names no answer."""
