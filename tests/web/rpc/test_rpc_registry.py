@@ -144,6 +144,19 @@ async def test_every_entry_is_set_and_told_over_http_and_survives_a_restart(tmp_
         assert len(listed.children[0].children) == len(ENTRIES)
 
 
+async def test_an_entry_is_found_in_any_case_and_unset_by_none_and_its_near_names_are_told(served: Served) -> None:
+    ask = '<registry_configuration synchronous="TRUE"><name>{}</name>{}</registry_configuration>'
+    await set_entry(served, registry.MAX_BUFFER_ITEMS, 17)
+    [told] = await rci(served, ask.format(" rpc_manager.MAX_buffer_items ", ""))
+    assert [child.text for child in told.children] == [registry.MAX_BUFFER_ITEMS, "0x11"]
+    [told] = await rci(served, ask.format(registry.MAX_BUFFER_ITEMS, "<value/>"))
+    assert told.child("write_status").text == "TRUE"  # type: ignore[union-attr]
+    assert served.hub.registry.number(registry.MAX_BUFFER_ITEMS) == ENTRIES[registry.MAX_BUFFER_ITEMS].default
+    for value in ("", "<value>1</value>"):
+        [told] = await rci(served, ask.format("max_buffer", value))
+        assert registry.MAX_BUFFER_ITEMS in "".join(child.text for child in told.children)
+
+
 async def test_messages_are_told_and_logged_by_their_severity(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "web.rpc")
     engine = served.server._services.rpc.engine

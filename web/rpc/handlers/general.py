@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from hub import registry
 from hub.clock import Clock
 from hub.errors import HubError, NotFoundError, RefusedError, UnsupportedError
 from hub.registry import ENTRIES, Registry, RegistryValue
@@ -84,10 +85,10 @@ class General:
     async def registry_configuration(self, request: Checked) -> Values:
         """Tell or set an entry. Raises `NotFoundError` for one that is to be told and is none."""
         name = fields.text(request.arguments, "name")
+        name = next((one for one in ENTRIES if one.lower() == name.strip().lower()), name)
         if "value" not in request.arguments:
-            entry = ENTRIES.get(name)
-            if entry is None:
-                raise NotFoundError("registry entry", name[:80], near(name, ENTRIES))
+            if name not in ENTRIES:
+                raise NotFoundError("registry entry", name[:80], registry.near(name))
             return {"name": name, "value": self._registry.all()[name]}
         value = request.arguments["value"]
         answer: Values = {"name": name, "write_status": True, "value": value}
@@ -160,11 +161,16 @@ class General:
 
 
 def _setting(name: str, value: Value) -> RegistryValue:
-    """A value as the registry takes it; 0 and 1 are FALSE and TRUE of a switch, as the gateway's Python had it."""
+    """A value as the registry takes it; 0 and 1 are FALSE and TRUE of a switch, as the gateway's Python had it.
+
+    None unsets an entry, as a line without a value of registry_settings.ini does: it has its default.
+    """
     entry = ENTRIES.get(name)
+    if entry is not None and value is None:
+        return entry.default
     if entry is not None and entry.is_switch and value in (0, 1):
         return bool(value)
-    if entry is not None and entry.is_text and value is not None:
+    if entry is not None and entry.is_text:
         return str(value)
     if isinstance(value, bool | int | str):
         return value
