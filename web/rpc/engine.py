@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from hub.errors import HubError, InvalidError, NotFoundError, RefusedError, UnsupportedError
+from hub.zigbee.model import DEVICE_PREFIX
 from protocols.ids import Eui64
 from web.roles import Role
 from web.rpc.aliases import Aliases
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _LEVELS = {Severity.DEBUG: logging.DEBUG, Severity.WARNING: logging.INFO, Severity.ERROR: logging.WARNING}
 """What is a warning to a gateway's client happens all the time in a home: devices come and go."""
+_DEVICE_ID = re.compile(rf"{DEVICE_PREFIX}([0-9a-f]{{16}})\b")
+"""The device list's id of a Zigbee device."""
 MAX_UNDER_WAY = 64
 """Requests begun and not done; twice what a head-end sends at once. Beyond it they are refused."""
 
@@ -249,9 +253,9 @@ class Engine:
         except ValueRefusedError as error:
             return Problem(Reason.ARGUMENTS, f"{name}: {error}", checked.identifier, (error,))
         except InvalidError as error:
-            return Problem(Reason.ARGUMENTS, f"{name}: {error}", checked.identifier)
+            return Problem(Reason.ARGUMENTS, f"{name}: {_with_addresses(str(error))}", checked.identifier)
         except HubError as error:
-            return Problem(_reason(error), f"{name}: {error}", checked.identifier)
+            return Problem(_reason(error), f"{name}: {_with_addresses(str(error))}", checked.identifier)
         except Exception:  # a request's top
             log.exception("the request %s failed by a fault of ours", name)
             text = f"{name}: something went wrong inside the hub; its log says more"
@@ -294,6 +298,11 @@ class Engine:
     def _is_told(self, response: Response) -> bool:
         severity = response.parameters.get("severity")
         return not isinstance(severity, int) or severity >= self.settings().rpc_severity
+
+
+def _with_addresses(text: str) -> str:
+    """What the hub says of devices by its own names, by their addresses: those are all that a client knows."""
+    return _DEVICE_ID.sub(lambda found: str(Mac(bytes.fromhex(found[1]))), text)
 
 
 def _reason(error: HubError) -> Reason:

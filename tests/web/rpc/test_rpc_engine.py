@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from hub.errors import UnavailableError
+from hub.errors import InvalidError, NotFoundError, UnavailableError
 from protocols.ids import Eui64
 from tests.hub.waiting import eventually
 from tests.web.rpc.engines import AT, Gate, engine_with
@@ -189,6 +189,16 @@ async def test_a_radio_that_fails_is_told_in_the_words_that_clients_look_for() -
     ("error", "reason", "words"),
     [
         (UnavailableError("han is not up"), Reason.FAILED, "enable_joining: han is not up"),
+        (
+            NotFoundError("device", "zigbee-000cc1002719c4d5", ("zigbee-000cc1002719c4d6",)),
+            Reason.REFUSED,
+            "enable_joining: there is no device '00:0C:C1:00:27:19:C4:D5'; did you mean 00:0C:C1:00:27:19:C4:D6?",
+        ),
+        (
+            InvalidError("device", "zigbee-000cc1002719c4d5", "one of zigbee-000cc1002719c4d6"),
+            Reason.ARGUMENTS,
+            "enable_joining: device is '00:0C:C1:00:27:19:C4:D5'; allowed: one of 00:0C:C1:00:27:19:C4:D6",
+        ),
         (RuntimeError("secret"), Reason.FAILED, "enable_joining: something went wrong inside the hub"),
     ],
 )
