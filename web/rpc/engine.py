@@ -175,6 +175,17 @@ class Engine:
                 replies.append(self.told(outcome))
         return replies
 
+    def stands_for(self, name: str) -> list[Element] | Problem | None:
+        """The requests that an alias stands for; None where a name is that of a request, or of no alias."""
+        if self.table.request(name) is not None or name not in self.aliases.all():
+            return None
+        return self.aliases.expand(Element(name, {"type": "alias"}), self.context())
+
+    async def request_element(self, request: Element, role: Role) -> Response | Problem | None:
+        """Do a request of an alias: as `request_json`, and synchronous where the alias says so."""
+        checked = check_xml(request, self.context(), role)
+        return checked if isinstance(checked, Problem) else await self.perform(checked)
+
     async def request_json(
         self, name: str, parameters: Mapping[str, object], role: Role, *, synchronous: bool = True
     ) -> Response | Problem | None:

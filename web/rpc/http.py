@@ -6,6 +6,7 @@ JSON is problem+json with its status.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -149,8 +150,17 @@ async def rpc_request(call: Call[RpcQuery, bytes]) -> aioweb.Response:
     """
     engine, name = call.services.rpc.engine, call.path["request"]
     waits = call.query.is_async == "false"
-    parameters = _object(call.body)
-    outcome = await engine.request_json(name, parameters, call.principal.token.role, synchronous=waits)
+    parameters, role = _object(call.body), call.principal.token.role
+    requests = engine.stands_for(name)
+    outcome: Response | Problem | None
+    if requests is None:
+        outcome = await engine.request_json(name, parameters, role, synchronous=waits)
+    elif isinstance(requests, Problem):
+        outcome = requests
+    elif parameters or len(requests) != 1:
+        outcome = _no_single(name, len(requests), parameters)
+    else:
+        outcome = await engine.request_element(requests[0], role)
     if isinstance(outcome, Problem):
         problem = http_problem(outcome, call.request.path)
         return aioweb.Response(status=problem.status, body=schema.encode(problem), content_type=PROBLEM_TYPE)
@@ -166,13 +176,33 @@ async def rpc_requests(call: Call[None, bytes]) -> RpcOutcomes:
     engine, role = call.services.rpc.engine, call.principal.token.role
     outcomes: list[RpcOutcome] = []
     for one in _list(call.body):
-        found = await engine.request_json(one.request, one.parameters, role, synchronous=one.synchronous)
-        if isinstance(found, Problem):
-            outcomes.append(RpcOutcome(one.request, problem=http_problem(found)))
+        requests = engine.stands_for(one.request)
+        if requests is None:
+            done = await engine.request_json(one.request, one.parameters, role, synchronous=one.synchronous)
+            outcomes.append(_outcome(one.request, done, engine))
+        elif isinstance(requests, Problem):
+            outcomes.append(_outcome(one.request, requests, engine))
+        elif one.parameters:
+            outcomes.append(_outcome(one.request, _no_single(one.request, 1, one.parameters), engine))
         else:
-            response = UNSET if found is None else rendered(found, engine)
-            outcomes.append(RpcOutcome(one.request, response=response))
+            for request in requests:
+                outcomes.append(_outcome(request.tag, await engine.request_element(request, role), engine))
     return RpcOutcomes(outcomes)
+
+
+def _outcome(name: str, done: Response | Problem | None, engine: Engine) -> RpcOutcome:
+    if isinstance(done, Problem):
+        return RpcOutcome(name, problem=http_problem(done))
+    return RpcOutcome(name, response=UNSET if done is None else rendered(done, engine))
+
+
+def _no_single(name: str, requests: int, parameters: Mapping[str, object]) -> Problem:
+    """Why an alias is not done as one request."""
+    if parameters:
+        return Problem(Reason.ARGUMENTS, f"the alias {name} stands for whole requests; allowed: no parameters")
+    return Problem(
+        Reason.ARGUMENTS, f"the alias {name} stands for {requests} requests; allowed: one, or a list at /api/v1/rpc"
+    )
 
 
 async def rpc_responses(call: Call[MailboxQuery, None]) -> Mail:

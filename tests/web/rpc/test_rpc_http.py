@@ -584,3 +584,28 @@ async def test_the_version_tells_which_smart_energy_it_is(tmp_path: Path) -> Non
         extended = found.parameters["version_extended"]
         assert isinstance(extended, dict)
         assert extended["SE_spec_version"] == "1.1 revision 16"
+
+
+async def test_an_alias_of_whole_requests_is_asked_for_in_json(served: Served) -> None:
+    add = '<add_alias synchronous="TRUE"><{0} type="xml">{1}</{0}></add_alias>'
+    clock = '<get_time synchronous="TRUE"/>'
+    version = '<get_version synchronous="TRUE"><request_identifier>3</request_identifier></get_version>'
+    for name, markup in (("CLOCK", clock), ("BOTH", version + '<CLOCK type="alias"/>'), ("LOST", '<NO type="alias"/>')):
+        await rci(served, add.format(name, markup))
+    answer = await served.ask("POST", "/api/v1/rpc/CLOCK", {})
+    assert (answer.status, answer.json["response"]) == (200, "get_time_response")
+    answer = await served.ask("POST", "/api/v1/rpc", [{"request": "BOTH"}, {"request": "get_time"}])
+    assert [one["response"]["response"] for one in answer.json["outcomes"]] == [
+        "get_version_response",
+        "get_time_response",
+        "get_time_response",
+    ]
+    assert answer.json["outcomes"][0]["response"]["parameters"]["request_identifier"] == 3
+    for name, parameters, words in (
+        ("BOTH", {}, "the alias BOTH stands for 2 requests"),
+        ("CLOCK", {"a": 1}, "the alias CLOCK stands for whole requests; allowed: no parameters"),
+        ("LOST", {}, "there is no alias 'NO'"),
+    ):
+        answer = await served.ask("POST", f"/api/v1/rpc/{name}", parameters)
+        assert answer.status == 400, answer.body
+        assert words in answer.json["detail"]
