@@ -317,7 +317,7 @@ async def _body(request: aioweb.BaseRequest, route: Route) -> msgspec.Struct | b
         raise TooLargeError(too_large) from None
     except TimeoutError:
         raise BadRequestError(f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s") from None
-    except (aioweb.PayloadAccessError, ValueError) as error:
+    except (aioweb.PayloadAccessError, aioweb.RequestPayloadError, ValueError) as error:
         raise BadRequestError(f"the body cannot be read: {type(error).__name__}") from None
     kind = request.headers.get(hdrs.CONTENT_TYPE)
     if route.is_raw:

@@ -282,3 +282,21 @@ async def test_leaving_takes_a_second_at_most_whatever_is_under_way(tmp_path: Pa
 def test_a_long_value_is_shown_cut() -> None:
     assert len(errors.shown("x" * 10_000)) < 130
     assert json.dumps(errors.shown([1, 2])) == '"[1, 2]"'
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_coded_as_it_says_is_no_fault_of_the_hub(served: Served, coding: str) -> None:
+    body = b"\x1f\x8b\x08\xff no such thing"
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(served.server.url).port)
+    try:
+        writer.write(
+            f"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Encoding: {coding}\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
+        # The hub is reading by now.
+        writer.write(body)
+        assert b" 400 " in await reader.readline()
+    finally:
+        writer.close()
+        await writer.wait_closed()
