@@ -14,7 +14,10 @@ from web.rpc.markup import MAX_NAME, Element, is_tag
 from web.rpc.response import IDENTIFIER
 from web.rpc.rows.shared import REQUEST_IDENTIFIER
 from web.rpc.types import ValueRefusedError, shown
-from web.rpc.values import Value, Values
+from web.rpc.values import Octets, Value, Values
+
+MAX_IDENTIFIER = 256
+"""Characters or octets of a request's identifier: the mailbox keeps it with every response; clients use numbers."""
 
 
 class Reason(StrEnum):
@@ -92,6 +95,9 @@ def _check(
     name: str, given: Callable[[], Given], synchronous: Callable[[], bool], context: Context, role: Role
 ) -> Checked | Problem:
     identifier = _identifier(given())
+    if _size(identifier) > MAX_IDENTIFIER:
+        refused = ValueRefusedError(IDENTIFIER, f"of {_size(identifier)} characters", f"at most {MAX_IDENTIFIER}")
+        return Problem(Reason.ARGUMENTS, f"{shown(name)}: {refused}", None, (refused,))
     row = context.table.request(name)
     if row is None:
         near = context.table.near(name)
@@ -121,6 +127,16 @@ def _identifier(given: Given) -> Value:
             except (ValueRefusedError, ArgumentsRefusedError):
                 return None
     return None
+
+
+def _size(identifier: Value) -> int:
+    """Characters or octets; numbers are short anyway."""
+    match identifier:
+        case str():
+            return len(identifier)
+        case Octets():
+            return len(identifier.data)
+    return 0
 
 
 def _arguments(row: RequestRow, given: Given, context: Context) -> Values:

@@ -333,3 +333,17 @@ def test_json_gets_the_same_answers() -> None:
     assert isinstance(right, Checked)
     assert right.arguments == {"join_time": 60}
     assert right.synchronous
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "too_long"),
+    [("string", "9" * 256, "9" * 257), ("base16", "00" * 256, "00" * 257)],
+)
+def test_an_identifier_is_bounded_since_the_mailbox_keeps_it(kind: str, fits: str, too_long: str) -> None:
+    ask = '<get_time><request_identifier type="{}">{}</request_identifier></get_time>'
+    assert isinstance(check_xml(parse(ask.format(kind, fits).encode()), CONTEXT), Checked)
+    found = check_xml(parse(ask.format(kind, too_long).encode()), CONTEXT)
+    assert isinstance(found, Problem)
+    assert found.identifier is None
+    assert "request_identifier is of" in found.text
+    assert "allowed: at most 256" in found.text
