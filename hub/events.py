@@ -149,10 +149,11 @@ class SmartEnergyChanged:
     """Issuer event id, or message id."""
     what: str
     """As a server: created, delivered, reported, acknowledged, confirmed, active, cancelled, withdrawn (a client has
-    heard of a cancelled message); signature_valid and signature_invalid of what was reported; tariff, of number 0. As a
-    client: what is reported of an event, in small letters (received, started, completed ...), opted_out and opted_in;
-    received and active for a price, none, of number 0, when there is no active one left; waiting, shown, over,
-    replaced, cancelled and confirmed for a message; settings and cleared, of number 0."""
+    heard of a cancelled message, or of a cancel for some classes or a group); signature_valid and signature_invalid of
+    what was reported; tariff, of number 0. As a client: what is reported of an event, in small letters (received,
+    started, completed ...), opted_out and opted_in; received and active for a price, none, of number 0, when there is
+    no active one left; waiting, shown, over, replaced, cancelled and confirmed for a message; settings and cleared, of
+    number 0."""
 
 
 @dataclass(frozen=True, slots=True)

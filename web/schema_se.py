@@ -313,18 +313,29 @@ def message_fields(radio: str, wire: DisplayMessage, start: int, end: int | None
     }
 
 
+class MessageState(Enum):
+    """Where a message is; `replaced`: by a newer one, since a display shows one at a time."""
+
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    OVER = "over"
+    CANCELLED = "cancelled"
+    REPLACED = "replaced"
+
+
 class Message(MessageFields, frozen=True, kw_only=True):
     """A message for people; `acknowledged` of a client is when somebody confirmed it there."""
 
-    state: ItemState
+    state: MessageState
     clients: list[ItemClient]
 
 
-def message(radio: str, item: ServerMessage, now: datetime) -> Message:
-    """A message as interfaces see it."""
+def message(radio: str, item: ServerMessage, now: datetime, *, is_replaced: bool = False) -> Message:
+    """A message as interfaces see it; `is_replaced`: by a newer one."""
+    state = state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled)
     return Message(
         **message_fields(radio, item.message, item.start, item.end),
-        state=state_of(item.start, item.end, to_utc(now), cancelled=item.cancelled),
+        state=MessageState.REPLACED if is_replaced and state is ItemState.RUNNING else MessageState(state.value),
         clients=_clients(item.delivered, item.confirmed),
     )
 

@@ -74,6 +74,8 @@ class ServerEvent:
     """Classes of newer events that it begins within: told after one of those, it would win by coming last."""
     delivered: set[Peer] = field(default_factory=set)
     """Clients whose radio has acknowledged it."""
+    narrowed: set[Peer] = field(default_factory=set)
+    """Of these those that have heard for which classes and groups it was cancelled."""
     told: dict[Peer, list[Told]] = field(default_factory=dict)
 
     @property
@@ -118,6 +120,15 @@ class ServerEvent:
             for group, classes in sorted(self.groups.items())
             if not self.cancelled
         ]
+
+    def narrowings(self) -> list[CancelLoadControlEvent]:
+        """What a client that has it is told that was away when it was cancelled for some classes or a group."""
+        gone = self.event.device_class & ~self.classes
+        if self.cancelled:
+            return []
+        group = self.event.utility_enrollment_group
+        cancel = CancelLoadControlEvent(issuer_event_id=self.number, device_class=gone, utility_enrollment_group=group)
+        return [*([cancel] if gone else []), *self.withdrawals_for_groups()]
 
     def last(self, client: Peer) -> EventStatus | None:
         """What a client has reported last."""
@@ -180,8 +191,10 @@ class DrlcServer:
             return known
         if wanted and not group:
             known.groups[wanted] = known.groups.get(wanted, NO_CLASS) | cancel.device_class
+            known.narrowed.clear()
             return known
         known.classes &= ~cancel.device_class
+        known.narrowed.clear()
         known.cancelled = not known.classes
         return known
 
@@ -218,6 +231,17 @@ class DrlcServer:
             one
             for one in self.events.values()
             if one.cancelled and one.end > now and client in one.delivered and one.last(client) not in LAST_STATUSES
+        ]
+
+    def wide(self, client: Peer, now: int) -> list[ServerEvent]:
+        """Events that a client has got, and may follow for classes or a group that they were cancelled for since."""
+        return [
+            one
+            for one in self.valid(now)
+            if one.narrowings()
+            and client in one.delivered
+            and client not in one.narrowed
+            and one.last(client) not in LAST_STATUSES
         ]
 
     def answer(self, asked: GetScheduledEvents, now: int) -> list[LoadControlEvent | CancelLoadControlEvent]:

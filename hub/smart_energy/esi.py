@@ -112,8 +112,7 @@ class EnergyService:
             return
         now = self._now()
         if cluster == drlc.CLUSTER:
-            for event in self.drlc.unheard(peer, now):
-                self._withdraw_soon(member, peer, event.withdrawal())
+            self._catch_up(member, peer, now)
         elif cluster == messaging.CLUSTER:
             for message in self.messages.unheard(peer, now, again=True):
                 self._withdraw_soon(member, peer, message.withdrawal(), message)
@@ -135,8 +134,7 @@ class EnergyService:
             for event in self.drlc.missing(peer, now):
                 if (command := event.retold()) is not None:
                     self._send_soon(member, peer, event, command)
-            for event in self.drlc.unheard(peer, now):
-                self._withdraw_soon(member, peer, event.withdrawal())
+            self._catch_up(member, peer, now)
         for _, peer in clients_of(member, price.CLUSTER):
             for one in self.prices.missing(peer, now):
                 self._send_soon(member, peer, one, one.command(now))
@@ -145,6 +143,14 @@ class EnergyService:
                 self._send_soon(member, peer, message, message.command())
             for message in self.messages.unheard(peer, now):
                 self._withdraw_soon(member, peer, message.withdrawal(), message)
+
+    def _catch_up(self, member: Member, peer: Peer, now: int) -> None:
+        """Cancels that a client has missed."""
+        for event in self.drlc.unheard(peer, now):
+            self._withdraw_soon(member, peer, event.withdrawal())
+        for event in self.drlc.wide(peer, now):
+            for cancel in event.narrowings():
+                self._withdraw_soon(member, peer, cancel, event)
 
     def try_again(self) -> None:
         """Clients that were asleep, or in a bad place, and were heard since: they get what they have missed."""
@@ -173,11 +179,11 @@ class EnergyService:
             self._send_soon(member, peer, item, command)
         return len(found)
 
-    def withdraw(self, command: SeCommand, message: ServerMessage | None = None) -> int:
+    def withdraw(self, command: SeCommand, item: ServerMessage | ServerEvent | None = None) -> int:
         """Send a cancel to every client; to how many. Those that are away hear it later, of what we know."""
         found = self.clients(command.CLUSTER)
         for member, peer in found:
-            self._withdraw_soon(member, peer, command, message)
+            self._withdraw_soon(member, peer, command, item)
         return len(found)
 
     def begin(self) -> None:
@@ -198,12 +204,12 @@ class EnergyService:
         self._spawn(work(), f"{type(command).__name__} to {peer}")
 
     def _withdraw_soon(
-        self, member: Member, peer: Peer, command: SeCommand, message: ServerMessage | None = None
+        self, member: Member, peer: Peer, command: SeCommand, item: ServerMessage | ServerEvent | None = None
     ) -> None:
         async def work() -> None:
-            if await self._send(member, peer, command) and message is not None:
-                message.withdrawn.add(peer)
-                self._changed(self.name, message, "withdrawn")
+            if await self._send(member, peer, command) and item is not None:
+                (item.withdrawn if isinstance(item, ServerMessage) else item.narrowed).add(peer)
+                self._changed(self.name, item, "withdrawn")
 
         self._spawn(work(), f"{type(command).__name__} to {peer}")
 
@@ -228,6 +234,8 @@ class EnergyService:
     def _delivered(self, peer: Peer, item: Item) -> None:
         if peer not in item.delivered:
             item.delivered.add(peer)
+            if isinstance(item, ServerEvent):
+                item.narrowed.add(peer)  # it has come as it is now
             self._changed(self.name, item, "delivered")
 
 

@@ -39,6 +39,7 @@ def to_text(item: Item) -> str:
                 "cancelled": item.cancelled,
                 "superseded_by": item.superseded_by,
                 "taken": int(item.taken),
+                "narrowed": sorted(map(str, item.narrowed)),
                 "told": {
                     str(peer): [[told.status, told.time, told.received, told.signature] for told in rows]
                     for peer, rows in item.told.items()
@@ -79,6 +80,7 @@ def event_from(text: str) -> ServerEvent:
             superseded_by=state["superseded_by"],
             taken=DeviceClass(state.get("taken", 0)),
             delivered=_peers(state),
+            narrowed={peer_from(text) for text in state.get("narrowed", state["delivered"])},
             told={
                 peer_from(peer): [
                     Told(EventStatus(status), int(time), int(received), *map(Signature, signature))

@@ -133,6 +133,11 @@ class MessageServer:
         """What Get Last Message is answered with; None: NOT_FOUND."""
         return next((one for one in reversed(self.messages.values()) if one.is_valid(now)), None)
 
+    def replaced(self, now: int) -> set[int]:
+        """Numbers of messages that would be shown, had not a newer one taken their place."""
+        begun = [one for one in self.messages.values() if one.is_valid(now) and one.start <= now]
+        return {one.number for one in sorted(begun, key=lambda one: one.start)[:-1]}
+
     def missing(self, client: Peer, now: int) -> list[ServerMessage]:
         """The message that a client that comes back has not got."""
         last = self.last(now)

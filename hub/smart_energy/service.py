@@ -188,7 +188,8 @@ class SmartEnergy:
         if known is not None:
             await self._keep_cancelled(service, known)
             self.changed(service.name, known, "cancelled")
-        return known, service.withdraw(cancel)
+        is_partial = known is not None and not known.cancelled
+        return known, service.withdraw(cancel, known if is_partial else None)
 
     async def cancel_all_events(self, radio: str | None, control: CancelControl) -> tuple[list[ServerEvent], int]:
         """Cancel all events; those that were not over, and how many clients are told."""

@@ -118,8 +118,13 @@ async def test_prices_and_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await eventually(lambda: display.messaging.on_screen is None, 20)
         ran = await shell.run("message", "send", "Noch etwas", "--id", "5")
         await eventually(lambda: display.messaging.on_screen is not None, 20)
+        assert (await shell.run("message", "send", "Und noch etwas", "--id", "6")).code == 0
+        ran = await shell.run("message", "list", "--json")
+        assert {one["message_id"]: one["state"] for one in json.loads(ran.out)["messages"]} == {
+            4: "cancelled", 5: "replaced", 6: "running",
+        }  # fmt: skip
         ran = await shell.run("message", "cancel", "all")
-        assert ran.out.strip() == "5 is taken away; 1 device(s) told"
+        assert ran.out.strip() == "5, 6 are taken away; 1 device(s) told"
         await eventually(lambda: display.messaging.on_screen is None, 20)
         ran = await shell.run("message", "cancel", "all")
         assert ran.out.strip() == "nothing is taken away; 0 device(s) told"

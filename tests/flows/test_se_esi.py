@@ -211,6 +211,29 @@ async def test_who_was_asleep_gets_what_it_has_missed_as_soon_as_it_is_heard(
         await eventually(lambda: EventStatus.STARTED in statuses(made, peer), 30)
 
 
+async def test_who_was_away_hears_that_an_event_is_not_for_its_class_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.smart_energy.esi.AGAIN_S", 0)
+    async with home(tmp_path, "load-control") as (hub, module):
+        [box] = module.devices
+        assert isinstance(box, LoadControl)
+        assert box.air is not None
+        peer = Peer(Eui64(box.ieee), BOX_ENDPOINT)
+        both = DeviceClass.POOL_PUMP | DeviceClass.EV
+        made = await hub.smart_energy.create_event("han", event(hub, device_class=both))
+        await eventually(lambda: EventStatus.STARTED in statuses(made, peer), 30)
+        assert not box.is_closed
+        box.air.places[box.ieee].power = False
+        cancel = CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.POOL_PUMP)
+        await hub.smart_energy.cancel_event("han", cancel)
+        await eventually(lambda: peer in hub.smart_energy.services["han"]._missed, 30)
+        assert (made.cancelled, box.is_closed, peer in made.narrowed) == (False, False, False)
+        box.air.places[box.ieee].power = True
+        box.report_now(BOX_ENDPOINT, 0x0000, 0x0005)
+        await eventually(lambda: box.is_closed and peer in made.narrowed, 30)
+
+
 async def test_what_takes_the_place_of_another_one_still_does_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,3 +217,25 @@ def test_a_client_is_told_of_a_cancel_until_it_has_reported_the_end() -> None:
     known.told.clear()
     assert [one.withdrawal().device_class for one in server.unheard(BOX, T)] == [known.event.device_class]
     assert server.unheard(BOX, known.end) == []
+
+
+def test_a_client_hears_for_which_classes_and_groups_an_event_was_cancelled_while_it_was_away() -> None:
+    server = DrlcServer()
+    known = server.create(event(1, device_class=DeviceClass.POOL_PUMP | DeviceClass.EV | DeviceClass.HVAC), T)
+    known.delivered |= {BOX, ROOM}
+    assert server.wide(BOX, T) == []
+    server.cancel(CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.POOL_PUMP))
+    server.cancel(CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.EV, utility_enrollment_group=7))
+    assert server.wide(BOX, T) == server.wide(ROOM, T) == [known]
+    assert [(one.device_class, one.utility_enrollment_group) for one in known.narrowings()] == [
+        (DeviceClass.POOL_PUMP, 0), (DeviceClass.EV, 7),
+    ]  # fmt: skip
+    known.narrowed.add(BOX)
+    server.hear(ROOM, report(1, EventStatus.CANCELLED), T)
+    assert server.wide(BOX, T) == server.wide(ROOM, T) == []
+    server.cancel(CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.EV))
+    assert server.wide(BOX, T) == [known]
+    assert server.wide(BOX, known.end) == []
+    assert kept.event_from(kept.to_text(known)) == known
+    server.cancel(CancelLoadControlEvent(issuer_event_id=1, device_class=DeviceClass.HVAC))
+    assert (server.wide(BOX, T), server.unheard(BOX, T)) == ([], [known])

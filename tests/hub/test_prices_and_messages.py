@@ -230,6 +230,16 @@ def test_the_last_message_is_what_clients_get() -> None:
     assert server.clear(T) == 1
 
 
+def test_a_message_that_began_after_another_takes_its_place() -> None:
+    server = MessageServer()
+    server.create(message(1, start=T + 600), T, 60)
+    server.create(message(2), T, 60)
+    assert server.replaced(T) == set()
+    assert server.replaced(T + 600) == {2}
+    server.cancel(1)
+    assert server.replaced(T + 600) == set()
+
+
 def test_one_confirmation_of_each_client_counts() -> None:
     server = MessageServer()
     made = server.create(message(1, confirm=True), T, 60)

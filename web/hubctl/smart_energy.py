@@ -388,6 +388,7 @@ def cancel_message(app: App, number: str, confirm: bool, radio: str | None, as_j
             line(f"message {wanted} is not known here; {found.clients} device(s) told to take it away")
             return
         what = f"message {wanted}" if wanted is not None else ", ".join(map(str, found.cancelled)) or "nothing"
-        line(f"{what} is taken away; {found.clients} device(s) told")
+        verb = "are" if len(found.cancelled) > 1 else "is"
+        line(f"{what} {verb} taken away; {found.clients} device(s) told")
 
     app.run(work)

@@ -350,8 +350,10 @@ async def cancel_all_prices(call: Call[WhichRadio, None]) -> Forgotten:
 async def list_messages(call: Call[WhichRadio, None]) -> MessageList:
     """List messages, and who has confirmed them."""
     hub, service = call.hub, call.hub.smart_energy.service(radio_of(call.query.radio))
-    found = service.messages.messages.values()
-    return MessageList([schema_se.message(service.name, one, hub.clock.now()) for one in found])
+    found, replaced = service.messages.messages.values(), service.messages.replaced(hub.smart_energy.now())
+    return MessageList(
+        [schema_se.message(service.name, one, hub.clock.now(), is_replaced=one.number in replaced) for one in found]
+    )
 
 
 async def send_message(call: Call[None, NewMessage]) -> schema_se.Message:

@@ -27,6 +27,7 @@ export type DemandEvent = Schemas['DrlcEvent'];
 export type NewDemandEvent = Partial<Schemas['NewEvent']> & Pick<Schemas['NewEvent'], 'device_classes' | 'duration_min'>;
 export type LoadClass = Schemas['Class'];
 export type ItemState = Schemas['ItemState'];
+export type MessageState = Schemas['MessageState'];
 export type ItemClient = Schemas['ItemClient'];
 export type Price = Schemas['Price'];
 export type Message = Schemas['Message'];

@@ -1,5 +1,5 @@
 /** What states are called, the same everywhere. */
-import type { Availability, DemandEvent, Device, Importance, ItemState, LoadClass, MessageShown, Position, ReceivedEvent, Stage } from './api';
+import type { Availability, DemandEvent, Device, Importance, ItemState, LoadClass, MessageShown, MessageState, Position, ReceivedEvent, Stage } from './api';
 
 export const POSITION: Record<Position, string> = {
   open: 'Open',
@@ -111,6 +111,8 @@ export const ITEM_STATE: Record<ItemState, string> = {
   over: 'Over',
   cancelled: 'Cancelled',
 };
+
+export const MESSAGE_STATE: Record<MessageState, string> = { ...ITEM_STATE, replaced: 'Replaced' };
 
 export const MESSAGE_SHOWN: Record<MessageShown, string> = {
   waiting: 'Scheduled',
