@@ -25,7 +25,7 @@ def address(end: End) -> str:
 
 @asynccontextmanager
 async def both_ends(folder: Path) -> AsyncIterator[tuple[Two, Asker, Asker]]:
-    async with acquainted(folder) as pair, asker(pair.esi) as head_end, asker(pair.aux) as application:
+    async with acquainted(folder, "xbee") as pair, asker(pair.esi) as head_end, asker(pair.aux) as application:
         yield pair, head_end, application
 
 
