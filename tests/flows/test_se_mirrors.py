@@ -272,12 +272,16 @@ async def test_there_is_room_for_so_many_and_none_where_it_is_off(tmp_path: Path
             assert [one.device_id for one in hub.mirrors.all("han")] == [name_of(has)]
 
 
+async def test_a_home_without_mirrors_says_so(tmp_path: Path) -> None:
+    async with XbeeEmulator(config()) as module, served(module, tmp_path) as home:
+        ran = await Shell(home, tmp_path).run("network", "mirrors")
+        assert (ran.code, ran.out.strip()) == (0, "no meter is mirrored")
+
+
 async def test_people_see_and_remove_mirrors_by_hubctl_and_rest(tmp_path: Path) -> None:
     async with XbeeEmulator(config("gas-meter")) as module, served(module, tmp_path) as home:
         shell, [gas] = Shell(home, tmp_path), module.devices
         assert isinstance(gas, GasMeter)
-        ran = await shell.run("network", "mirrors")
-        assert (ran.code, ran.out.strip()) == (0, "no meter is mirrored")
         await interviewed(home.hub, gas)
         endpoint = await mirrored(gas)
         await eventually(lambda: VOLUME in home.hub.devices.latest(name_of(gas)).values, 20)
