@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from radios.api import NetworkInfo
+from protocols.errors import RangeError
+from radios.api import NetworkInfo, RadioConfig
 from radios.errors import OptionError
 
 log = logging.getLogger(__name__)
 
 CHANNELS = range(11, 27)
+TO_JOIN = ("install_code", "link_key")
+"""For radios that can join a network: the key that they join with, given in one way or the other."""
 
 
 def check_known(options: Mapping[str, object], known: Sequence[str], driver: str) -> None:
@@ -81,6 +84,25 @@ def secret(options: Mapping[str, object], key: str) -> str | None:
         raise OptionError(key, f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise OptionError(key, f"{path} is not text") from None
+
+
+def link_key(config: RadioConfig) -> bytes | None:
+    """The key to join with, however it was given; never shown."""
+    given = [key for key in TO_JOIN if config.options.get(key) is not None]
+    if not given:
+        return None
+    if not config.joins:
+        raise OptionError(given[0], "is for a radio that joins a network: set hub.role to esi_router or aux_gateway")
+    if len(given) > 1:
+        raise OptionError("link_key", "is given beside install_code; allowed is one of the two")
+    # Costs a library that nobody else needs at the start.
+    from protocols.install_code import InstallCode, parse_link_key
+
+    text = secret(config.options, given[0]) or ""
+    try:
+        return InstallCode.parse(text).link_key if given[0] == "install_code" else parse_link_key(text)
+    except RangeError as error:
+        raise OptionError(given[0], f"is {error.value}; allowed: {error.allowed}") from None
 
 
 def told_apart(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protocols.errors import RangeError
-from radios.api import OptionError, RadioConfig
-from radios.options import channels, check_known, extended_pan_id, flag, number, secret
+from radios.api import RadioConfig
+from radios.options import TO_JOIN, channels, check_known, extended_pan_id, flag, link_key, number
 from radios.stream import StreamUrl, parse_stream_url
 
 DEFAULT_CHANNELS = (11, 14, 15, 19, 20, 24, 25)
 """Those that lie beside the three usual WiFi channels, and 26 left out: some devices do not hear it."""
 MAX_TX_POWER_DBM = 20
-_KNOWN = ("channels", "extended_pan_id", "tx_power", "well_known_key", "install_code", "link_key")
-_TO_JOIN = ("install_code", "link_key")
+_KNOWN = ("channels", "extended_pan_id", "tx_power", "well_known_key", *TO_JOIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +40,5 @@ def parse_options(config: RadioConfig) -> EzspOptions:
         extended_pan_id=extended_pan_id(options.get("extended_pan_id")),
         tx_power=number(options, "tx_power", MAX_TX_POWER_DBM),
         well_known_key=bool(flag(options, "well_known_key")),
-        link_key=_link_key(config),
+        link_key=link_key(config),
     )
-
-
-def _link_key(config: RadioConfig) -> bytes | None:
-    """The key to join with, however it was given; never shown."""
-    given = [key for key in _TO_JOIN if config.options.get(key) is not None]
-    if not given:
-        return None
-    if not config.joins:
-        raise OptionError(given[0], "is for a radio that joins a network: set hub.role to esi_router or aux_gateway")
-    if len(given) > 1:
-        raise OptionError("link_key", "is given beside install_code; allowed is one of the two")
-    # Costs a library that nobody else needs at the start.
-    from protocols.install_code import InstallCode, parse_link_key
-
-    text = secret(config.options, given[0]) or ""
-    try:
-        return InstallCode.parse(text).link_key if given[0] == "install_code" else parse_link_key(text)
-    except RangeError as error:
-        raise OptionError(given[0], f"is {error.value}; allowed: {error.allowed}") from None
