@@ -38,6 +38,7 @@ from tests.hub.zigbee_pair import (
     equip,
     has_keys,
 )
+from tests.hub.zigbee_pair import impatient as impatient
 from tests.hub.zigbee_pair import pair as pair
 
 ONE, TWO = BOTH
@@ -184,6 +185,7 @@ async def test_a_device_that_has_lost_its_keys_begins_anew(pair: Pair) -> None:
 # -- what is lost ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("number", range(6), ids=NAMES)
 async def test_a_message_that_is_lost_is_one_more_try(pair: Pair, number: int) -> None:
     pair.certify_both(ONE)
@@ -195,6 +197,7 @@ async def test_a_message_that_is_lost_is_one_more_try(pair: Pair, number: int) -
         assert len(pair.sent(0, to_server=True)) >= 2
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_last_word_that_is_lost_takes_back_the_key(pair: Pair) -> None:
     pair.certify_both(ONE)
     pair.air.lost = lambda to_server, command: (to_server, command) == MESSAGES[5]
@@ -395,6 +398,7 @@ async def test_commands_that_belong_to_nothing(pair: Pair) -> None:
         assert established(centre, guest)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_each_side_tells_its_suites_and_takes_one_exchange_of_a_device_at_a_time(pair: Pair) -> None:
     pair.certify("centre", equip(CENTRE, ONE))
     pair.certify("guest", *(equip(GUEST, suite) for suite in BOTH))
@@ -440,6 +444,7 @@ async def test_a_flood_in_a_devices_name_takes_no_key_away(pair: Pair) -> None:
         assert established(centre, guest)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_within_twenty_minutes_or_not_at_all(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -505,6 +510,7 @@ async def test_without_a_certificate_the_trust_centre_has_devices_wait(
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_no_secret_is_told(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     ours, theirs = [equip(CENTRE, suite) for suite in BOTH], [equip(GUEST, suite) for suite in BOTH]

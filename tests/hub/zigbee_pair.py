@@ -233,7 +233,7 @@ def all_have_keys(pairs: Iterable[tuple[Hub, Eui64]]) -> bool:
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """Two radios, and nobody waits for seconds."""
+    """Two radios, and nobody waits before another try; for what is lost, see `impatient`."""
     from hub.zigbee import interview, key_establishment
     from protocols.se import key_exchange
     from radios import loader
@@ -242,8 +242,15 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     monkeypatch.setattr(interview, "PAUSES_S", (0.01, 0.01))
     monkeypatch.setattr(key_establishment, "LOOK_S", 0.05)
     monkeypatch.setattr(key_establishment, "SILENT_S", 0.1)
-    monkeypatch.setattr(key_exchange, "ANSWER_S", 0.5)
-    monkeypatch.setattr(key_exchange, "SLACK_S", 1.0)
     monkeypatch.setattr(key_exchange, "WAIT_S", 0)
     monkeypatch.setattr(key_exchange, "TIMES_S", dict.fromkeys(BOTH, (0, 0)))
     return Pair(tmp_path)
+
+
+@pytest.fixture
+def impatient(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost is soon given up; on a busy machine so is what is only slow, and then tried again."""
+    from protocols.se import key_exchange
+
+    monkeypatch.setattr(key_exchange, "ANSWER_S", 0.5)
+    monkeypatch.setattr(key_exchange, "SLACK_S", 1.0)
