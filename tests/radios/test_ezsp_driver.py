@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract
+from zigbee_contract import Far, ZigbeeContract, hastening
 
+from radios import zigpy_radio
 from radios.api import RadioConfig
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.emulators.stream import StreamFaults
@@ -19,15 +20,10 @@ WIRES = {
     "clean tcp": EzspConfig(tcp_port=0),
     "one byte at a time": EzspConfig(faults=StreamFaults(one_byte=True)),
     "delay": EzspConfig(faults=StreamFaults(delay=0.02)),
-    **{
-        f"{name}, {wire}": EzspConfig(firmware=firmware, faults=faults)
-        for name, firmware in list(VERSIONS.items())[:3]
-        for wire, faults in {
-            "noise": StreamFaults(noise=0.1),
-            "lossy": StreamFaults(loss=0.1),
-            "damage": StreamFaults(damage=0.1, cut=0.05),
-        }.items()
-    },
+    "EZSP 8, noise": EzspConfig(firmware=VERSIONS["EZSP 8"], faults=StreamFaults(noise=0.1)),
+    "EZSP 13, damage": EzspConfig(firmware=VERSIONS["EZSP 13"], faults=StreamFaults(damage=0.1, cut=0.05)),
+    "EZSP 14, lossy": EzspConfig(firmware=VERSIONS["EZSP 14"], faults=StreamFaults(loss=0.1)),
+    "EZSP 18, damage": EzspConfig(firmware=VERSIONS["EZSP 18"], faults=StreamFaults(damage=0.05, noise=0.05)),
     "lost statuses": EzspConfig(lost_status=0.3),
 }
 LOSSY = frozenset(name for name in WIRES if name.endswith(("noise", "lossy", "damage", "statuses")))
@@ -49,9 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.ezsp.driver.MOVE_S", 0.1)
     # The line protocol's own timers, at both ends.
-    monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.4)
-    monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.4)
-    monkeypatch.setattr("radios.emulators.ash.ACK_WAIT_S", 0.3)
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.2)
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.2)
+    monkeypatch.setattr("radios.emulators.ash.ACK_WAIT_S", 0.15)
 
 
 class TestEzsp(ZigbeeContract):
@@ -63,6 +59,8 @@ class TestEzsp(ZigbeeContract):
     ) -> AsyncIterator[Far]:
         if request.param in LOSSY:
             monkeypatch.setattr("radios.ezsp.application.DELIVERED_S", 1.0)
+
+        names = ("TICK_S", "ASKED_AFTER_S", "MUTE_S") if request.param != "EZSP 18" else ()
         async with EzspEmulator(WIRES[request.param]) as stick, opened_on(stick, well_known_key=True) as radio:
             yield Far(
                 radio,
@@ -72,4 +70,5 @@ class TestEzsp(ZigbeeContract):
                 stick.reset,
                 stick.kill,
                 is_clean=request.param not in LOSSY,
+                hasten=hastening(monkeypatch, zigpy_radio, *names),
             )

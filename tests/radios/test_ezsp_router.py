@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract, read_model
+from zigbee_contract import Far, ZigbeeContract, hastening, read_model
 
 from protocols.ids import Eui64
+from radios import zigpy_radio
 from radios.api import (
     NetworkChanged,
     NetworkInfo,
@@ -63,7 +64,8 @@ class TestEzspRouter(ZigbeeContract):
     """The contract."""
 
     @pytest.fixture(params=VERSIONS)
-    async def opened(self, request: pytest.FixtureRequest) -> AsyncIterator[Far]:
+    async def opened(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Far]:
+        names = ("TICK_S", "ASKED_AFTER_S", "MUTE_S") if request.param != "EZSP 18" else ()
         start = room(devices=("plug",), firmware=VERSIONS[request.param])
         async with EzspEmulator(start) as stick, opened_on(stick) as radio:
             await operational(radio)
@@ -79,6 +81,7 @@ class TestEzspRouter(ZigbeeContract):
                 stick.reset,
                 stick.kill,
                 is_router=True,
+                hasten=hastening(monkeypatch, zigpy_radio, *names),
             )
 
 

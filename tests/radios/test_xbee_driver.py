@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract, is_answer, read_model
+from zigbee_contract import Far, ZigbeeContract, hastening, is_answer, read_model
 
 from protocols import zdo
 from protocols.aps import ApsFrame, Security
@@ -31,7 +31,7 @@ from radios.api import (
 from radios.emulators.stick import link_key_of
 from radios.emulators.stream import StreamFaults
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
-from radios.xbee import bringup
+from radios.xbee import bringup, link
 from radios.xbee.driver import DRIVER, XbeeRadio
 from tests.hub.waiting import eventually
 
@@ -79,10 +79,15 @@ class TestXbee(ZigbeeContract):
         self, request: pytest.FixtureRequest, quick: None, monkeypatch: pytest.MonkeyPatch
     ) -> AsyncIterator[Far]:
         lossy = request.param in LOSSY
-        monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 10.0 if not lossy else 0.6)
+        if lossy:
+            monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 0.6)
+            monkeypatch.setattr("radios.xbee.link.AT_S", 0.5)
+            monkeypatch.setattr("radios.xbee.link.REGISTER_S", 0.5)
         monkeypatch.setattr("radios.xbee.link.READ_ATTEMPTS", 10)
         monkeypatch.setattr("radios.xbee.bringup.ATTEMPTS", 10)
         monkeypatch.setattr("radios.xbee.link.PROBE_ATTEMPTS", 10)
+
+        names = ("QUIET_S", "MUTE_S", "LOOK_S") if request.param != "clean pty" else ()
         async with XbeeEmulator(WIRES[request.param]) as module, opened_on(module) as radio:
             for device in module.devices:
                 module.table[device.ieee] = device.link_key or b""
@@ -94,6 +99,7 @@ class TestXbee(ZigbeeContract):
                 module.reset,
                 module.kill,
                 is_clean=not lossy,
+                hasten=hastening(monkeypatch, link, *names),
             )
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract, read_model
+from zigbee_contract import Far, ZigbeeContract, hastening, read_model
 
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.install_code import InstallCode
@@ -28,7 +28,7 @@ from radios.api import (
 from radios.emulators.stream import StreamFaults
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
-from radios.xbee import bringup
+from radios.xbee import bringup, link
 from radios.xbee.driver import DRIVER, XbeeRadio
 from tests.hub.waiting import eventually
 
@@ -39,11 +39,9 @@ WIRES = {
     "noise": XbeeRouterConfig(devices=DEVICES, faults=StreamFaults(noise=0.5)),
     "lossy": XbeeRouterConfig(devices=DEVICES, faults=StreamFaults(loss=0.2)),
     "damage": XbeeRouterConfig(devices=DEVICES, faults=StreamFaults(damage=0.1, cut=0.1)),
-    "S2C": XbeeRouterConfig(devices=DEVICES, firmware="5132"),
     "API mode 1": XbeeRouterConfig(devices=DEVICES, api_mode=1),
-    "API mode 1, lossy": XbeeRouterConfig(devices=DEVICES, api_mode=1, faults=StreamFaults(loss=0.2)),
 }
-LOSSY = frozenset(("lossy", "damage", "API mode 1, lossy"))
+LOSSY = frozenset(("lossy", "damage"))
 KEY = bytes(range(16))
 
 
@@ -81,10 +79,15 @@ class TestXbeeRouter(ZigbeeContract):
     @pytest.fixture(params=WIRES)
     async def opened(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Far]:
         lossy = request.param in LOSSY
-        monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 10.0 if not lossy else 0.6)
+        if lossy:
+            monkeypatch.setattr("radios.xbee.driver.TRANSMIT_STATUS_S", 0.6)
+            monkeypatch.setattr("radios.xbee.link.AT_S", 0.5)
+            monkeypatch.setattr("radios.xbee.link.REGISTER_S", 0.5)
         monkeypatch.setattr("radios.xbee.link.READ_ATTEMPTS", 10)
         monkeypatch.setattr("radios.xbee.bringup.ATTEMPTS", 10)
         monkeypatch.setattr("radios.xbee.link.PROBE_ATTEMPTS", 10)
+
+        names = ("QUIET_S", "MUTE_S", "LOOK_S") if request.param != "clean pty" else ()
         async with XbeeRouter(WIRES[request.param]) as module, opened_on(module) as radio:
             await operational(radio)
             for device in module.devices:
@@ -97,6 +100,7 @@ class TestXbeeRouter(ZigbeeContract):
                 module.reset,
                 module.kill,
                 is_clean=not lossy,
+                hasten=hastening(monkeypatch, link, *names),
                 is_router=True,
             )
 

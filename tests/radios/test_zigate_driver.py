@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract, read_model
+from zigbee_contract import Far, ZigbeeContract, hastening, read_model
 
 from protocols.aps import ApsFrame
 from protocols.zcl.header import Direction, FrameType, ZclHeader
@@ -29,6 +29,7 @@ from radios.api import (
 from radios.emulators.stream import StreamFaults
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from radios.zigate import driver as zigate
+from radios.zigate import link
 from radios.zigate.delivery import Flight, Flights, not_sent
 from radios.zigate.driver import DRIVER, ZigateRadio
 from radios.zigate.firmware import firmware_of
@@ -68,7 +69,12 @@ class TestZigate(ZigbeeContract):
     @pytest.fixture(params=WIRES)
     async def opened(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Far]:
         monkeypatch.setattr("radios.zigate.link.STATUS_S", 0.4)
-        monkeypatch.setattr("radios.zigate.driver.ACKNOWLEDGED_S", 7.0 if request.param not in LOSSY else 0.6)
+        if request.param in LOSSY:
+            monkeypatch.setattr("radios.zigate.driver.ACKNOWLEDGED_S", 0.6)
+            monkeypatch.setattr("radios.zigate.link.ANSWER_S", 0.4)
+            monkeypatch.setattr("radios.zigate.link.BARRIER_S", 0.3)
+
+        names = ("QUIET_S", "MUTE_S", "LOOK_S") if request.param != "clean pty" else ()
         async with ZigateEmulator(WIRES[request.param]) as stick, opened_on(stick) as radio:
             yield Far(
                 radio,
@@ -78,6 +84,7 @@ class TestZigate(ZigbeeContract):
                 stick.reset,
                 stick.kill,
                 is_clean=request.param not in LOSSY,
+                hasten=hastening(monkeypatch, link, *names),
             )
 
 
