@@ -13,6 +13,7 @@ from hub.zigbee import attributes
 from hub.zigbee.member import Member
 from hub.zigbee.model import AttributeValue
 from hub.zigbee.network import Network
+from hub.zigbee.transactions import ZclRequest
 from hub.zigbee.translate.metering import DIVISOR, MULTIPLIER, UNIT, Scaling, scaling_of
 from protocols.errors import CodecError
 from protocols.se.base import SeCommand
@@ -62,10 +63,12 @@ class MeterLink:
             member,
             endpoint,
             command.CLUSTER,
-            command.COMMAND,
-            command.encode(),
-            frame_type=FrameType.CLUSTER,
-            responses=frozenset((response.COMMAND,)),
+            ZclRequest(
+                command=command.COMMAND,
+                payload=command.encode(),
+                frame_type=FrameType.CLUSTER,
+                responses=frozenset((response.COMMAND,)),
+            ),
         )
         try:
             if answer.header.frame_type is FrameType.GENERAL:

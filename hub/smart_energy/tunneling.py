@@ -25,6 +25,7 @@ from hub.zigbee.member import Member, device_id_of
 from hub.zigbee.network import Network
 from hub.zigbee.servers.base import ClusterServer
 from hub.zigbee.service import told
+from hub.zigbee.transactions import ZclRequest
 from protocols.errors import CodecError
 from protocols.ids import Profile
 from protocols.se import tunneling as wire
@@ -351,10 +352,12 @@ class Tunnels:
                 member,
                 peer.endpoint,
                 wire.CLUSTER,
-                asked.COMMAND,
-                asked.encode(),
-                frame_type=FrameType.CLUSTER,
-                responses=frozenset((wire.RequestTunnelResponse.COMMAND,)),
+                ZclRequest(
+                    command=asked.COMMAND,
+                    payload=asked.encode(),
+                    frame_type=FrameType.CLUSTER,
+                    responses=frozenset((wire.RequestTunnelResponse.COMMAND,)),
+                ),
             )
         try:
             if answer.header.frame_type is FrameType.GENERAL:

@@ -11,7 +11,7 @@ from hub.errors import InvalidError, ZclStatusError
 from hub.zigbee.member import Member
 from hub.zigbee.model import AttributeValue, ReportingRow, Side, WriteResult
 from hub.zigbee.network import Network
-from hub.zigbee.transactions import ZclAnswer
+from hub.zigbee.transactions import ZclAnswer, ZclRequest
 from protocols.errors import CodecError, RangeError
 from protocols.ids import Eui64
 from protocols.zcl import datatypes
@@ -34,7 +34,7 @@ from protocols.zcl.general import (
     WriteAttributesUndivided,
     decode_general,
 )
-from protocols.zcl.header import Direction, FrameType
+from protocols.zcl.header import Direction
 from protocols.zcl.records import SENT, ReportingAnswer, ReportingQuery, ReportingRecord, WriteRecord
 from protocols.zcl.status import Status
 from protocols.zdo import Binding, BindRequest, BindResponse, BindTarget, ZdoStatus
@@ -52,22 +52,7 @@ Now = Callable[[], datetime]
 class Asks(Protocol):
     """A way to clusters: that of a network (`Network.request`), or one by an endpoint that the asker has chosen."""
 
-    async def request(
-        self,
-        member: Member,
-        endpoint: int,
-        cluster: int,
-        command: int,
-        payload: bytes = b"",
-        *,
-        frame_type: FrameType = FrameType.GENERAL,
-        direction: Direction = Direction.TO_SERVER,
-        manufacturer: int | None = None,
-        responses: frozenset[int] | None = None,
-        confirm: bool = False,
-        timeout_s: float | None = None,
-        more: Callable[[ZclAnswer], bool] | None = None,
-    ) -> ZclAnswer:
+    async def request(self, member: Member, endpoint: int, cluster: int, asked: ZclRequest) -> ZclAnswer:
         """See `Network.request`."""
         ...
 
@@ -93,12 +78,14 @@ async def ask(
         member,
         endpoint,
         cluster,
-        command.COMMAND,
-        command.encode(),
-        direction=direction,
-        manufacturer=manufacturer,
-        timeout_s=timeout_s,
-        more=(lambda found: more(_read(found))) if more is not None else None,
+        ZclRequest(
+            command=command.COMMAND,
+            payload=command.encode(),
+            direction=direction,
+            manufacturer=manufacturer,
+            timeout_s=timeout_s,
+            more=(lambda found: more(_read(found))) if more is not None else None,
+        ),
     )
     found = _read(answer)
     if isinstance(found, DefaultResponse):

@@ -36,6 +36,7 @@ from hub.zigbee import attributes
 from hub.zigbee.member import Member
 from hub.zigbee.model import AttributeValue
 from hub.zigbee.network import Network
+from hub.zigbee.transactions import ZclRequest
 from protocols.zcl import datatypes
 from protocols.zcl.clusters import IDENTIFY, LEVEL, ON_OFF, THERMOSTAT, cluster_name
 from protocols.zcl.commands import Identify, MoveToLevelWithOnOff, OnOff
@@ -363,12 +364,14 @@ class Controls:
             member,
             endpoint,
             cluster,
-            command,
-            payload,
-            frame_type=FrameType.CLUSTER,
-            responses=frozenset(),
-            confirm=True,
-            timeout_s=self._at_most(ANSWER_S),
+            ZclRequest(
+                command=command,
+                payload=payload,
+                frame_type=FrameType.CLUSTER,
+                responses=frozenset(),
+                confirm=True,
+                timeout_s=self._at_most(ANSWER_S),
+            ),
         )
         return DefaultResponse.decode(answer.payload).status
 

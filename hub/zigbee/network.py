@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -27,8 +26,8 @@ from hub.zigbee.transactions import (
     Conversation,
     Conversations,
     ZclAnswer,
+    ZclRequest,
     ZdoAnswer,
-    answers_to,
 )
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.errors import CodecError
@@ -69,8 +68,6 @@ log = logging.getLogger(__name__)
 
 SENDING = 4
 """Frames given to the radio at once: what its window holds; more would only wait there, past their time."""
-MORE_S = 0.5
-"""For one more answer to a request that has been answered in part."""
 STRANGERS = 32
 """Senders whose extended address is being asked for; a home has no more at once, an attack may."""
 STRANGER_FRAMES = 16
@@ -445,66 +442,27 @@ class Network:
                 return endpoint.endpoint
         return found[0].endpoint if found else 1
 
-    async def request(
-        self,
-        member: Member,
-        endpoint: int,
-        cluster: int,
-        command: int,
-        payload: bytes = b"",
-        *,
-        frame_type: FrameType = FrameType.GENERAL,
-        direction: Direction = Direction.TO_SERVER,
-        manufacturer: int | None = None,
-        responses: frozenset[int] | None = None,
-        confirm: bool = False,
-        timeout_s: float | None = None,
-        more: Callable[[ZclAnswer], bool] | None = None,
-    ) -> ZclAnswer:
+    async def request(self, member: Member, endpoint: int, cluster: int, asked: ZclRequest) -> ZclAnswer:
         """Send a ZCL command and wait for its answer; the last one taken.
 
-        `confirm`: ask for a default response of success too. `more(answer)`: whether to wait a moment for another
-        answer to the same request. Raises `DeliveryError`, `NoReplyError` (no answer in time), `RadioLostError`,
-        `UnavailableError`.
+        Raises `DeliveryError`, `NoReplyError` (no answer in time), `RadioLostError`, `UnavailableError`.
         """
-        async with self.converse(
-            member, endpoint, cluster, command, frame_type, direction, manufacturer, responses
-        ) as conversation:
-            disable = not confirm and self._registry.is_on(DISABLE_DEFAULT_RESPONSE)
-            header = ZclHeader(frame_type, direction, conversation.key.tsn, command, disable, manufacturer)
-            frame = self.frame(member, endpoint, cluster, header, payload)
-            answer = await self.exchange(member, frame, conversation, timeout_s)
-            assert isinstance(answer, ZclAnswer)
-            with suppress(TimeoutError):
-                while more is not None and more(answer):
-                    async with asyncio.timeout(MORE_S):
-                        another = await conversation.next()
-                    assert isinstance(another, ZclAnswer)
-                    answer = another
-        return answer
-
-    def converse(
-        self,
-        member: Member,
-        endpoint: int,
-        cluster: int,
-        command: int,
-        frame_type: FrameType,
-        direction: Direction,
-        manufacturer: int | None,
-        responses: frozenset[int] | None,
-    ) -> AbstractAsyncContextManager[Conversation]:
-        """A conversation with an endpoint of a device about one ZCL command."""
         profile = member.profile(endpoint)
-        back = Direction.TO_SERVER if direction is Direction.TO_CLIENT else Direction.TO_CLIENT
-        return self.conversations.begin(
+        async with self.conversations.begin(
             member.ieee,
             endpoint,
             Profile.HOME_AUTOMATION if profile is None else profile,
             cluster,
-            back,
-            lambda tsn: answers_to(ZclHeader(frame_type, direction, tsn, command, True, manufacturer), responses),
-        )
+            asked.direction.back,
+            asked.answered_by,
+        ) as conversation:
+            disable = not asked.confirm and self._registry.is_on(DISABLE_DEFAULT_RESPONSE)
+            header = ZclHeader(
+                asked.frame_type, asked.direction, conversation.key.tsn, asked.command, disable, asked.manufacturer
+            )
+            frame = self.frame(member, endpoint, cluster, header, asked.payload)
+            answer = await self.exchange(member, frame, conversation, asked.timeout_s)
+            return await conversation.last(answer, asked.more)
 
     async def exchange(
         self, member: Member | None, frame: ApsFrame, conversation: Conversation, timeout_s: float | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -27,6 +27,8 @@ told so, before the memory does."""
 MAX_ANSWERS = 256
 """Answers kept of one conversation: a broadcast to 200 devices is answered by each once."""
 TRANSACTIONS = 256
+MORE_S = 0.5
+"""For one more answer to a request that has been answered in part."""
 
 EVERYBODY = -1
 """In place of a device: a broadcast, which anybody answers."""
@@ -93,6 +95,31 @@ def answers_to(header: ZclHeader, responses: frozenset[int] | None) -> Callable[
     return is_answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZclRequest:
+    """A ZCL command that is answered."""
+
+    command: int
+    payload: bytes = b""
+    frame_type: FrameType = FrameType.GENERAL
+    direction: Direction = Direction.TO_SERVER
+    manufacturer: int | None = None
+    responses: frozenset[int] | None = None
+    """See `answers_to`."""
+    confirm: bool = False
+    """Ask for a default response of success too."""
+    timeout_s: float | None = None
+    """For the answer; None: as the registry says."""
+    more: Callable[[ZclAnswer], bool] | None = None
+    """Is told each answer, and says whether to wait a moment for another one."""
+
+    def answered_by(self, tsn: int) -> Callable[[ZclHeader, bytes], bool]:
+        """Whether a command answers this one."""
+        return answers_to(
+            ZclHeader(self.frame_type, self.direction, tsn, self.command, True, self.manufacturer), self.responses
+        )
+
+
 class Conversation:
     """A request with the answers that came so far. `async with` keeps it listed; `next` waits for one answer."""
 
@@ -140,6 +167,17 @@ class Conversation:
             finally:
                 self._waiting = None
         return self._answers.popleft()
+
+    async def last(self, answer: Answer, more: Callable[[ZclAnswer], bool] | None) -> ZclAnswer:
+        """The last of the ZCL answers from `answer` on, as long as `more` wants another and it comes in `MORE_S`."""
+        assert isinstance(answer, ZclAnswer)
+        with suppress(TimeoutError):
+            while more is not None and more(answer):
+                async with asyncio.timeout(MORE_S):
+                    another = await self.next()
+                assert isinstance(another, ZclAnswer)
+                answer = another
+        return answer
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,9 +15,9 @@ from hub.clock import Clock
 from hub.errors import ConversationError, Conversing, UnsupportedError
 from hub.registry import DISABLE_DEFAULT_RESPONSE, Registry
 from hub.zigbee.member import Member
-from hub.zigbee.network import MORE_S, Network
+from hub.zigbee.network import Network
 from hub.zigbee.security import security_of
-from hub.zigbee.transactions import EVERYBODY, ZclAnswer, answers_to
+from hub.zigbee.transactions import EVERYBODY, ZclAnswer, ZclRequest, answers_to
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import BroadcastAddress
 from protocols.zcl.general import DefaultResponse, General
@@ -88,37 +88,10 @@ class Through:
         self._network, self._registry = network, registry
         self._endpoint, self._profile = source_endpoint, profile
 
-    async def request(
-        self,
-        member: Member,
-        endpoint: int,
-        cluster: int,
-        command: int,
-        payload: bytes = b"",
-        *,
-        frame_type: FrameType = FrameType.GENERAL,
-        direction: Direction = Direction.TO_SERVER,
-        manufacturer: int | None = None,
-        responses: frozenset[int] | None = None,
-        confirm: bool = False,
-        timeout_s: float | None = None,
-        more: Callable[[ZclAnswer], bool] | None = None,
-    ) -> ZclAnswer:
+    async def request(self, member: Member, endpoint: int, cluster: int, asked: ZclRequest) -> ZclAnswer:
         """See `Network.request`."""
-        raw = RawCommand(
-            command=command,
-            payload=payload,
-            frame_type=frame_type,
-            direction=direction,
-            manufacturer=manufacturer,
-            confirm=confirm or not self._registry.is_on(DISABLE_DEFAULT_RESPONSE),
-        )
-
-        def answered_by(tsn: int) -> IsAnswer:
-            header = ZclHeader(frame_type, direction, tsn, command, True, manufacturer)
-            return answers_to(header, responses)
-
-        return await self._exchange(member, endpoint, cluster, raw, answered_by, timeout_s, more)
+        raw = replace(_raw(asked), confirm=asked.confirm or not self._registry.is_on(DISABLE_DEFAULT_RESPONSE))
+        return await self._exchange(member, endpoint, cluster, raw, asked.answered_by, asked.timeout_s, asked.more)
 
     async def send(self, member: Member, endpoint: int, cluster: int, raw: RawCommand) -> ZclAnswer:
         """Send a command and wait for what answers it. Raises as `request`."""
@@ -143,20 +116,13 @@ class Through:
     ) -> ZclAnswer:
         network = self._network
         async with network.conversations.begin(
-            member.ieee, endpoint, self._profile, cluster, back(raw.direction), answered_by
+            member.ieee, endpoint, self._profile, cluster, raw.direction.back, answered_by
         ) as conversation:
             header = _header(raw, conversation.key.tsn)
             frame = network.frame(member, endpoint, cluster, header, raw.payload, raw.security, self._profile)
             frame = replace(frame, source_endpoint=self._endpoint)
             answer = await network.exchange(member, frame, conversation, timeout_s)
-            assert isinstance(answer, ZclAnswer)
-            with suppress(TimeoutError):
-                while more is not None and more(answer):
-                    async with asyncio.timeout(MORE_S):
-                        another = await conversation.next()
-                    assert isinstance(another, ZclAnswer)
-                    answer = another
-        return answer
+            return await conversation.last(answer, more)
 
     async def broadcast(
         self, endpoint: int, cluster: int, raw: RawCommand, collect_s: float, heard: Callable[[ZclAnswer], None]
@@ -169,7 +135,7 @@ class Through:
         if not network.capabilities.broadcast_send:
             raise NotSupportedError(f"radio {network.name!r} does not send broadcasts")
         async with network.conversations.begin(
-            EVERYBODY, endpoint, self._profile, cluster, back(raw.direction), raw.answered_by
+            EVERYBODY, endpoint, self._profile, cluster, raw.direction.back, raw.answered_by
         ) as conversation:
             await network.transmit(
                 ApsFrame(
@@ -199,33 +165,11 @@ class Ourselves:
     def __init__(self, network: Network, clock: Clock, source_endpoint: int) -> None:
         self._network, self._clock, self._endpoint = network, clock, source_endpoint
 
-    async def request(
-        self,
-        member: Member,
-        endpoint: int,
-        cluster: int,
-        command: int,
-        payload: bytes = b"",
-        *,
-        frame_type: FrameType = FrameType.GENERAL,
-        direction: Direction = Direction.TO_SERVER,
-        manufacturer: int | None = None,
-        responses: frozenset[int] | None = None,
-        confirm: bool = False,
-        timeout_s: float | None = None,
-        more: Callable[[ZclAnswer], bool] | None = None,
-    ) -> ZclAnswer:
+    async def request(self, member: Member, endpoint: int, cluster: int, asked: ZclRequest) -> ZclAnswer:
         """The answer of our cluster, at once. Raises `NoReplyError` where it gives none."""
-        raw = RawCommand(
-            command=command,
-            payload=payload,
-            frame_type=frame_type,
-            direction=direction,
-            manufacturer=manufacturer,
-        )
-        answer = await self.send(member, endpoint, cluster, raw)
-        if more is not None:
-            more(answer)
+        answer = await self.send(member, endpoint, cluster, _raw(asked))
+        if asked.more is not None:
+            asked.more(answer)
         return answer
 
     async def send(self, member: Member, endpoint: int, cluster: int, raw: RawCommand) -> ZclAnswer:
@@ -253,15 +197,20 @@ class Ourselves:
         if not radio.capabilities.answers_default_response or raw.response is not None:
             raise NoReplyError("our own cluster gives no such answer")
         # What the radio's firmware would have said to anybody else.
-        header = ZclHeader(FrameType.GENERAL, back(raw.direction), tsn, General.DEFAULT_RESPONSE, True, None)
+        header = ZclHeader(FrameType.GENERAL, raw.direction.back, tsn, General.DEFAULT_RESPONSE, True, None)
         return ZclAnswer(
             member.ieee, endpoint, header, DefaultResponse(raw.command, Status.SUCCESS).encode(), frame.security
         )
 
 
-def back(direction: Direction) -> Direction:
-    """The direction of an answer."""
-    return Direction.TO_SERVER if direction is Direction.TO_CLIENT else Direction.TO_CLIENT
+def _raw(asked: ZclRequest) -> RawCommand:
+    return RawCommand(
+        command=asked.command,
+        payload=asked.payload,
+        frame_type=asked.frame_type,
+        direction=asked.direction,
+        manufacturer=asked.manufacturer,
+    )
 
 
 def _header(raw: RawCommand, tsn: int) -> ZclHeader:

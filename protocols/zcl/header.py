@@ -24,6 +24,11 @@ class Direction(IntEnum):
     TO_SERVER = 0
     TO_CLIENT = 1
 
+    @property
+    def back(self) -> Direction:
+        """Of an answer."""
+        return Direction.TO_CLIENT if self is Direction.TO_SERVER else Direction.TO_SERVER
+
 
 _TYPES = tuple(FrameType)
 _DIRECTIONS = tuple(Direction)
