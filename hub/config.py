@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 from platformdirs import user_config_dir, user_data_dir
@@ -30,6 +30,9 @@ DEFAULT_UNAVAILABLE_AFTER = 5
 DEFAULT_COMMAND_LOCKOUT_S = 10.0
 """A breaker refuses a command within 10 s of the one before (EMCB-LIB)."""
 DEFAULT_RAW_HISTORY_H = 48
+DEFAULT_BACKUP_AT = time(3, 0)
+"""Nobody waits for a light then."""
+DEFAULT_BACKUPS, MAX_BACKUPS = 14, 365
 DEFAULT_MIRRORS, MAX_MIRRORS = 16, 32
 """Sleepy meters that are mirrored: more than a house has, and half of the endpoints that there are for them."""
 _SETTINGS_OF_THE_ENVIRONMENT = ("CONFIG", "DATA_DIR", "URL", "TOKEN", "SIMULATE")
@@ -86,6 +89,18 @@ class HomeSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSection:
+    """`[backup]`"""
+
+    nightly: bool = True
+    """Coordinators that can are backed up each night; else on demand only."""
+    at: time = DEFAULT_BACKUP_AT
+    """In the home's zone."""
+    keep: int = DEFAULT_BACKUPS
+    """Backups of each radio; beside these those that an alarm still needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RadioSection:
     """One `[[radio]]`: what the hub itself needs, and `radio`, which belongs to the driver."""
 
@@ -122,6 +137,7 @@ class Config:
     rpc: RpcSection = RpcSection()
     history: HistorySection = HistorySection()
     home: HomeSection = HomeSection()
+    backup: BackupSection = BackupSection()
     radios: tuple[RadioSection, ...] = ()
 
 
@@ -157,13 +173,15 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] = os.environ, d
 
 def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = None) -> Config:
     """Check a configuration that is already a table. Raises `ConfigError` for the first thing that is wrong."""
-    _refuse_unknown("", table, ("hub", "web", "rpc", "history", "home", "radio"))
+    _refuse_unknown("", table, ("hub", "web", "rpc", "history", "home", "backup", "radio"))
     hub, web, rpc, history, home = (_table(table, name) for name in ("hub", "web", "rpc", "history", "home"))
+    backup = _table(table, "backup")
     _refuse_unknown("hub.", hub, ("name", "role", "se_version", "mirrors"))
     _refuse_unknown("web.", web, ("listen", "allowed_hosts"))
     _refuse_unknown("rpc.", rpc, ("push_dir", "push_url", "modules"))
     _refuse_unknown("history.", history, ("raw_h",))
     _refuse_unknown("home.", home, ("mains",))
+    _refuse_unknown("backup.", backup, ("nightly", "at", "keep"))
     radios = table.get("radio", [])
     if not isinstance(radios, list) or not all(isinstance(item, Mapping) for item in radios):
         raise ConfigError("radio", "must be a list of tables: write [[radio]], not [radio]")
@@ -198,6 +216,11 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
         ),
         history=HistorySection(raw_h=_integer("history.raw_h", history.get("raw_h", DEFAULT_RAW_HISTORY_H), 1, 8784)),
         home=HomeSection(mains=_texts("home.mains", home.get("mains", []))),
+        backup=BackupSection(
+            nightly=_flag("backup.nightly", backup.get("nightly", True)),
+            at=_time_of_day("backup.at", backup.get("at", DEFAULT_BACKUP_AT)),
+            keep=_integer("backup.keep", backup.get("keep", DEFAULT_BACKUPS), 2, MAX_BACKUPS),
+        ),
         radios=sections,
     )
 
@@ -345,6 +368,24 @@ def _time(key: str, value: object) -> datetime | None:
     if not isinstance(value, datetime):
         raise ConfigError(key, f"{value!r} is not a time; allowed: a TOML date-time, as 2026-11-20T12:00:00Z")
     return value.astimezone(UTC)
+
+
+def _time_of_day(key: str, value: object) -> time:
+    allowed = 'a time of day, as "03:00"'
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str):
+        raise ConfigError(key, f"{value!r} is not {allowed}")
+    try:
+        return datetime.strptime(value, "%H:%M").replace(tzinfo=UTC).time()
+    except ValueError:
+        raise ConfigError(key, f"{value!r} is not {allowed}") from None
+
+
+def _flag(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(key, f"{value!r} is not allowed; allowed: true, false")
+    return value
 
 
 def _directory(key: str, value: object) -> Path | None:

@@ -19,6 +19,7 @@ from hub.model import (
     Reading,
     StorageStatus,
 )
+from hub.zigbee.backup_rules import BackupStatus
 from hub.zigbee.model import AttributeValue, InterviewStep, NetworkStatus, StepState, Topology
 from protocols.se.drlc import ReportEventStatus
 
@@ -113,6 +114,19 @@ class NetworkChanged:
 
     time: datetime
     network: NetworkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class BackupChanged:
+    """A coordinator was backed up or restored, or that failed, or something is missing in its last backup."""
+
+    time: datetime
+    radio: str
+    what: str
+    """made, well (nothing is missing any more), failed, alarm, acknowledged or restored."""
+    detail: str
+    """For people; no keys."""
+    status: BackupStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +296,7 @@ HubEvent = (
     | StorageChanged
     | HouseChanged
     | NetworkChanged
+    | BackupChanged
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged

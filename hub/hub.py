@@ -94,6 +94,7 @@ class Hub:
         parts = self._zigbee = ZigbeeParts(
             tuple(section for section in config.radios if section.carries == ZIGBEE),
             config.hub,
+            config.backup,
             config.data_dir,
             self.registry,
             self.store,
@@ -110,6 +111,7 @@ class Hub:
         self.key_establishments = parts.key_establishments
         self.networks = parts.networks
         self.network_setup = parts.network_setup
+        self.backups = parts.backups
         self.at_commands = parts.at_commands
         self.smart_energy = parts.smart_energy
         self.premises = parts.premises

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 
+def folder_name(radio: str) -> str:
+    """What a radio's folder is called. Its name may be any text; this has no separators and begins with no dot."""
+    return "".join(one if one.isalnum() or one in "-_" else f"%{ord(one):02x}" for one in radio)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Put `data` in place of the file; a loss of power leaves the old one or the new one. Raises `OSError`."""
     temporary = path.with_suffix(".new")

@@ -10,7 +10,7 @@ from random import randint
 from hub.breakers import Ended
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.config import HubSection, RadioSection
+from hub.config import BackupSection, HubSection, RadioSection
 from hub.devices import Devices
 from hub.history import History
 from hub.metering import Metering
@@ -27,6 +27,7 @@ from hub.smart_energy.signatures import Signatures
 from hub.smart_energy.tunneling import Tunnels
 from hub.store import Store
 from hub.zigbee.at_commands import AtCommands
+from hub.zigbee.backups import Backups
 from hub.zigbee.certificates import Certificates
 from hub.zigbee.control import Controls
 from hub.zigbee.direct import Direct
@@ -53,6 +54,7 @@ class ZigbeeParts:
         self,
         sections: tuple[RadioSection, ...],
         hub: HubSection,
+        backup: BackupSection,
         data_dir: Path,
         registry: Registry,
         store: Store,
@@ -165,10 +167,24 @@ class ZigbeeParts:
             clock,
             background,
             lambda radio: self.premises.clock_of(radio),
+            lambda radio: self.backups.status(radio),
         )
+        self.backups: Backups = Backups(
+            backup,
+            data_dir,
+            self.household.networks,
+            self.networks.network,
+            self.household.members.get,
+            bus,
+            clock,
+            local_zone(),
+            background,
+        )
+        self.networks.on_erased = self.backups.formed_anew
         self.network_setup = NetworkSetup(
             registry, self.networks.network, lambda: list(self.household.networks.values())
         )
+        self.network_setup.on_left = self.backups.formed_anew
         for name in (JOIN_INTERVAL, TX_STATUS_TIMEOUT, MAX_SOCKET_RETRIES):
             registry.watch(name, self.network_setup.settings_changed)
         self.at_commands = AtCommands(self.networks.network)
@@ -212,6 +228,7 @@ class ZigbeeParts:
         await self.mirrors.load()
         await self.premises.load()
         self.link_keys.load()
+        await self.backups.load()
 
     def services(self) -> Iterator[tuple[Coroutine[None, None, None], str]]:
         """What goes on as long as the hub does; nothing where there is no network."""
@@ -225,6 +242,7 @@ class ZigbeeParts:
             yield self.fast_polls.run(), "fast polls"
             yield self.mirrors.run(), "mirrors"
             yield self.tunnels.run(), "tunnels"
+            yield self.backups.run(), "backups"
 
     def persist(self) -> None:
         """Let what has changed join the next batch of the database."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 
+from hub.zigbee.backup_rules import BackupStatus
 from protocols.ids import Eui64
 from protocols.zcl.datatypes import Value
 
@@ -246,6 +247,11 @@ class RadioCan:
     router: bool = False
     configurable: bool = False
     at_commands: bool = False
+    backup: bool = False
+
+    def names(self) -> list[str]:
+        """Of what it can."""
+        return [one.name for one in fields(self) if getattr(self, one.name)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +301,8 @@ class NetworkStatus:
     """Requests that wait for an answer or for their turn."""
     clock: NetworkClock | None = None
     """Its time, where we are a client of that; None: nobody tells it."""
+    backup: BackupStatus | None = None
+    """How it is with backups; None: the radio cannot be backed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

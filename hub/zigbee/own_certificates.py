@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Final
 
 from hub.errors import InvalidError, StorageError
-from hub.private_file import write_private
+from hub.private_file import folder_name, write_private
 from hub.zigbee.model import CertificateFacts
 from protocols.certificate import MAX_TEXT, TEST_ISSUER
 from protocols.errors import RangeError
@@ -81,8 +81,8 @@ class OwnCertificates:
         self._root, self._arithmetic = data_dir / FOLDER, arithmetic
 
     def folder(self, radio: str) -> Path:
-        """Where a radio's are. Its name may be any text, the folder's has no separators and begins with no dot."""
-        return self._root / "".join(one if one.isalnum() or one in "-_" else f"%{ord(one):02x}" for one in radio)
+        """Where a radio's are."""
+        return self._root / folder_name(radio)
 
     async def load(self, radio: str, ieee: Eui64) -> Held:
         """Read and check what is there for a radio with this address; what is wrong is logged, too."""

@@ -18,6 +18,7 @@ from hub.errors import InvalidError, NotFoundError, RefusedError, StorageError, 
 from hub.events import NetworkChanged, TopologyScanned
 from hub.registry import REQUIRE_EXPLICIT_DEVICE_ADD, Registry
 from hub.zigbee import topology
+from hub.zigbee.backup_rules import BackupStatus
 from hub.zigbee.household import ZIGBEE_EPOCH, Household
 from hub.zigbee.joining import Joining
 from hub.zigbee.key_establishment import KeyEstablishment
@@ -74,9 +75,12 @@ class Networks:
         clock: Clock,
         spawn: Spawn,
         clock_of: Callable[[str], NetworkClock | None] = lambda _: None,
+        backup_of: Callable[[str], BackupStatus | None] = lambda _: None,
     ) -> None:
-        """`clock_of(radio)`: the network's time, where we are a client of that."""
-        self._clock_of = clock_of
+        """`clock_of(radio)`: the network's time, where we are a client of that; `backup_of(radio)`: of its backups."""
+        self._clock_of, self._backup_of = clock_of, backup_of
+        self.on_erased: Callable[[str], None] = lambda _: None
+        """Told of a radio that has left its network since somebody wanted that."""
         self._sections = {section.name: section for section in sections}
         self._household, self._registry, self._link_keys = household, registry, link_keys
         self._key_establishments = key_establishments
@@ -172,6 +176,7 @@ class Networks:
             explicit_add=self._registry.is_on(REQUIRE_EXPLICIT_DEVICE_ADD),
             pending=len(network.conversations),
             clock=self._clock_of(radio),
+            backup=self._backup_of(radio),
         )
         if network.radio is None:
             return status
@@ -360,6 +365,7 @@ class Networks:
         async with told(f"erasing {radio!r}"):
             await network.need_radio().erase()
         log.warning("%s: network, devices and keys of the stick were erased", radio)
+        self.on_erased(radio)
         self.changed(network)
         return self.get(radio)
 
@@ -472,6 +478,7 @@ def _can(found: Capabilities) -> RadioCan:
         router=found.router,
         configurable=found.configurable,
         at_commands=found.at_commands,
+        backup=found.backup,
     )
 
 

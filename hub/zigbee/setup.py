@@ -24,6 +24,8 @@ class NetworkSetup:
     ) -> None:
         """`network(radio)` raises `NotFoundError`."""
         self._registry, self._network, self._networks = registry, network, networks
+        self.on_left: Callable[[str], None] = lambda _: None
+        """Told of a radio that has left its network since somebody wanted that."""
 
     async def radio_up(self, radio: ZigbeeRadio) -> None:
         """It waits for statuses, and a router tries to join, as the registry says."""
@@ -71,6 +73,7 @@ class NetworkSetup:
             async with told(f"configuring {radio!r}"):
                 await network.need_radio().configure(settings)
             log.warning("%s: it was told which network to %s", radio, "join" if can.router else "form")
+            self.on_left(radio)
 
     async def leave(self, radio: str, confirm: str) -> None:
         """As a router: leave the network. Joining is tried again at the join interval, where joining is open."""
