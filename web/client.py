@@ -26,6 +26,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
+from web.client_backups import BackupCalls
 from web.client_calls import ANSWER_TIMEOUT_S, COMMAND_TIMEOUT_S, Query, T
 from web.client_ini import IniCalls
 from web.client_metering import MeteringCalls
@@ -146,7 +147,9 @@ class ProblemError(ClientError):
         self.commands = problem.commands or ((problem.command,) if problem.command else ())
 
 
-class HubClient(ZigbeeCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls, RpcCalls, IniCalls):
+class HubClient(
+    ZigbeeCalls, BackupCalls, SmartEnergyCalls, MeteringCalls, MirrorCalls, TunnelCalls, RpcCalls, IniCalls
+):
     """A hub at `url`. Enter it, call it, leave it; it does not connect before the first call."""
 
     def __init__(self, url: str, token: str | None = None) -> None:

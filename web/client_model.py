@@ -14,6 +14,7 @@ from web.client_smart_energy import EventStatusReported
 from web.client_tunnels import TunnelChanged, TunnelData
 from web.client_zigbee_model import (
     AttributesReported,
+    BackupChanged,
     DeviceAnnounced,
     DeviceAuthenticated,
     DeviceLeft,
@@ -398,6 +399,7 @@ Event = (
     | RadioChanged
     | StorageChanged
     | NetworkChanged
+    | BackupChanged
     | DeviceAnnounced
     | DeviceAuthenticated
     | SmartEnergyChanged

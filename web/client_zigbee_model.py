@@ -44,6 +44,7 @@ class NetworkAbilities(Struct, frozen=True):
     router: bool = False
     configurable: bool = False
     at_commands: bool = False
+    backup: bool = False
 
 
 class NetworkClock(Struct, frozen=True):
@@ -57,6 +58,79 @@ class NetworkClock(Struct, frozen=True):
     offset_s: float = 0.0
     read_at: str | None = None
     followed: bool = False
+
+
+class BackupDiff(Struct, frozen=True):
+    """What changed since the backup before, as ids of devices."""
+
+    devices_added: tuple[str, ...] = ()
+    devices_gone: tuple[str, ...] = ()
+    keys_added: tuple[str, ...] = ()
+    keys_gone: tuple[str, ...] = ()
+    keys_changed: tuple[str, ...] = ()
+    network: tuple[BackupNetworkChange, ...] = ()
+
+
+class BackupNetworkChange(Struct, frozen=True):
+    """A part of the network that is another one; the network key is never told."""
+
+    what: str
+    before: str = ""
+    after: str = ""
+
+
+class Backup(Struct, frozen=True):
+    """A kept backup, without what is secret in it."""
+
+    id: str
+    time: str
+    source: str = ""
+    coordinator: str = ""
+    extended_pan_id: str = ""
+    pan_id: str = ""
+    channel: int = 0
+    key_sequence: int = 0
+    devices: int = 0
+    link_keys: int = 0
+    diff: BackupDiff | None = None
+
+
+class BackupMissing(Struct, frozen=True):
+    """A device, or its link key, that nobody removed and that is gone."""
+
+    device_id: str
+    what: str
+    last_in: str = ""
+
+
+class BackupAlarm(Struct, frozen=True):
+    """What is wrong with the last backup."""
+
+    since: str
+    text: str = ""
+    missing: tuple[BackupMissing, ...] = ()
+    other_network: str | None = None
+
+
+class BackupState(Struct, frozen=True):
+    """How it is with a radio's backups."""
+
+    radio: str
+    kept: int = 0
+    last: Backup | None = None
+    alarm: BackupAlarm | None = None
+    failure: str = ""
+
+
+class BackupChanged(Struct, frozen=True, tag_field="event", tag="backup_changed", kw_only=True):
+    """A coordinator's backups are not as they were; `what` says how."""
+
+    seq: int
+    time: str
+    radio: str
+    what: str
+    detail: str = ""
+    backup: BackupState
 
 
 class Network(Struct, frozen=True):
@@ -83,6 +157,7 @@ class Network(Struct, frozen=True):
     explicit_add: bool = False
     pending: int = 0
     clock: NetworkClock | None = None
+    backup: BackupState | None = None
 
 
 class Attribute(Struct, frozen=True):

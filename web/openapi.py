@@ -21,6 +21,7 @@ TAGS = {
     "devices": "Devices with their latest readings",
     "breakers": "Smart breakers: control with an honest outcome",
     "networks": "Zigbee networks: joining, scans, the stick",
+    "radios": "What each radio is and can do; backups of coordinators, and restoring them",
     "zigbee devices": "Endpoints, clusters, attributes and reports of Zigbee devices",
     "metering": "What meters keep: profiles, days, tiers; and asking them often for a while",
     "smart energy": "Demand response events, prices and messages that we make",

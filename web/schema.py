@@ -26,7 +26,7 @@ from hub.events import (
     ReadingsTaken,
     StorageChanged,
 )
-from web import schema_mirrors, schema_se, schema_tunnels, schema_zigbee
+from web import schema_backup, schema_mirrors, schema_se, schema_tunnels, schema_zigbee
 from web.schema_base import Count as Count
 from web.schema_base import EventMessage as _Message
 from web.schema_base import Time as Time
@@ -441,6 +441,7 @@ Message = (
     | schema_zigbee.ZigbeeMessage
     | schema_se.EventStatusReportedMessage
     | schema_mirrors.MirrorChangedMessage
+    | schema_backup.BackupChangedMessage
     | schema_tunnels.TunnelMessage
 )
 """Whatever the server says on the websocket by itself."""
@@ -528,7 +529,13 @@ _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     StorageChanged: _storage_changed,
     **{
         kind: _zigbee(make)
-        for makers in (schema_zigbee.MAKERS, schema_se.MAKERS, schema_mirrors.MAKERS, schema_tunnels.MAKERS)
+        for makers in (
+            schema_zigbee.MAKERS,
+            schema_backup.MAKERS,
+            schema_se.MAKERS,
+            schema_mirrors.MAKERS,
+            schema_tunnels.MAKERS,
+        )
         for kind, make in makers.items()
     },
 }

@@ -16,7 +16,7 @@ from protocols.ids import Profile
 from protocols.zcl.clusters import attribute_def, cluster_name
 from protocols.zcl.datatypes import type_name
 from protocols.zcl.status import Status
-from web import zcl_values
+from web import schema_backup, zcl_values
 from web.schema_base import Count, EventMessage, Json, Time, time, time_or_none
 
 PROFILES = {
@@ -83,6 +83,7 @@ class NetworkAbilities(Struct, frozen=True):
     router: bool
     configurable: bool
     at_commands: bool
+    backup: bool
 
 
 class NetworkClock(Struct, frozen=True):
@@ -120,7 +121,8 @@ class Network(Struct, frozen=True):
     """A Zigbee network, by the name of its radio.
 
     Addresses and the channel are absent until the radio told them. `role` is what the hub is there: `esi_coordinator`,
-    `esi_router` or `aux_gateway`; `trust_centre` is the address of whoever holds the keys.
+    `esi_router` or `aux_gateway`; `trust_centre` is the address of whoever holds the keys. `backup` is absent where the
+    radio cannot be backed up.
     """
 
     radio: str
@@ -144,6 +146,7 @@ class Network(Struct, frozen=True):
     joining_until: Time | UnsetType = UNSET
     joining_s: Count | UnsetType = UNSET
     clock: NetworkClock | UnsetType = UNSET
+    backup: schema_backup.BackupState | UnsetType = UNSET
 
 
 def network(value: model.NetworkStatus, now: datetime) -> Network:
@@ -172,6 +175,7 @@ def network(value: model.NetworkStatus, now: datetime) -> Network:
         joining_until=UNSET if until is None else time(until),
         joining_s=UNSET if until is None else round((until - now).total_seconds()),
         clock=_clock(value.clock),
+        backup=UNSET if value.backup is None else schema_backup.state(value.backup),
     )
 
 

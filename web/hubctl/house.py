@@ -128,6 +128,9 @@ def happening(event: Event, before: Mapping[str, told.Device]) -> tuple[str, str
             network = event.network
             left = f", joining is open for {network.joining_s} s" if network.joining_s is not None else ""
             return f"network {network.radio}", f"{words(network.state)}{left}{_after(network.detail)}"
+        case zigbee.BackupChanged():
+            what = "the backup has everything again" if event.what == "well" else f"backup {words(event.what)}"
+            return f"radio {event.radio}", f"{what}{_after(event.detail)}"
         case zigbee.DeviceAnnounced():
             what = "a new device" if event.is_new else "it is back"
             note = what if event.accepted else "left alone, since it was not added before"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hub.bus import Bus, SubscriberLaggedError
 from hub.events import (
+    BackupChanged,
     DeviceAnnounced,
     DeviceAuthenticated,
     DeviceChanged,
@@ -40,6 +41,7 @@ _TYPES = (
     DeviceRemoved,
     NetworkChanged,
     StorageChanged,
+    BackupChanged,
     IdentifyRequested,
 )
 
@@ -81,6 +83,13 @@ class Narrator:
                 if status.state is StorageState.OK:
                     return Told("the database takes records again")
                 return Told(f"the database takes no records: {status.detail}", Severity.ERROR)
+            case BackupChanged(radio=radio, what="alarm", status=status) if status.alarm is not None:
+                text = f"The last backup of {radio} is not as it should be: {status.alarm}"
+                return Told(text, Severity.ERROR, {"radio": radio})
+            case BackupChanged(radio=radio, what="failed", detail=detail):
+                return Told(f"{radio} could not be backed up: {detail}", Severity.ERROR, {"radio": radio})
+            case BackupChanged(radio=radio, what="well"):
+                return Told(f"The last backup of {radio} has everything again", parameters={"radio": radio})
             case IdentifyRequested(endpoint=endpoint, duration_s=seconds):
                 return Told(
                     f"Identify on endpoint {endpoint:#x} for {seconds} s",
