@@ -118,7 +118,7 @@ def test_every_reading_command_has_json() -> None:
     assert isinstance(cli, LazyGroup)
     writes_text = {"completion", "remove", "revoke", "device", "breaker", "token", "config"}
     writes_text |= {"network", "attr", "registry", "interview", "certificate", "test-ca", "new", "issue"}
-    writes_text |= {"event", "drlc", "price", "message", "tunnel", "export"}
+    writes_text |= {"event", "drlc", "price", "message", "tunnel", "export", "radio"}
     pipes = {("tunnel", "open"), ("tunnel", "answer")}
     for group, name, found in groups(cli):
         if name not in writes_text and (group.name, name) not in pipes:

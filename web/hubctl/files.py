@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -34,3 +36,17 @@ def read_text(file: str, invitation: str) -> tuple[str, str]:
     if len(text) > LONGEST_FILE:
         raise HubctlError(f"{where} is longer than {LONGEST_FILE} characters", Exit.USAGE)
     return where, text
+
+
+def write_secret(file: str, data: bytes) -> None:
+    """Put what holds keys into a file that its owner alone may read; `-` is standard output. Raises `HubctlError`."""
+    if file == "-":
+        sys.stdout.write(data.decode())
+        return
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+            if stat.S_ISREG(os.fstat(target.fileno()).st_mode):
+                os.fchmod(target.fileno(), 0o600)  # it may have been there
+            target.write(data)
+    except OSError as error:
+        raise HubctlError(f"{file} cannot be written: {error.strerror}", Exit.FAILED) from None
