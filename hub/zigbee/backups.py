@@ -8,6 +8,7 @@ restored to the stick that it was made of, or to another one, only when somebody
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -281,8 +282,10 @@ class Backups:
             except TimeoutError:
                 raise UnavailableError(f"backing up {radio!r}: the stick has not told all in {READ_S:g} s") from None
         try:
-            return document, parse(document)
-        except InvalidError as error:
+            # Drivers may have integers of their libraries in it; what is kept and compared is plain JSON.
+            plain: Document = json.loads(json.dumps(document))
+            return plain, parse(plain)
+        except (InvalidError, TypeError, ValueError) as error:
             raise UnavailableError(f"backing up {radio!r}: what the stick told is no backup: {error}") from None
 
     async def _make(self, radio: str, stick: ZigbeeRadio, before: CoordinatorBackup | None = None) -> BackupSummary:
