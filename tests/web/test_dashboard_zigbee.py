@@ -18,6 +18,7 @@ from hub.config import parse
 from hub.hub import Hub
 from hub.zigbee.model import InterviewStep
 from radios.emulators.devices import Cube, Plug
+from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
 from web.server import serve
 
@@ -174,3 +175,42 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(flat: Flat) -> None:
     await flat.page.wait_for_selector("svg.map", timeout=PATIENCE_MS)
     width = await flat.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
+
+
+async def test_a_coordinator_is_backed_up_and_a_key_that_it_lost_is_shown_until_somebody_says_so(
+    browser: Browser, tmp_path: Path
+) -> None:
+    config = EzspConfig(devices=("smart-meter",), joined=(0,))
+    complaints: list[str] = []
+    async with AsyncExitStack() as stack:
+        stick = await stack.enter_async_context(EzspEmulator(config))
+        table = tomllib.loads(stick.toml("han"))
+        table.update({"web": {"listen": "127.0.0.1:0"}, "backup": {"nightly": False}})
+        hub = await stack.enter_async_context(Hub(parse(table, data_dir=tmp_path)))
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while hub.networks.get("han").state != "up":  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        server = await stack.enter_async_context(serve(hub))
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        stack.push_async_callback(page.close)
+        await watch(page, complaints)
+        await page.goto(server.login_url())
+        await page.click("text=Back up now", timeout=PATIENCE_MS)
+        row = "[data-backup]"
+        await page.wait_for_selector(f"{row}:has-text('just now: 1 device, 1 link key')", timeout=PATIENCE_MS)
+        panel = await page.inner_text("[data-network=han]")
+        assert stick.config.firmware in panel
+        assert "link keys, aps encryption" in panel
+        assert await page.query_selector("[data-backup-alarm]") is None
+        stick.flash.link_keys.clear()
+        await page.click("text=Back up now")
+        shown = await page.wait_for_selector("[data-backup-alarm]", timeout=PATIENCE_MS)
+        assert shown is not None
+        address = f"{stick.device('smart-meter').ieee:016x}"
+        assert f"The link key of zigbee-{address} disappeared" in await shown.inner_text()
+        await page.wait_for_selector(f".banners:has-text('{address}')", timeout=PATIENCE_MS)
+        await page.reload()
+        await page.click("[data-backup-alarm] >> text=That is as it should be", timeout=PATIENCE_MS)
+        await page.wait_for_selector("[data-backup-alarm]", state="detached", timeout=PATIENCE_MS)
+        assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
+        assert [complaint for complaint in complaints if "Failed to load resource" not in complaint] == []

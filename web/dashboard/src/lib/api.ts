@@ -15,6 +15,7 @@ export type Point = Schemas['Point'];
 export type Readings = Device['readings'];
 export type Channel = Schemas['Channel'];
 export type Network = Schemas['Network'];
+export type BackupState = Schemas['BackupState'];
 export type ZigbeeDevice = Schemas['ZigbeeDevice'];
 export type Attribute = Schemas['Attribute'];
 export type PlacedAttribute = Schemas['PlacedAttribute'];
@@ -60,6 +61,7 @@ export type Event =
   | Schemas['RadioChangedMessage']
   | Schemas['StorageChangedMessage']
   | Schemas['NetworkChangedMessage']
+  | Schemas['BackupChangedMessage']
   | Schemas['DeviceAnnouncedMessage']
   | Schemas['DeviceAuthenticatedMessage']
   | Schemas['InterviewProgressMessage']
@@ -165,6 +167,8 @@ export const api = {
   topology: (radio: string) => call<Topology>('GET', `/api/v1/networks/${device(radio)}/topology`),
   scan: (radio: string) => call<Topology>('POST', `/api/v1/networks/${device(radio)}/topology`),
   energy: (radio: string) => call<EnergyScan>('POST', `/api/v1/networks/${device(radio)}/energy-scan`),
+  makeBackup: (radio: string) => call<unknown>('POST', `/api/v1/radios/${device(radio)}/backups`),
+  acknowledgeBackup: (radio: string) => call<unknown>('POST', `/api/v1/radios/${device(radio)}/acknowledge`),
   prices: (radio: string) => call<{ prices: Price[] }>('GET', `/api/v1/events/price?radio=${device(radio)}`).then((a) => a.prices),
   messages: (radio: string) => call<{ messages: Message[] }>('GET', `/api/v1/events/message?radio=${device(radio)}`).then((a) => a.messages),
   sendMessage: (body: NewMessage) => call<Message>('POST', '/api/v1/events/message', body),

@@ -315,6 +315,9 @@ class Live {
         case 'network_changed':
           this.networks = this.networks.map((network) => (network.radio === event.network.radio ? event.network : network));
           break;
+        case 'backup_changed':
+          this.networks = this.networks.map((network) => (network.radio === event.radio ? { ...network, backup: event.backup } : network));
+          break;
         case 'device_announced': {
           const { device_id: id, radio, is_new: isNew, accepted } = event;
           const keyed = this.networks.find((one) => one.radio === radio)?.can.link_keys;
