@@ -101,13 +101,23 @@ class _Collector:
             "hub_zigbee_pending_requests", "Requests that wait for an answer or for their turn", labels=["radio"]
         )
         joining = GaugeMetricFamily("hub_zigbee_joining", "1 while devices may join", labels=["radio"])
+        aged = GaugeMetricFamily("hub_backup_age_seconds", "Since the last backup", labels=["radio"])
+        alarm = GaugeMetricFamily(
+            "hub_backup_alarm", "1 while a backup failed, or something is missing in the last one", labels=["radio"]
+        )
+        now = self._hub.clock.now()
         for network in self._hub.networks.all():
             labels = [network.radio]
             up.add_metric(labels, float(network.state is NetworkState.UP))
             devices.add_metric(labels, network.devices)
             pending.add_metric(labels, network.pending)
             joining.add_metric(labels, float(network.joining_until is not None))
-        yield from (up, devices, pending, joining)
+            backup = network.backup
+            if backup is not None:
+                alarm.add_metric(labels, float(backup.alarm is not None or bool(backup.failure)))
+                if backup.last is not None:
+                    aged.add_metric(labels, (now - backup.last.time).total_seconds())
+        yield from (up, devices, pending, joining, aged, alarm)
 
     def _of_devices(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

@@ -112,8 +112,10 @@ async def test_the_alarm_is_acknowledged_by_an_administrator(home: Home) -> None
     await home.ask("POST", f"{HAN}/backups")
     operator = await home.new_token("panel", "operator")
     (await home.ask("POST", f"{HAN}/acknowledge", token=operator)).problem(403)
+    assert 'hub_backup_alarm{radio="han"} 1.0' in (await home.ask("GET", "/metrics")).body.decode()
     done = await home.ask("POST", f"{HAN}/acknowledge")
     assert (done.status, done.json["alarm"]) == (200, None)
+    assert 'hub_backup_alarm{radio="han"} 0.0' in (await home.ask("GET", "/metrics")).body.decode()
     mail = [one["parameters"]["description"] for one in (await home.get("/api/v1/rpc/responses"))["responses"]]
     assert any(f"the link key of {METER} disappeared" in text for text in mail)
 
