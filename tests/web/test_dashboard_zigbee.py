@@ -151,7 +151,8 @@ async def test_the_map_shows_everybody_and_how_well_they_hear_each_other(flat: F
     page = flat.page
     await page.click("text=Draw the map")
     # It grows with each router that has answered.
-    await page.wait_for_function("document.querySelectorAll('svg.map .link').length >= 4", timeout=PATIENCE_MS)
+    # The page forbids code from text, which waiting for a function is.
+    await page.wait_for_selector("svg.map .link >> nth=3", state="attached", timeout=PATIENCE_MS)
     names = await page.locator("svg.map .spot").evaluate_all(
         "spots => spots.map(spot => spot.getAttribute('aria-label'))"
     )
