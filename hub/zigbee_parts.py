@@ -26,6 +26,7 @@ from hub.smart_energy.service import SmartEnergy
 from hub.smart_energy.signatures import Signatures
 from hub.smart_energy.tunneling import Tunnels
 from hub.store import Store
+from hub.zigbee import start
 from hub.zigbee.at_commands import AtCommands
 from hub.zigbee.backups import Backups
 from hub.zigbee.certificates import Certificates
@@ -175,6 +176,7 @@ class ZigbeeParts:
             self.household.networks,
             self.networks.network,
             self.household.members.get,
+            lambda radio, addresses: start.returned(self.household.networks[radio], self.household, addresses),
             bus,
             clock,
             local_zone(),

@@ -69,6 +69,7 @@ class Restored:
     backup: str
     """Its name; empty where it came from a file that could not be kept."""
     made_at: datetime | None
+    """None: a file does not say."""
     network: NetworkId
     saved: str
     """Backup of what was on the stick before; empty: there was nothing, or it could not be read."""
@@ -102,13 +103,15 @@ class Backups:
         networks: Mapping[str, Network],
         network: Callable[[str], Network],
         member: Callable[[Eui64], Member | None],
+        returned: Callable[[str, Mapping[Eui64, int]], None],
         bus: Bus,
         clock: Clock,
         zone: tzinfo,
         spawn: Spawn,
     ) -> None:
-        """`networks`: of each radio; `network(radio)` raises `NotFoundError`."""
-        self._settings, self._networks, self._network = settings, networks, network
+        """`networks`: of each radio; `network(radio)` raises `NotFoundError`. `returned(radio, addresses)` is told of a
+        network that was restored, with the network addresses that the backup has."""
+        self._returned, self._settings, self._networks, self._network = returned, settings, networks, network
         self._member, self._bus, self._clock, self._zone, self._spawn = member, bus, clock, zone, spawn
         self._files = BackupFiles(data_dir, settings.keep)
         self._kept = {name: _Kept() for name in networks}
@@ -416,6 +419,7 @@ class Backups:
         self, radio: str, stick: ZigbeeRadio, document: Document, wanted: CoordinatorBackup, name: str | None
     ) -> Restored:
         kept = self._kept[radio]
+        made_at = time_of(name) if name is not None else None
         async with kept.lock:
             saved = await self._save(radio, stick)
             if name is None:
@@ -433,11 +437,12 @@ class Backups:
                 log.error("%s: it is restored, but could not be backed up after that: %s", radio, error)
                 kept.failure = str(error)
                 await self._unfinished(radio, "")
+            self._returned(radio, {ieee: one.short for ieee, one in wanted.devices.items() if one.short is not None})
             self._tell(radio, "restored", name)
         return Restored(
             radio=radio,
             backup=name,
-            made_at=time_of(name) if name else None,
+            made_at=made_at,
             network=wanted.network,
             saved=saved,
             warning=OLD_STICK,

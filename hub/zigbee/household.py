@@ -213,7 +213,7 @@ class Household:
         self._on_network.add(network.name)
         for member in network.members.values():
             if member.is_sleepy:
-                self._presume_asleep(member)
+                self.presume_asleep(member)
         self._spawn(start.look_around(network, self), f"members of {network.name}")
 
     def _unreachable(self, network: Network, detail: str) -> None:
@@ -254,7 +254,7 @@ class Household:
         except RadioError as error:
             log.info("%s: its clock could not be set: %s", network.name, error)
 
-    def _presume_asleep(self, member: Member) -> None:
+    def presume_asleep(self, member: Member) -> None:
         """A sleepy device was heard not long ago: it is taken for there, although it has not spoken since the start."""
         device = self._devices.find(member.device_id)
         if device is None or device.last_seen is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -34,6 +35,14 @@ class Household(Protocol):
 
     def ask_state(self, member: Member) -> None:
         """A device is back: it may be switched otherwise than it was."""
+        ...
+
+    def presume_asleep(self, member: Member) -> None:
+        """A sleepy device was heard not long ago: it is taken for there."""
+        ...
+
+    def save(self, member: Member) -> None:
+        """Keep what is known now."""
         ...
 
 
@@ -72,6 +81,19 @@ async def find(network: Network, household: Household) -> None:
                 if found.ieee == member.ieee and found.short is not None:
                     household.announced(network, DeviceJoined(ieee=member.ieee, short=found.short))
                     break
+
+
+def returned(network: Network, household: Household, addresses: Mapping[Eui64, int]) -> None:
+    """The network that was lost is back, since a backup of it was restored: sleepy devices are where they were.
+
+    Those that are awake are found by asking (`find`), which sleepy ones do not hear.
+    """
+    for ieee, short in addresses.items():
+        member = network.members.get(ieee)
+        if member is not None and member.short is None and member.is_sleepy and network.at(short) is None:
+            network.place(member, short)
+            household.presume_asleep(member)
+            household.save(member)
 
 
 async def _find_trust_centre(network: Network, household: Household) -> None:

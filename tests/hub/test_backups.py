@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from zigbee_home import PLUG, joined, plug
+from zigbee_home import PLUG, SENSOR, joined, plug, sensor
 from zigbee_room import CAPABILITIES, DRIVER, NETWORK_KEY, Room, document_of
 
 from hub.clock import ManualClock
@@ -23,11 +23,12 @@ from hub.config import ConfigError, parse
 from hub.errors import InvalidError, NotFoundError, RefusedError, StorageError, UnavailableError, UnsupportedError
 from hub.events import BackupChanged
 from hub.hub import Hub
+from hub.model import Availability
 from hub.zigbee.backup_files import BackupFiles
 from hub.zigbee.backup_rules import Lost
 from hub.zigbee.backups import SETTLE_S
 from protocols.ids import Eui64
-from radios.api import DeliveryError, NoReplyError
+from radios.api import DeliveryError, NetworkChanged, NoReplyError
 from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_zigbee")
@@ -465,6 +466,24 @@ async def test_another_stick_takes_the_network_of_the_one_before(tmp_path: Path)
         assert room.keys[METER] == KEY
         assert hub.devices.get(name).id == name
         assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
+
+
+async def test_sleepy_devices_are_where_they_were_when_their_network_is_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        device = sensor()
+        name = await joined(hub, room, device)
+        room.listed = {SENSOR}
+        await hub.backups.make("han")
+        here, devices = room.network, room.devices
+        another_network(room)
+        room.devices = {}
+        room.events_waiting.put_nowait(NetworkChanged(room.network))
+        await eventually(lambda: hub.household.members[SENSOR].short is None)
+        room.devices = devices
+        await hub.backups.replace("han", "han", overwrite=True)
+        assert room.network == here
+        assert hub.household.members[SENSOR].short == device.short
+        assert hub.devices.get(name).availability is Availability.AVAILABLE
 
 
 async def test_a_stick_without_a_network_takes_it_unasked(tmp_path: Path) -> None:

@@ -410,7 +410,7 @@ def document_of(room: Room) -> dict[str, object]:
         "devices": [
             {
                 "ieee_address": f"{Eui64(ieee)}",
-                "nwk_address": None,
+                "nwk_address": f"{room.devices[ieee].short:04x}" if ieee in room.devices else None,
                 "is_child": False,
                 **(
                     {"link_key": {"key": room.keys[ieee].hex(), "tx_counter": 1, "rx_counter": 2}}

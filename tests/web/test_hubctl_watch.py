@@ -75,6 +75,7 @@ def test_lines_tell_what_happens_and_to_whom(hubctl: Hubctl, fake: FakeHub) -> N
             event("house_changed", 11, house={"power_w": 1.0}),
             event("device_removed", 12, device_id=SOLAR),
             event("device_authenticated", 13, radio="han", device_id="zigbee-0013a20040aabbcc"),
+            event("backup_changed", 14, radio="han", what="alarm", detail="a key is gone", backup={"radio": "han"}),
         ]
     ]
     ran = hubctl("watch")
@@ -89,6 +90,7 @@ def test_lines_tell_what_happens_and_to_whom(hubctl: Hubctl, fake: FakeHub) -> N
         "database  read only: the disk",
         "Solar roof  removed",
         "zigbee-0013a20040aabbcc  keys established",
+        "radio han  backup alarm: a key is gone",
     ]
 
 

@@ -89,7 +89,15 @@ def _last(state: BackupState) -> str:
     if state.last is None:
         return "none yet"
     last = state.last
-    return f"{last.id}, {age(last.time, now())}: {last.devices} devices, {last.link_keys} link keys; {state.kept} kept"
+    return f"{last.id}, {age(last.time, now())}: {_counts(last)}; {state.kept} kept"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _counts(made: Backup) -> str:
+    return f"{_number(made.devices, 'device')}, {_number(made.link_keys, 'link key')}"
 
 
 def _warn(state: BackupState) -> None:
@@ -125,7 +133,7 @@ def backup(app: App, name: str | None, output: str | None, as_json: bool) -> Non
             document = await hub.backup_document(radio.name, made.id)
             write_secret(output, document)
             where = "standard output" if output == "-" else output
-            holds = f"the network key and {made.link_keys} link keys: keep it as a password is kept"
+            holds = f"the network key and {_number(made.link_keys, 'link key')}: keep it as a password is kept"
             line(f"{radio.name}: backup {made.id} is in {where}; it holds {holds}", err=True)
             if as_json and output != "-":
                 print_json(made)
@@ -133,7 +141,7 @@ def backup(app: App, name: str | None, output: str | None, as_json: bool) -> Non
         if as_json:
             print_json(made)
             return
-        line(f"{radio.name}: backup {made.id}: {made.devices} devices, {made.link_keys} link keys")
+        line(f"{radio.name}: backup {made.id}: {_counts(made)}")
         for told in _changes(made.diff):
             line(f"  {told}")
         state = (await hub.radio(radio.name)).backup

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hub.events import (
+    BackupChanged,
     DeviceAnnounced,
     DeviceChanged,
     DeviceLeft,
@@ -17,7 +18,9 @@ from hub.events import (
     StorageChanged,
 )
 from hub.model import Availability, Device, DeviceKind, StorageState, StorageStatus
+from hub.zigbee.backup_rules import BackupAlarm, BackupStatus, Lost, Missing
 from hub.zigbee.model import NetworkState, NetworkStatus
+from protocols.ids import Eui64
 from tests.hub.waiting import eventually
 from tests.web.conftest import Served, fridge
 from web.rpc.response import Severity
@@ -81,6 +84,22 @@ def test_networks_the_database_and_identify() -> None:
     assert (broken.severity, broken.text) == (Severity.ERROR, "the database takes no records: disk full")
     assert text(narrator, StorageChanged(NOW, StorageStatus())) == "the database takes records again"
     assert text(narrator, IdentifyRequested(NOW, "han", 0x5E, 30)) == "Identify on endpoint 0x5e for 30 s"
+
+
+def test_what_is_wrong_with_a_backup_is_an_error_and_that_it_is_right_again_is_told() -> None:
+    missing = Missing(Eui64(int(ADDRESS, 16)), Lost.LINK_KEY, "2026-01-01T020000")
+    status = BackupStatus(radio="han", alarm=BackupAlarm(since=NOW, missing=(missing,)))
+    told = Narrator().told(BackupChanged(NOW, "han", "alarm", "", status))
+    assert told is not None
+    assert (told.severity, told.parameters) == (Severity.ERROR, {"radio": "han"})
+    assert told.text == f"The last backup of han is not as it should be: the link key of {ADDRESS} disappeared"
+    well = BackupStatus(radio="han")
+    assert text(Narrator(), BackupChanged(NOW, "han", "well", "", well)) == (
+        "The last backup of han has everything again"
+    )
+    failed = text(Narrator(), BackupChanged(NOW, "han", "failed", "the disk is full", well))
+    assert failed == "han could not be backed up: the disk is full"
+    assert text(Narrator(), BackupChanged(NOW, "han", "made", "", well)) is None
 
 
 async def test_it_comes_by_the_mailbox_of_a_running_hub(served: Served) -> None:
