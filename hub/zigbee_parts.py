@@ -251,6 +251,7 @@ class ZigbeeParts:
         self.household.persist()
         self.smart_energy.persist()
         self.premises.persist()
+        self.backups.persist()
 
     def _signatures(self, radio: str, arithmetic: Arithmetic) -> Signatures:
         """Who signs and verifies reports on a network: with what key establishment by the hub has and leaves."""

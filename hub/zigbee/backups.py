@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -84,6 +84,8 @@ class _Kept:
         self.lock = asyncio.Lock()
         """One at a time reads or writes the stick, and the folder."""
         self.standing = Standing()
+        self.written = Standing()
+        """What of that is on disk."""
         self.last: BackupSummary | None = None
         self.count = 0
         self.failure = ""
@@ -120,7 +122,7 @@ class Backups:
     async def load(self) -> None:
         """Read what was remembered."""
         for radio, kept in self._kept.items():
-            kept.standing = await asyncio.to_thread(self._files.standing, radio)
+            kept.standing = kept.written = await asyncio.to_thread(self._files.standing, radio)
             if kept.standing.restoring:
                 kept.failure = f"{kept.standing.restoring} was not finished: restore it again"
             await self._look_into(radio)
@@ -132,38 +134,55 @@ class Backups:
             while True:
                 await asyncio.sleep(LOOK_S)
                 await self.look()
+                await self._flush()
 
     async def _watch(self) -> None:
         async with self._events as events:
             async for event in events:
-                for radio in self._note(event):
-                    kept = self._kept[radio]
-                    async with kept.lock:
-                        try:
-                            await asyncio.to_thread(self._files.remember, radio, kept.standing)
-                        except StorageError as error:
-                            log.warning("%s: %s", radio, error)
+                self._note(event)
 
-    def _note(self, event: HubEvent) -> list[str]:
-        """A device was removed, or left for good; the radios that may forget it."""
+    async def _flush(self) -> None:
+        """Keep what was noted meanwhile."""
+        for radio, kept in self._kept.items():
+            if kept.standing != kept.written and not kept.lock.locked():
+                async with kept.lock:
+                    try:
+                        await self._remember(radio)
+                    except StorageError as error:
+                        log.warning("%s: %s", radio, error)
+                        kept.written = kept.standing  # the next change is tried
+
+    def persist(self) -> None:
+        """The hub ends: keep what was noted last."""
+        for radio, kept in self._kept.items():
+            if kept.standing != kept.written:
+                try:
+                    self._files.remember(radio, kept.standing)
+                except StorageError as error:
+                    log.warning("%s: %s", radio, error)
+
+    async def _remember(self, radio: str) -> None:
+        standing = self._kept[radio].standing
+        await asyncio.to_thread(self._files.remember, radio, standing)
+        self._kept[radio].written = standing
+
+    def _note(self, event: HubEvent) -> None:
+        """A device was removed, or left for good: sticks may forget it."""
         match event:
             case DeviceRemoved(device_id=gone) | DeviceLeft(device_id=gone, rejoin=False):
                 pass
             case _:
-                return []
+                return
         if not gone.startswith(DEVICE_PREFIX):
-            return []
+            return
         ieee = ieee_of(gone)
-        noted = []
         for radio, kept in self._kept.items():
             if kept.standing.network is None or (isinstance(event, DeviceLeft) and event.radio != radio):
                 continue
             had_alarm = kept.standing.alarm
             kept.standing = removed(kept.standing, ieee)
-            noted.append(radio)
             if kept.standing.alarm != had_alarm:
-                self._tell(radio, "alarm", f"{ieee} was removed")
-        return noted
+                self._tell(radio, "well" if kept.standing.alarm is None else "alarm", f"{ieee} was removed")
 
     # -- nightly ---------------------------------------------------------------------------------------------------
 
@@ -182,10 +201,8 @@ class Backups:
             made_at, tried_at = kept.standing.made_at, kept.tried_at
             if is_settled and is_due(self._clock.now(), self._zone, self._settings.at, made_at, tried_at):
                 kept.tried_at = self._clock.now()
-                try:
+                with suppress(HubError):  # it has been told
                     await self.make(radio)
-                except HubError as error:
-                    log.error("%s: the nightly backup failed: %s", radio, error)
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
@@ -236,7 +253,7 @@ class Backups:
             )
             await asyncio.to_thread(self._files.remember, radio, standing)
             log.warning("%s: acknowledged: %s", radio, kept.standing.alarm)
-            kept.standing = standing
+            kept.standing = kept.written = standing
             return self._tell(radio, "acknowledged", "")
 
     def formed_anew(self, radio: str) -> None:
@@ -320,7 +337,7 @@ class Backups:
         await self._look_into(radio)
         made = replace(summary(name, time_of(name), after, None), diff=diff)
         log.info("%s: backup %s: %d devices, %d link keys", radio, name, made.devices, made.link_keys)
-        await asyncio.to_thread(self._files.remember, radio, kept.standing)
+        await self._remember(radio)
         alarm = kept.standing.alarm
         if alarm is not None and (had_alarm is None or alarm != had_alarm):
             log.error("%s: %s", radio, alarm)
@@ -352,7 +369,7 @@ class Backups:
             assert backup is not None
             document = await asyncio.to_thread(self._files.read, radio, backup)
         kept = parse(document)
-        self._check_air(radio, kept.network)
+        self._check_free(radio, kept.network)
         return await self._whole(self._put(radio, stick, document, kept, backup), f"restoring {radio}")
 
     async def replace(self, radio: str, confirm: str, *, overwrite: bool = False) -> Restored:
@@ -368,9 +385,12 @@ class Backups:
             )
         stick = self._able(radio)
         _confirmed(radio, confirm)
+        found = await asyncio.to_thread(self._files.of_network, radio, network, name)
+        if found is None:
+            raise RefusedError(f"the backups of {radio!r} cannot be read any more; the log says why")
+        name, backup = found
         document = await asyncio.to_thread(self._files.read, radio, name)
-        backup = parse(document)
-        self._check_air(radio, network)
+        self._check_free(radio, network)
         here = stick.network
         if here.is_operational:
             if NetworkId(here.ieee, here.extended_pan_id) == network:
@@ -386,7 +406,9 @@ class Backups:
                 )
         return await self._whole(self._put(radio, stick, document, backup, name), f"replacing {radio}")
 
-    def _check_air(self, radio: str, network: NetworkId) -> None:
+    def _check_free(self, radio: str, network: NetworkId) -> None:
+        if self._kept[radio].lock.locked():
+            raise RefusedError(f"{radio!r} is being backed up or restored just now: try again when that is done")
         for name, other in self._networks.items():
             if name != radio and other.radio is not None and other.radio.network.is_operational:
                 here = other.radio.network
@@ -471,7 +493,7 @@ class Backups:
         kept = self._kept[radio]
         kept.standing = replace(kept.standing, restoring=what)
         try:
-            await asyncio.to_thread(self._files.remember, radio, kept.standing)
+            await self._remember(radio)
         except StorageError as error:
             log.warning("%s: %s", radio, error)
 

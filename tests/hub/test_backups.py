@@ -506,11 +506,43 @@ async def test_two_sticks_are_never_the_same_coordinator_at_once(tmp_path: Path)
         assert DRIVER.rooms["new"].restored == []
 
 
-async def test_a_network_that_was_erased_by_name_is_not_missed(tmp_path: Path) -> None:
+async def test_one_thing_at_a_time_is_done_with_a_stick(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        made = await hub.backups.make("han")
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        backup = room.backup
+
+        async def slow() -> object:
+            begun.set()
+            await go_on.wait()
+            return await backup()
+
+        room.backup = slow  # type: ignore[method-assign,assignment]
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(hub.backups.make("han"))
+            await begun.wait()
+            second = tasks.create_task(hub.backups.make("han"))
+            with pytest.raises(RefusedError, match="just now"):
+                await hub.backups.restore("han", "han", backup=made.name)
+            go_on.set()
+        assert len({made.name, first.result().name, second.result().name}) == 3
+
+
+async def test_the_last_good_one_that_was_deleted_by_hand_is_the_one_before_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        first, second = await hub.backups.make("han"), await hub.backups.make("han")
+        another_network(room)
+        (tmp_path / "backups" / "han" / f"{second.name}.json").unlink()
+        assert (await hub.backups.replace("han", "han", overwrite=True)).backup == first.name
+
+
+async def test_a_network_that_was_erased_by_name_is_not_missed_not_even_after_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path) as (hub, room):
         await hub.backups.make("han")
         await hub.networks.erase("han", "han")
         room.keys = {}
+    room.keys = {OTHER: KEY}
+    async with running(tmp_path, ManualClock(EVENING + timedelta(hours=1))) as (hub, _):
         await hub.backups.make("han")
         assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
 
