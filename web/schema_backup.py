@@ -8,8 +8,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from hub import events
 from hub.zigbee import backup_form, backup_rules
-from hub.zigbee.backups import Restored
 from hub.zigbee.member import device_id_of
+from hub.zigbee.radio_backups import Restored
 from protocols.ids import Eui64
 from web.schema_base import Count, EventMessage, Time, time, time_or_none
 

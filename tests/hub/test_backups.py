@@ -437,7 +437,7 @@ async def test_it_goes_on_to_its_end_although_the_caller_goes_away(tmp_path: Pat
         with _listening(hub) as events:
             go_on.set()
             await eventually(lambda: len(files(tmp_path)) == 3)
-            await eventually(lambda: not hub.backups._kept["han"].lock.locked())
+            await eventually(lambda: not hub.backups._radios["han"].lock.locked())
         assert events[-1].what == "restored"
         assert len(room.restored) == 1
 
