@@ -183,6 +183,7 @@ class ZigbeeParts:
             background,
         )
         self.networks.on_erased = self.backups.formed_anew
+        self.link_keys.on_removed = self.backups.key_removed
         self.network_setup = NetworkSetup(
             registry, self.networks.network, lambda: list(self.household.networks.values())
         )

@@ -164,6 +164,11 @@ class Backups:
             await one.acknowledge()
         return one.status()
 
+    def key_removed(self, radio: str, ieee: Eui64) -> None:
+        """A device's key is being removed from a radio."""
+        if radio in self._radios:
+            self._radios[radio].removed(ieee)
+
     def formed_anew(self, radio: str) -> None:
         """Somebody had it leave its network for another one: that is no alarm."""
         self._radios[radio].standing = formed_anew(self._radios[radio].standing)

@@ -10,7 +10,7 @@ with, whose place they take; a new key to join with ends them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -82,6 +82,8 @@ class LinkKeys:
         self._keys: dict[str, dict[Eui64, bytes]] = {}
         self._forgotten: dict[str, set[Eui64]] = {}
         self._established: dict[str, dict[Eui64, EstablishedKey]] = {}
+        self.on_removed: Callable[[str, Eui64], None] = lambda radio, ieee: None
+        """Told before a radio is made to forget the key of a device."""
 
     def load(self) -> None:
         """Read the file. One that cannot be read is said so and left alone."""
@@ -114,6 +116,8 @@ class LinkKeys:
         """Keep what was established with a device, or nothing (None). Raises `StorageError`: then all is as before."""
         rows = self._established.setdefault(radio, {})
         before = rows.get(ieee)
+        if key is None:
+            self.on_removed(radio, ieee)
         _put(rows, ieee, key)
         try:
             self._write()
@@ -149,6 +153,7 @@ class LinkKeys:
             self._keys.get(radio, {}).pop(ieee, None)
             self._established.get(radio, {}).pop(ieee, None)
             self._forgotten.setdefault(radio, set()).add(ieee)
+            self.on_removed(radio, ieee)
         if holders:
             self._write()
 

@@ -197,10 +197,11 @@ class RadioBackups:
         except (InvalidError, TypeError, ValueError) as error:
             raise UnavailableError(f"{what}: what the stick told is no backup: {error}") from None
 
-    async def _make(self, stick: ZigbeeRadio, before: CoordinatorBackup | None = None) -> BackupSummary:
-        """`before`: what it is compared with, where that is not the last one."""
+    async def _make(self, stick: ZigbeeRadio, restored: CoordinatorBackup | None = None) -> BackupSummary:
+        """`restored`: what is on the stick now, and what it is compared with instead of the last one."""
         radio = self.radio
         document, after = await self._read(stick)
+        before = restored
         if before is None:
             standing = self.standing
             found = await asyncio.to_thread(self._files.of_network, radio, standing.network, standing.latest)
@@ -211,7 +212,9 @@ class RadioBackups:
         name = await asyncio.to_thread(self._files.write, radio, now, document)
         self._note()
         had_alarm = self.standing.alarm
-        self.standing, diff = judge(self.standing, before, after, name, now, self._is_member, self._is_heard)
+        # A stick of another make may keep fewer addresses of devices that have no key with it.
+        is_heard = self._is_heard if restored is None else lambda ieee: True
+        self.standing, diff = judge(self.standing, before, after, name, now, self._is_member, is_heard)
         self._failure = ""
         await asyncio.to_thread(self._files.tidy, radio, self.standing.needed | {name})
         await self.look()

@@ -233,6 +233,36 @@ async def test_a_device_that_was_removed_by_name_raises_none(tmp_path: Path) -> 
         assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
 
 
+async def test_a_key_that_the_hub_itself_takes_back_raises_none(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        await hub.backups.make("han")
+        hub.link_keys.establish("han", METER, None)
+        del room.keys[METER]
+        await hub.backups.make("han")
+        hub.link_keys.put("han", OTHER, KEY)
+        hub.link_keys.forget(OTHER)
+        del room.keys[OTHER]
+        assert (await hub.backups.make("han")).link_keys == 0
+        assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
+
+
+async def test_a_stick_that_keeps_fewer_addresses_than_the_one_before_raises_none(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        room.listed = {PLUG}
+        made = await hub.backups.make("han")
+        another_network(room)
+        restore = room.restore
+
+        async def frugal(kept: dict[str, object]) -> None:
+            await restore(kept)
+            room.listed = set()
+
+        room.restore = frugal  # type: ignore[method-assign,assignment]
+        await hub.backups.restore("han", "han", backup=made.name)
+        await hub.backups.make("han")
+        assert hub.backups.status("han").alarm is None  # type: ignore[union-attr]
+
+
 async def test_what_an_alarm_needs_is_kept_however_old_it_is(tmp_path: Path) -> None:
     async with running(tmp_path, keep=2) as (hub, room):
         first = await hub.backups.make("han")
