@@ -29,7 +29,7 @@ COMMANDS = {
     "identify": Entry("controls:identify", "Make a device show itself."),
     "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
     "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
-    "radio": Entry("root:radio", "Radios: what they are, backups, another stick."),
+    "radio": Entry("radio:radio", "Radios: what they are, backups, another stick."),
     "event": Entry("root:event", "Smart Energy: demand response events."),
     "price": Entry("root:price", "Smart Energy: publish prices, list them."),
     "message": Entry("root:message", "Smart Energy: messages on displays."),
@@ -75,14 +75,6 @@ NETWORK_COMMANDS = {
     "mirrors": Entry("mirrors:mirrors", "Sleepy meters that the hub keeps values of."),
     "at": Entry("at_commands:at", "Registers of an XBee: read, write, list."),
     "erase": Entry("networks:erase", "Make the stick forget its network."),
-}
-RADIO_COMMANDS = {
-    "info": Entry("radio:info", "What each radio is and can do."),
-    "backup": Entry("radio:backup", "Back up a coordinator now."),
-    "backups": Entry("radio:backups", "Backups that the hub keeps."),
-    "acknowledge": Entry("radio:acknowledge", "Acknowledge the alarm about a backup."),
-    "restore": Entry("radio:restore", "Have a stick be as in a backup."),
-    "replace": Entry("radio:replace", "Have a new stick take the network of the old one."),
 }
 TUNNEL_COMMANDS = {
     "open": Entry("tunnels:open_", "Open one to a device: standard input goes in, what comes goes out."),
@@ -200,11 +192,6 @@ def breaker() -> None:
 @click.group(cls=LazyGroup, table=NETWORK_COMMANDS, no_args_is_help=True)
 def network() -> None:
     """Zigbee networks, by the names of their radios; the name of an only one may be left out, except to erase it."""
-
-
-@click.group(cls=LazyGroup, table=RADIO_COMMANDS, no_args_is_help=True)
-def radio() -> None:
-    """Radios, by their names in hub.toml."""
 
 
 @click.group(cls=LazyGroup, table=TUNNEL_COMMANDS, no_args_is_help=True)
