@@ -3,6 +3,8 @@
 RadioError               a radio cannot do what was asked
 ├── OptionError          its part of the configuration: names key, value and what is allowed
 ├── PipeError            the pipe cannot be opened
+│   ├── PortInUseError   another program has it
+│   └── PortForbiddenError   this user may not open it
 ├── RadioLostError       the radio is gone; its supervisor makes a new one
 ├── NoReplyError         it was sent and no answer came in time: whether it acted is unknown
 ├── DeliveryError        it was sent, and the radio reports that it was not delivered: names the status
@@ -28,6 +30,14 @@ class OptionError(RadioError):
 
 class PipeError(RadioError):
     """The pipe cannot be opened."""
+
+
+class PortInUseError(PipeError):
+    """Another program has the port."""
+
+
+class PortForbiddenError(PipeError):
+    """This user may not open the port."""
 
 
 class RadioLostError(RadioError):

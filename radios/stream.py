@@ -26,6 +26,7 @@ from typing import Self
 from urllib.parse import parse_qsl
 
 from radios.api import OptionError, PipeError, RadioLostError
+from radios.errors import PortForbiddenError, PortInUseError
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ MAX_UNSENT_BYTES = 64 * 1024
 _BAUDS = {
     int(name[1:]): getattr(termios, name) for name in dir(termios) if name.startswith("B") and name[1:].isdecimal()
 }
-_FORMS = "serial:/dev/...[?baud=115200&rtscts=1], pty:/dev/pts/N or tcp:HOST:PORT"
+FORMS = "serial:/dev/...[?baud=115200&rtscts=1], pty:/dev/pts/N or tcp:HOST:PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class StreamUrl:
         """The far side, for traces."""
         return self.path or f"{self.host}:{self.port}"
 
+    @property
+    def text(self) -> str:
+        """As it is written in hub.toml: without what goes without saying."""
+        said = {"baud": (self.baud, DEFAULT_BAUD), "rtscts": (int(self.rtscts), 0)}
+        options = "&".join(f"{name}={value}" for name, (value, usual) in said.items() if value != usual)
+        return f"{self.kind}:{self.peer}{'?' if options else ''}{options}"
+
 
 def parse_stream_url(url: str, default_port: int = DEFAULT_TCP_PORT) -> StreamUrl:
     """Read a stream URL. Raises `OptionError` that names the part which is wrong."""
@@ -68,7 +76,7 @@ def parse_stream_url(url: str, default_port: int = DEFAULT_TCP_PORT) -> StreamUr
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = {"serial": {"baud", "rtscts"}, "pty": set[str](), "tcp": set[str]()}.get(kind)
     if known is None:
-        raise OptionError("pipe", f"{url!r}: this driver takes {_FORMS}")
+        raise OptionError("pipe", f"{url!r}: this driver takes {FORMS}")
     unknown = sorted(set(options) - known)
     if unknown:
         allowed = f"known are {', '.join(sorted(known))}" if known else f"{kind}: takes none"
@@ -250,13 +258,13 @@ def _open_terminal(url: StreamUrl) -> int:
         hint = f"there are {', '.join(there)}" if there else "no USB serial port is plugged in"
         raise PipeError(f"there is no {url.path}: {hint}") from None
     except PermissionError:
-        raise PipeError(
+        raise PortForbiddenError(
             f"{url.path} may not be opened: add this user to its group, as by `sudo usermod -aG dialout $USER`, "
             "and log in again"
         ) from None
     except OSError as error:
         if error.errno == errno.EBUSY:  # opened exclusively; root is let through, and meets the lock
-            raise PipeError(f"{url.path} is in use by another program") from None
+            raise PortInUseError(f"{url.path} is in use by another program") from None
         raise PipeError(f"{url.path} cannot be opened: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -264,7 +272,7 @@ def _open_terminal(url: StreamUrl) -> int:
         _make_raw(file, url)
     except BlockingIOError:
         os.close(file)
-        raise PipeError(f"{url.path} is in use by another program") from None
+        raise PortInUseError(f"{url.path} is in use by another program") from None
     except (OSError, termios.error) as error:
         os.close(file)
         raise PipeError(f"{url.path} is no serial port: {error.args[-1]}") from None

@@ -12,8 +12,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("protocols", "radios", "hub", "web")
 ALLOWED = {"protocols": {"protocols"}, "radios": {"radios", "protocols"}, "hub": {"hub", "radios", "protocols"}}
 ALLOWED["web"] = {"web", "hub", "protocols"}
-RADIOS_FOR_THE_HUB = {"radios.api", "radios.loader", "radios.trace", "radios.keys", "radios.errors"}
-"""What the hub knows of radios: their contract, and no driver."""
+RADIOS_FOR_THE_HUB = {
+    "radios.api", "radios.loader", "radios.trace", "radios.keys", "radios.errors", "radios.sticks",
+}  # fmt: skip
+"""What the hub knows of radios: their contract, which sticks are plugged in, and no driver."""
 PROTOCOLS_MAY_USE = {"cryptography"}
 TIME_OF_DAY = ("time.time", "time.time_ns", "datetime.now", "datetime.utcnow")
 DRIVERS = {"emcb", "xbee", "zigate", "ezsp", "znp"}

@@ -7,6 +7,7 @@ import click
 from web.hubctl.lazy import Entry, LazyGroup
 
 COMMANDS = {
+    "list": Entry("radio_list:list_", "Find sticks on this machine, and print their lines for hub.toml."),
     "info": Entry("radio_backup:info", "What each radio is and can do."),
     "backup": Entry("radio_backup:backup", "Back up a coordinator now."),
     "backups": Entry("radio_backup:backups", "Backups that the hub keeps."),

@@ -29,7 +29,7 @@ COMMANDS = {
     "identify": Entry("controls:identify", "Make a device show itself."),
     "join": Entry("join:join", "Let new Zigbee devices join, and see them being asked what they are."),
     "network": Entry("root:network", "Zigbee networks: joining, map, channels, the stick."),
-    "radio": Entry("radio:radio", "Radios: what they are, backups, another stick."),
+    "radio": Entry("radio:radio", "Radios: what they are, sticks that are plugged in, backups, another stick."),
     "event": Entry("root:event", "Smart Energy: demand response events."),
     "price": Entry("root:price", "Smart Energy: publish prices, list them."),
     "message": Entry("root:message", "Smart Energy: messages on displays."),
