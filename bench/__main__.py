@@ -22,6 +22,8 @@ BENCHMARKS = (
     "xbee_decode",
     "zigate_decode",
     "zigbee_report",
+    "zigpy_report",
+    "zigpy_startup",
 )
 
 

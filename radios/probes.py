@@ -125,7 +125,7 @@ def _read_zigate(line: bytes) -> Answer | None:
 # -- Z-Stack ---------------------------------------------------------------------------------------------------------
 
 _PING, _VERSION, _PONG, _VERSION_ANSWER = 0x2101, 0x2102, 0x6101, 0x6102
-"""SYS_PING, SYS_VERSION and their synchronous responses (MT-API, 3.8)."""
+"""SYS_PING, SYS_VERSION and their synchronous responses (MT-API)."""
 _PONG_SIZE, _VERSION_SIZE = 2, 5
 _PRODUCT_HOME, _PRODUCT_ZSTACK_30X = 0, 2
 _RELEASE_ZSTACK_30X = (2, 7, 2)

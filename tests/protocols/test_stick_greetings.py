@@ -11,7 +11,7 @@ from radios.emulators import ash as stick_ash
 from radios.emulators import mt_line as stick_mt
 
 ASH_FRAMES = [
-    # UG101: the reset and its acknowledgement (3.1, 3.2), a version request in a data frame (4.3).
+    # UG101: the reset, its acknowledgement, and a version request in a data frame.
     ("c038bc7e", ash.RST, b""),
     ("c1020b0a527e", ash.RSTACK, b"\x02\x0b"),
     ("254221a856a6097e", 0x25, b"\x00\x00\x00\x02"),
