@@ -88,7 +88,10 @@ class Link(bellows.ezsp.EZSP):  # type: ignore[misc]
             values = list(fields.values())
             if values[1].options & t.EmberApsOption.APS_OPTION_FRAGMENT:
                 self._block(values)
-                return
+            else:
+                # As bellows would after it had read the fields once more, which takes as long as all the hub does.
+                self.handle_callback("incomingMessageHandler", values)
+            return
         super().frame_received(data)
 
     def _block(self, values: list[Any]) -> None:
