@@ -31,6 +31,7 @@ ANSWER_S = 0.5
 """For an answer; a stick that is up takes some milliseconds."""
 RESET_S = 2.0
 """For an EZSP stick to have restarted; UG101 gives it 3.2 s, and sticks take less than one."""
+ORDINARY_DEVICES = "for ordinary Zigbee 3.0 devices, too: well_known_key = true"
 FACTORY_BAUD = 9600
 """Of an XBee, before anybody has set another one."""
 
@@ -146,8 +147,9 @@ def _read_znp_version(line: bytes) -> Answer | None:
             else:
                 is_30x = product == _PRODUCT_ZSTACK_30X or release == _RELEASE_ZSTACK_30X
                 version = "3.0" if is_30x else "3.x"
+            firmware = f"Z-Stack {version}, {'.'.join(map(str, release))}"
             build = int.from_bytes(frame.data[5:9], "little") if len(frame.data) >= 9 else 0
-            return Answer(firmware=f"{build} (Z-Stack {version})" if build else f"Z-Stack {version}")
+            return Answer(firmware=f"{firmware}, build {build}" if build else firmware, hint=ORDINARY_DEVICES)
     return None
 
 
@@ -176,7 +178,7 @@ def _read_ezsp_version(line: bytes) -> Answer | None:
             version_of(data[3])
         except RadioLostError as error:
             return Answer(firmware=firmware, problem=str(error))
-        return Answer(firmware=firmware, hint="for ordinary Zigbee 3.0 devices, too: well_known_key = true")
+        return Answer(firmware=firmware, hint=ORDINARY_DEVICES)
     return None
 
 

@@ -85,7 +85,7 @@ async def test_each_kind_of_stick_is_known_by_what_it_says_over_pty_and_tcp() ->
     assert [(one.driver, one.make, one.firmware, one.state) for one in found] == [
         ("xbee", "XBee", "3119", PortState.FOUND),
         ("zigate", "ZiGate V1", "3.23", PortState.FOUND),
-        ("znp", "Z-Stack stick", "20230507 (Z-Stack 3.x)", PortState.FOUND),
+        ("znp", "Z-Stack stick", "Z-Stack 3.x, 2.7.1, build 20230507", PortState.FOUND),
         ("ezsp", "EZSP stick", "7.4.4 (EZSP 13)", PortState.FOUND),
     ]
     assert [one.url.text for one in found] == urls
@@ -104,7 +104,11 @@ async def test_every_firmware_is_known_and_its_device_decides_who_is_asked_first
             release = ".".join(map(str, dialect.release))
             expected.append(("ezsp", f"{release} (EZSP {dialect.version})"))
         for number, (firmware, says) in enumerate(
-            (("1.2", "20190608 (Z-Stack 1.2)"), ("3.0", "20190425 (Z-Stack 3.0)"), ("3.x", "20230507 (Z-Stack 3.x)")),
+            (
+                ("1.2", "Z-Stack 1.2, 2.6.3, build 20190608"),
+                ("3.0", "Z-Stack 3.0, 2.7.2, build 20190425"),
+                ("3.x", "Z-Stack 3.x, 2.7.1, build 20230507"),
+            ),
             start=len(EZSP_FIRMWARES),
         ):
             znp = await room.enter_async_context(ZnpEmulator(ZnpConfig(firmware=firmware)))
