@@ -154,6 +154,7 @@ def test_the_demo_has_a_smart_energy_network_whose_devices_can_be_told_what_to_d
             assert time.monotonic() < deadline, stages
             time.sleep(0.2)
             _, answer = hubd.get("/api/v1/devices", hubd.token)
+            stages = {}  # they get other names meanwhile
             for device in answer["devices"]:
                 if device["radio"] == "han":
                     _, inside = hubd.get(f"/api/v1/devices/{device['id']}/zigbee", hubd.token)
