@@ -72,8 +72,13 @@ class Coordinator(Protocol):
         """Whether a device that joins has the key that it needs."""
         ...
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """Its firmware establishes no keys: messages of key establishment are for the host."""
+        ...
+
     def authenticate(self, ieee: int) -> bool:
-        """A device establishes keys with it; whether that worked."""
+        """A device establishes keys with its firmware; whether that worked."""
         ...
 
     def joined(self, ieee: int, short: int, capability: int, *, rejoin: bool) -> None:

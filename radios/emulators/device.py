@@ -111,6 +111,7 @@ class EmulatedDevice:
         self.heard: list[AirFrame] = []
         """The last frames that reached it, for those who watch."""
         self.link_key: bytes | None = None
+        """With the coordinator: the one that it joins with, until another is established."""
         self.is_authenticated = False
         """Keys are established with the coordinator."""
         self._counter = self._tsn = 0
@@ -175,13 +176,28 @@ class EmulatedDevice:
         self._asked += 1
         body = struct.pack("<BHHBHB", self.next_tsn(), COORDINATOR, SMART_ENERGY, 1, KEY_ESTABLISHMENT, 0)
         self._send(0, 0, 0, 0x0006, body, COORDINATOR)
-        asyncio.get_running_loop().call_later(KEY_SEARCH_AGAIN_S / self.speed, self._search_keys, air)
+        host = air.coordinator is not None and air.coordinator.leaves_keys_to_host
+        pause = KEY_SEARCH_AGAIN_S / (1.0 if host else self.speed)  # a host does not live faster than its people
+        asyncio.get_running_loop().call_later(pause, self._search_keys, air)
+
+    def search_keys_again(self) -> None:
+        """Establishing keys has failed, and may not fail another time."""
+        if self.air is not None and not self.is_authenticated:
+            self._asked = 0
+            self._search_keys(self.air)
+
+    def establish_keys(self, endpoint: int) -> bool:
+        """Establish keys with the coordinator's host by messages to its endpoint; False: it has no certificate."""
+        del endpoint
+        return False
 
     def _found_keys(self, answer: bytes) -> None:
         """The coordinator has such an endpoint: keys are established."""
         if self.air is None or self.is_authenticated or len(answer) < 5 or answer[0] != 0 or answer[3] == 0:
             return
         air = self.air
+        if air.coordinator is not None and air.coordinator.leaves_keys_to_host and self.establish_keys(answer[4]):
+            return
 
         def established() -> None:
             if self.air is air and not self.is_authenticated and air.coordinator is not None:

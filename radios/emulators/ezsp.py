@@ -342,8 +342,13 @@ class EzspEmulator(EmulatedStick):
             self._tell_joined(ANY_PAN - 1, station.ieee, UNSECURED_JOIN, DENIED, COORDINATOR)
         return is_welcome
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """See `air.Coordinator`."""
+        return True
+
     def authenticate(self, ieee: int) -> bool:
-        """See `air.Coordinator`. Its firmware establishes no keys: the one that a device joined with is as good."""
+        """See `air.Coordinator`: for devices without certificates the key that they joined with is as good."""
         place = self.air.places.get(ieee)
         return place is not None and self.core.is_up and self.security.fits(place.station)
 

@@ -12,6 +12,7 @@ from radios.emulators import zcl
 from radios.emulators.air import BROADCAST_AWAKE, COORDINATOR, AirFrame
 from radios.emulators.attributes import Attribute
 from radios.emulators.device import KEY_ESTABLISHMENT, SMART_ENERGY, Cluster, EmulatedDevice, Endpoint
+from radios.emulators.se_keys import KeyInitiator
 from radios.emulators.se_payloads import NEVER_SET
 from radios.emulators.servers import basic, identify
 
@@ -170,6 +171,9 @@ class SmartEnergyDevice(EmulatedDevice):
     def build(self) -> None:
         """The endpoint, with the clients of the class that derives from it."""
         self.clock = Clock(self.model_time)
+        self.keys = KeyInitiator(self)
+        self._joining_key: bytes | None = None
+        """That another one has taken the place of."""
         self.servers: dict[int, Peer] = {}
         """Found ones, by cluster."""
         self.clients: dict[int, Client] = {client.cluster: client for client in self.make_clients()}
@@ -178,12 +182,17 @@ class SmartEnergyDevice(EmulatedDevice):
         self.endpoints = {
             ENDPOINT: Endpoint(
                 self.device_type,
-                {0x0000: basic(self), 0x0003: identify(self), KEY_ESTABLISHMENT: Cluster()},
+                {0x0000: basic(self), 0x0003: identify(self), KEY_ESTABLISHMENT: self.keys.server},
                 (*self.clients, KEY_ESTABLISHMENT),
                 profile=SMART_ENERGY,
-                client_sides={cluster: client.side for cluster, client in self.clients.items()},
+                client_sides=self.client_sides(),
             )
         }
+
+    def client_sides(self) -> dict[int, Cluster]:
+        """Of its endpoint."""
+        sides = {cluster: client.side for cluster, client in self.clients.items()}
+        return {**sides, KEY_ESTABLISHMENT: self.keys.client}
 
     def make_clients(self) -> tuple[Client, ...]:
         """Its clients, in the order in which they look for their servers."""
@@ -191,7 +200,28 @@ class SmartEnergyDevice(EmulatedDevice):
 
     def shown(self) -> dict[str, object]:
         """What it knows, for those who look on."""
-        return {"time": self.clock.stamp if self.clock.is_set else None}
+        keys: dict[str, object] = {}
+        if self.keys.certificate is not None:
+            keys = {"keys_established": self.keys.established, "keys_refused": self.keys.refusal or None}
+        return {"time": self.clock.stamp if self.clock.is_set else None, **keys}
+
+    # -- keys ----------------------------------------------------------------------------------------------------------
+
+    def establish_keys(self, endpoint: int) -> bool:
+        """See `EmulatedDevice`."""
+        self.keys.begin(endpoint)
+        return self.keys.certificate is not None
+
+    def say_keys(self, body: bytes, endpoint: int) -> None:
+        """A message of key establishment, to an endpoint of the coordinator."""
+        self.say(ENDPOINT, KEY_ESTABLISHMENT, body, to_endpoint=endpoint)
+
+    def has_new_key(self, link_key: bytes) -> None:
+        """Keys are established with the coordinator's host."""
+        if self._joining_key is None:
+            self._joining_key = self.link_key
+        self.link_key, self.is_authenticated = link_key, True
+        self.authenticated()
 
     def authenticated(self) -> None:
         """Look for servers anew."""
@@ -202,6 +232,9 @@ class SmartEnergyDevice(EmulatedDevice):
     def network_left(self, *, rejoin: bool) -> None:
         """A device that left forgets its servers, and what they told it."""
         super().network_left(rejoin=rejoin)
+        self.keys.forget()
+        if not rejoin and self._joining_key is not None:
+            self.link_key, self._joining_key = self._joining_key, None
         self._searches.clear()
         self.servers.clear()
         if not rejoin:

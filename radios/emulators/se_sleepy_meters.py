@@ -89,12 +89,12 @@ class SleepyMeter(SmartEnergyDevice):
                 0x0000: basic(self),
                 0x0001: power_configuration(self, 3600),
                 0x0003: identify(self),
-                KEY_ESTABLISHMENT: Cluster(),
+                KEY_ESTABLISHMENT: self.keys.server,
                 METERING: Cluster(attributes, hear=self._hear),
             },
             (TIME, KEY_ESTABLISHMENT),
             profile=SMART_ENERGY,
-            client_sides={cluster: client.side for cluster, client in self.clients.items()},
+            client_sides=self.client_sides(),
         )
 
     def make_clients(self) -> tuple[Client, ...]:

@@ -11,20 +11,28 @@ from random import Random
 from types import TracebackType
 
 from radios.emulators.air import COORDINATOR, NO_MAC_ACK, Air, AirFrame
+from radios.emulators.certificates import certificates_of
 from radios.emulators.clock import machine_time
 from radios.emulators.device import SMART_ENERGY, EmulatedDevice
 from radios.emulators.devices import DEVICES, make
 from radios.emulators.errors import EmulatorError
 from radios.emulators.home import Home
+from radios.emulators.keyed_hash import mmo_hash, with_checksum
+from radios.emulators.se_endpoint import SmartEnergyDevice
 from radios.emulators.stream import StreamEnd, StreamFaults
 
 MAX_SPEED = 100_000
 """A day in less than a second."""
 
 
+def install_code_of(ieee: int) -> bytes:
+    """The installation code of an emulated device, with its checksum."""
+    return with_checksum(hashlib.sha256(b"emulated installation code" + ieee.to_bytes(8, "big")).digest()[:16])
+
+
 def link_key_of(ieee: int) -> bytes:
-    """The key that an emulated device was made with."""
-    return hashlib.sha256(b"emulated link key" + ieee.to_bytes(8, "big")).digest()[:16]
+    """The key that an emulated device was made with: its installation code's."""
+    return mmo_hash(install_code_of(ieee))
 
 
 def check_kinds(kinds: tuple[str, ...]) -> None:
@@ -50,6 +58,9 @@ class StickConfig:
     start_of_day_s: float = 18 * 3600.0
     start_utc_s: float | None = None
     """Seconds since 2000-01-01 UTC at the start, for devices that know the time; None: what the machine says."""
+    certificates: Path | None = None
+    """Folder with those of Smart Energy devices, or their authority's key; None: they have none. Of use where the
+    stick's firmware leaves key establishment to its host."""
     loss: float = 0.0
     """On the air."""
     faults: StreamFaults = field(default_factory=StreamFaults)
@@ -119,6 +130,11 @@ class EmulatedStick:
         origin = asyncio.get_running_loop().time()
         self.home = Home(config.seed, config.start_of_day_s, config.speed, origin, utc)
         self.devices = [make(kind, number, config.seed, self.home) for number, kind in enumerate(config.devices, 1)]
+        if config.certificates is not None:
+            find = certificates_of(config.certificates)
+            for device in self.devices:
+                if isinstance(device, SmartEnergyDevice):
+                    device.keys.certificate = find(device.ieee, Random(device.seed).randint)
 
     def _give_keys(self) -> None:
         """Devices of Smart Energy have link keys of their own; others know the one that everybody knows."""

@@ -66,6 +66,11 @@ class TrustCentre(EmulatedDevice):
         """See `air.Coordinator`: whoever has the key that is registered for it."""
         return station.link_key is not None and self.table.get(station.ieee) == station.link_key
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """See `air.Coordinator`."""
+        return False
+
     def authenticate(self, ieee: int) -> bool:
         """See `air.Coordinator`."""
         if self.refuses_keys or ieee not in self.table:

@@ -484,6 +484,11 @@ class XbeeEmulator(EmulatedStick):
         """See `air.Coordinator`: whoever has the key that is registered for it."""
         return station.link_key is not None and self.table.get(station.ieee) == station.link_key
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """See `air.Coordinator`."""
+        return False
+
     def authenticate(self, ieee: int) -> bool:
         """See `air.Coordinator`. Without a certificate nobody can establish keys with the module."""
         place = self.air.places.get(ieee)

@@ -471,6 +471,11 @@ class ZigateEmulator(EmulatedStick):
         """See `air.Coordinator`: whoever knows the key that everybody knows."""
         return station.link_key is None
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """See `air.Coordinator`."""
+        return False
+
     def authenticate(self, ieee: int) -> bool:
         """See `air.Coordinator`. A ZiGate does not establish keys."""
         return False

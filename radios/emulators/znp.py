@@ -232,8 +232,13 @@ class ZnpEmulator(EmulatedStick):
         """See `air.Coordinator`."""
         return self.network.trusts and self.keys.admits(station)
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        """See `air.Coordinator`."""
+        return True
+
     def authenticate(self, ieee: int) -> bool:
-        """See `air.Coordinator`. Its firmware establishes no keys: the one that a device joined with is as good."""
+        """See `air.Coordinator`: for devices without certificates the key that they joined with is as good."""
         place = self.air.places.get(ieee)
         is_known = place is not None and self.keys.key_for(ieee) is not None
         return place is not None and is_known and self.core.is_up and self.keys.fits(place.station)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
 from radios.emulators.air import Station
 from radios.emulators.znp_nvram import (
     ADDRESS_LAYOUT,
@@ -28,31 +24,6 @@ AUTHENTICATED = 0x01
 NOT_HASHED = 0xFF
 """Attributes of a row of hashed keys that nobody uses."""
 UNKNOWN_SHORT = 0xFFFE
-CODE_LENGTHS = (8, 10, 14, 18)
-"""Of installation codes with their checksums."""
-BLOCK = 16
-
-
-def mmo_hash(data: bytes) -> bytes:
-    """Matyas-Meyer-Oseas with AES-128 (Zigbee, annex B.6), of less than 8 KiB."""
-    bits = len(data) * 8
-    padded = data + b"\x80"
-    padded += bytes((BLOCK - 2 - len(padded)) % BLOCK) + bits.to_bytes(2, "big")
-    found = bytes(BLOCK)
-    for at in range(0, len(padded), BLOCK):
-        block = padded[at : at + BLOCK]
-        made = Cipher(algorithms.AES(found), modes.ECB()).encryptor().update(block)
-        found = bytes(one ^ other for one, other in zip(made, block, strict=True))
-    return found
-
-
-def key_of(code: bytes) -> bytes | None:
-    """The link key of an installation code with its checksum; None: it is none."""
-    if len(code) not in CODE_LENGTHS:
-        return None
-    reflected = bytes(int(f"{byte:08b}"[::-1], 2) for byte in code[:-2])
-    checksum = int(f"{binascii.crc_hqx(reflected, 0xFFFF) ^ 0xFFFF:016b}"[::-1], 2)
-    return mmo_hash(code) if checksum == int.from_bytes(code[-2:], "little") else None
 
 
 class Keys:

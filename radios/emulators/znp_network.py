@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from radios.emulators.air import BROADCAST_ROUTERS, COORDINATOR, Air, AirFrame, Credentials
 from radios.emulators.cursor import Cursor, u16, u64
+from radios.emulators.keyed_hash import BLOCK, key_of
 from radios.emulators.znp_core import BAD_PARAMETER, FAILED, NO_MEMORY, OK, Core, DeviceState, Handler, Handlers
-from radios.emulators.znp_keys import BLOCK, UNKNOWN_SHORT, key_of
+from radios.emulators.znp_keys import UNKNOWN_SHORT
 from radios.emulators.znp_nvram import (
     ACTIVE_KEY,
     CHANNELS,

@@ -36,6 +36,10 @@ class Listener:
     def admits(self, station: Station) -> bool:
         return True
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        return False
+
     def authenticate(self, ieee: int) -> bool:
         return False
 

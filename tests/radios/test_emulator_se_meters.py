@@ -82,6 +82,10 @@ class Interface:
     def can_read(self, frame: AirFrame) -> bool:
         return True
 
+    @property
+    def leaves_keys_to_host(self) -> bool:
+        return False
+
     def authenticate(self, ieee: int) -> bool:
         return True
 

@@ -13,13 +13,13 @@ import pytest
 
 from radios.emulators.air import AirFrame
 from radios.emulators.errors import EmulatorError
+from radios.emulators.keyed_hash import key_of, mmo_hash
 from radios.emulators.mt_line import Reader, written
 from radios.emulators.stick import link_key_of
 from radios.emulators.stick_command import Console
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
 from radios.emulators.znp_command import stick_commands
 from radios.emulators.znp_firmware import FIRMWARES
-from radios.emulators.znp_keys import key_of, mmo_hash
 from tests.hub.waiting import eventually
 
 
