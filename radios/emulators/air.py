@@ -336,6 +336,7 @@ class Air:
         if place is None:
             await asyncio.sleep(self.delay_s)
             return NO_ROUTE
+        is_fresh = self._is_fresh(place, frame)  # as it goes out: others overtake it, or it is sent once more
         for _ in range(4 if frame.ack else 1):
             if place.is_sleepy:
                 if not await self._until_polled(place):
@@ -348,7 +349,7 @@ class Air:
                 return NO_MAC_ACK
             if not self._is_lost():
                 self.wake(place)
-                if self._is_fresh(place, frame) and place.station.can_read(frame):
+                if is_fresh and self._reaches(place, frame):
                     place.station.receive(frame)
                     if not (frame.ack and self._is_lost()):
                         return DELIVERED
@@ -452,12 +453,14 @@ class Air:
     @staticmethod
     def _is_fresh(place: Place, frame: AirFrame) -> bool:
         """Frames whose counter has gone back are somebody's recording: they are dropped."""
-        if frame.network_counter is None:
-            return True
-        if frame.network_counter < place.heard_counter:
-            return False
-        place.heard_counter = frame.network_counter
-        return True
+        return frame.network_counter is None or frame.network_counter >= place.heard_counter
+
+    @staticmethod
+    def _reaches(place: Place, frame: AirFrame) -> bool:
+        """It has come to a device's radio: whether that can read it."""
+        if frame.network_counter is not None:
+            place.heard_counter = max(place.heard_counter, frame.network_counter)
+        return place.station.can_read(frame)
 
     def _is_lost(self) -> bool:
         return self.loss > 0 and self.random.random() < self.loss
@@ -469,7 +472,7 @@ class Air:
         def arrive() -> None:
             self._timers.discard(handle)
             if place is not None:
-                if place.power and self._by_short.get(place.short) is place and place.station.can_read(frame):
+                if place.power and self._by_short.get(place.short) is place and self._reaches(place, frame):
                     place.station.receive(frame)
             elif self.coordinator is not None and self._is_coordinator_there and self.coordinator.can_read(frame):
                 lqi = source.lqi if source is not None else 255

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from radios.emulators import zcl
-from radios.emulators.air import EXPIRED, NO_APS_ACK, NO_MAC_ACK, Air, AirFrame, Station
+from radios.emulators.air import DELIVERED, EXPIRED, NO_APS_ACK, NO_MAC_ACK, Air, AirFrame, Station
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Cube, Plug, make
 from radios.emulators.home import Home
@@ -286,6 +286,27 @@ async def test_a_lost_acknowledgement_makes_a_frame_come_twice_and_count_once(mo
     assert await air.send(frame) == NO_APS_ACK
     await answers(listener)
     air.close()
+
+
+async def test_what_others_overtake_is_no_recording() -> None:
+    air, _, plug = room("plug")
+    air.delay_s = 0.005
+
+    def frame(counter: int, destination: int, **more: bool) -> AirFrame:
+        return AirFrame(
+            source=0, destination=destination, source_endpoint=1, destination_endpoint=1, profile=0x0104,
+            cluster=0x0000, payload=bytes((0x00, counter, 0x00, 0x04, 0x00)), counter=counter,
+            network_counter=counter, **more,
+        )  # fmt: skip
+
+    first = asyncio.create_task(air.send(frame(5, plug.short, ack=True)))
+    await asyncio.sleep(0)
+    air.broadcast(frame(6, 0xFFFD))
+    assert await first == DELIVERED
+    await asyncio.sleep(0.02)
+    assert sorted(one.counter for one in plug.heard) == [5, 6]
+    assert await air.send(frame(4, plug.short)) == DELIVERED  # to its radio, which drops what is older
+    assert sorted(one.counter for one in plug.heard) == [5, 6]
 
 
 async def test_a_child_without_power_fetches_nothing() -> None:
