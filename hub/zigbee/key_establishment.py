@@ -181,6 +181,18 @@ class KeyEstablishment:
         if radio is not None and radio.network.is_operational:
             await self._restored.wait()
 
+    def left(self, ieee: Eui64) -> None:
+        """See `LinkKeyHolder`: what was established is over, and the radio expects the key that it joined with."""
+        radio, member = self._network.radio, self._network.members.get(ieee)
+        if radio is None or member is None or not self.is_ours or not radio.network.is_coordinator:
+            return
+        exchange = self._exchanges.get(ieee)
+        if exchange is not None:
+            exchange.before = None
+        if self.has_key(ieee):
+            self._keys_lost(member)
+            self._start(self._take_back(member, None), f"the key that {member.device_id} joins with")
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     def up(self, radio: ZigbeeRadio) -> None:
@@ -363,7 +375,15 @@ class KeyEstablishment:
         log.warning("%s: no keys with %s: %s: %s", name, member.device_id, failed.status.name, failed.reason)
         if not is_installed:
             return
-        joined_with, before = self._link_keys.of(name).get(member.ieee), exchange.before
+        await self._take_back(member, exchange.before)
+        if exchange.before is None and exchange.is_told:
+            self._keys_lost(member)
+        exchange.is_told = False
+
+    async def _take_back(self, member: Member, before: EstablishedKey | None) -> None:
+        """In place of what was established: what was before, or else the key that the device joins with."""
+        name = self._network.name
+        joined_with = self._link_keys.of(name).get(member.ieee)
         try:
             self._link_keys.establish(name, member.ieee, before)
             radio = self._network.need_radio()
@@ -375,9 +395,6 @@ class KeyEstablishment:
                 await radio.remove_key(member.ieee)
         except (RadioError, HubError) as error:
             log.error("%s: the key before could not be restored for %s: %s", name, member.device_id, error)
-        if before is None and exchange.is_told:
-            self._keys_lost(member)
-        exchange.is_told = False
 
     # -- as a router -------------------------------------------------------------------------------------------------
 

@@ -186,6 +186,8 @@ class Network:
             case DeviceAuthenticated():
                 self._listener.authenticated(self, event)
             case DeviceLeft():
+                if not event.rejoin:
+                    self.keys.left(event.ieee)
                 self._listener.left(self, event)
             case DeliveryFailed():
                 member = self._by_short.get(event.short)

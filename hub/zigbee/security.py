@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from protocols.aps import ApsFrame, Security
-from protocols.ids import Profile
+from protocols.ids import Eui64, Profile
 from protocols.zcl.clusters import ALARMS, BASIC, IDENTIFY, KEY_ESTABLISHMENT, POWER_CONFIGURATION
 from radios.api import Capabilities, NoLinkKeyError, NotSupportedError
 
@@ -51,6 +51,10 @@ class LinkKeyHolder(Protocol):
         """Wait until the radio has the keys that it had before its start."""
         ...
 
+    def left(self, ieee: Eui64) -> None:
+        """A device has left for good: it may come again with the key that it joins with."""
+        ...
+
 
 class RadioHolds:
     """The radio's firmware knows: it says so when it is asked for what it cannot encrypt."""
@@ -61,6 +65,9 @@ class RadioHolds:
 
     async def ready(self) -> None:
         """See `LinkKeyHolder`."""
+
+    def left(self, ieee: Eui64) -> None:
+        """See `LinkKeyHolder`: keys to join with stay in the radio."""
 
 
 async def check_sendable(frame: ApsFrame, radio: str, can: Capabilities, keys: LinkKeyHolder) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -23,7 +24,7 @@ from protocols.se.key_establishment import Suite, TerminateStatus
 from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from protocols.zcl.header import Direction, FrameType, ZclHeader
 from protocols.zdo import IeeeAddressRequest, IeeeAddressResponse
-from radios.api import FrameReceived, NoLinkKeyError, RadioLostError
+from radios.api import DeviceLeft, FrameReceived, NoLinkKeyError, RadioLostError
 from tests.hub.waiting import eventually
 from tests.hub.zigbee_pair import (
     BOTH,
@@ -169,6 +170,21 @@ async def test_another_key_to_join_with_ends_what_was_established(pair: Pair) ->
         assert centre.link_keys.established("centre") == {}
         await centre.networks.remove(f"zigbee-{GUEST}", force=True)
         assert GUEST not in pair.centre.keys
+
+
+async def test_a_device_that_leaves_may_come_again_with_the_key_that_it_joined_with(pair: Pair) -> None:
+    pair.certify_both(ONE)
+    async with pair.both() as (centre, guest):
+        await eventually(lambda: established(centre, guest))
+        before = pair.centre.keys[GUEST]
+        left = DeviceLeft(ieee=GUEST, rejoin=True)
+        pair.centre.events_waiting.put_nowait(left)  # it comes back by itself, with the keys that it has
+        await eventually(lambda: not centre.household.members[GUEST].is_active)
+        assert (pair.centre.keys[GUEST], has_keys(centre, GUEST)) == (before, True)
+        pair.centre.events_waiting.put_nowait(replace(left, rejoin=False))
+        await eventually(lambda: pair.centre.keys[GUEST] == PRECONFIGURED)
+        assert (centre.link_keys.established("centre"), has_keys(centre, GUEST)) == ({}, False)
+        assert centre.networks.device(f"zigbee-{GUEST}").has_key
 
 
 async def test_a_device_that_has_lost_its_keys_begins_anew(pair: Pair) -> None:
