@@ -116,8 +116,9 @@ class EmulatedDevice:
         """Keys are established with the coordinator."""
         self._counter = self._tsn = 0
         self._asked = 0
+        self._key_search: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._known: deque[tuple[int, int]] = deque(maxlen=DUPLICATES_KNOWN)
+        self._known: deque[tuple[int, int, int | None]] = deque(maxlen=DUPLICATES_KNOWN)
         self._object = DeviceObject(self)
         self.build()
 
@@ -178,7 +179,9 @@ class EmulatedDevice:
         self._send(0, 0, 0, 0x0006, body, COORDINATOR)
         host = air.coordinator is not None and air.coordinator.leaves_keys_to_host
         pause = KEY_SEARCH_AGAIN_S / (1.0 if host else self.speed)  # a host does not live faster than its people
-        asyncio.get_running_loop().call_later(pause, self._search_keys, air)
+        if self._key_search is not None:
+            self._key_search.cancel()
+        self._key_search = asyncio.get_running_loop().call_later(pause, self._search_keys, air)
 
     def search_keys_again(self) -> None:
         """Establishing keys has failed, and may not fail another time."""
@@ -333,7 +336,8 @@ class EmulatedDevice:
     def receive(self, frame: AirFrame) -> None:
         """See `air.Station`. Whatever arrives, nothing breaks."""
         if frame.ack:
-            number = frame.source, frame.counter
+            # A stick that was reset begins its APS counter anew; that of its network layer is in flash.
+            number = frame.source, frame.counter, frame.network_counter
             if number in self._known:
                 return
             self._known.append(number)

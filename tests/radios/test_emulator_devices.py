@@ -288,6 +288,19 @@ async def test_a_lost_acknowledgement_makes_a_frame_come_twice_and_count_once(mo
     air.close()
 
 
+async def test_a_stick_that_was_reset_begins_its_numbers_anew_and_is_heard() -> None:
+    air, _, plug = room("plug")
+    for network_counter in (5, 1001):
+        toggle = zcl.frame(3, 2, b"", to_client=False, is_cluster=True)
+        frame = AirFrame(
+            source=0, destination=plug.short, source_endpoint=1, destination_endpoint=1, profile=0x0104, cluster=6,
+            payload=toggle, counter=1, ack=True, network_counter=network_counter,
+        )  # fmt: skip
+        assert await air.send(frame) == await air.send(frame) == DELIVERED
+    assert [frame.network_counter for frame in plug.heard] == [5, 1001]
+    air.close()
+
+
 async def test_what_others_overtake_is_no_recording() -> None:
     air, _, plug = room("plug")
     air.delay_s = 0.005
