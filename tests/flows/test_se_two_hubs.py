@@ -45,18 +45,19 @@ GATEWAY = 0x5E
 
 
 class QuickClock(SystemClock):
-    """The clock on the wall, at both hubs."""
+    """The clock on the wall, so many times as fast: at both hubs."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = SPEED) -> None:
         super().__init__(lambda: False)
+        self._speed = speed
         self._from, self._counted = super().now(), super().monotonic()
 
     def now(self) -> datetime:
-        return self._from + (super().now() - self._from) * SPEED
+        return self._from + (super().now() - self._from) * self._speed
 
     def monotonic(self) -> float:
         """By it a gateway goes on from the time that the interface has told it."""
-        return self._counted + (super().monotonic() - self._counted) * SPEED
+        return self._counted + (super().monotonic() - self._counted) * self._speed
 
 
 @pytest.fixture(autouse=True)
