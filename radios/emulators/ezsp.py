@@ -143,8 +143,8 @@ class EzspEmulator(EmulatedStick):
 
     async def __aenter__(self) -> Self:
         config = self.config
-        await self.end.__aenter__()
         self._furnish()
+        await self.end.__aenter__()
         self._give_keys()
         if config.trust_centre is not None:
             self._invite(config.trust_centre)
@@ -170,8 +170,10 @@ class EzspEmulator(EmulatedStick):
     def toml(self, name: str = "zigbee") -> str:
         """The lines for hub.toml."""
         radio = f'[[radio]]\nname = "{name}"\ndriver = "ezsp"\npipe = "{self.pipe_url}"\n'
-        if self.trust_centre is None:
+        if self.trust_centre is None and (not self.devices or any(one.link_key is None for one in self.devices)):
             return f"{radio}well_known_key = true\n"  # its ordinary devices have no other
+        if self.trust_centre is None:
+            return radio
         return f'[hub]\nrole = "aux_gateway"\n\n{radio}link_key = "{self.factory_key.hex()}"\n'
 
     def _form(self) -> None:

@@ -9,7 +9,7 @@ from radios.emulators.errors import EmulatorError
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.emulators.ezsp_versions import DEFAULT_FIRMWARE, FIRMWARES
 from radios.emulators.se_console import number
-from radios.emulators.stick_command import Commands, parser, serve, settings_of, started
+from radios.emulators.stick_command import Commands, add_certificates, parser, serve, settings_of, started
 from radios.emulators.trust_centre import TRUST_CENTRES
 
 LONGEST_WINDOW_S = 86_400.0
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     add("--trust-centre", choices=tuple(TRUST_CENTRES), help="who holds a network that the stick may join as a router")
     add("--unregistered", action="store_true", help="the trust centre does not know the stick's link key")
     add("--closed", action="store_true", help="the trust centre lets nobody join until it is told to")
+    add_certificates(made)
     options = made.parse_args(arguments)
     if options.trust_centre is None and (options.unregistered or options.closed):
         made.error("--unregistered and --closed are for --trust-centre")

@@ -75,7 +75,7 @@ class SmartMeter(SmartEnergyDevice, WholeHome):
 
     def shown(self) -> dict[str, object]:
         """What it has counted, for those who look on."""
-        return self.meter.shown()
+        return super().shown() | self.meter.shown()
 
 
 class Display(SmartEnergyDevice):

@@ -102,9 +102,10 @@ class EmulatedStick:
     def __init__(self, config: StickConfig, air: Air | None = None, room: EmulatedStick | None = None) -> None:
         """`air`: of another stick, whose network it joins; None: its own. `room`: it stands in the room of another
         stick, with that one's devices, to take its place. Raises `EmulatorError` for a kind of device that there is
-        not."""
+        not, or a folder of certificates that there is not."""
         check_kinds(config.devices)
         self._home_config, self._room = config, room
+        self._certificates = None if config.certificates is None else certificates_of(config.certificates)
         self.random = Random(config.seed)
         shared = room.air if room is not None else air
         self._is_guest = shared is not None
@@ -130,11 +131,9 @@ class EmulatedStick:
         origin = asyncio.get_running_loop().time()
         self.home = Home(config.seed, config.start_of_day_s, config.speed, origin, utc)
         self.devices = [make(kind, number, config.seed, self.home) for number, kind in enumerate(config.devices, 1)]
-        if config.certificates is not None:
-            find = certificates_of(config.certificates)
-            for device in self.devices:
-                if isinstance(device, SmartEnergyDevice):
-                    device.keys.certificate = find(device.ieee, Random(device.seed).randint)
+        for device in self.devices:
+            if self._certificates is not None and isinstance(device, SmartEnergyDevice):
+                device.keys.certificate = self._certificates(device.ieee, Random(device.seed).randint)
 
     def _give_keys(self) -> None:
         """Devices of Smart Energy have link keys of their own; others know the one that everybody knows."""

@@ -15,7 +15,7 @@ from radios.emulators.device import EmulatedDevice
 from radios.emulators.devices import DEVICES, Contact, Cube, Plug
 from radios.emulators.errors import EmulatorError
 from radios.emulators.se_console import SmartEnergyCommands, number
-from radios.emulators.stick import STATUS_FAULT_NAMES, StatusFaults
+from radios.emulators.stick import STATUS_FAULT_NAMES, StatusFaults, install_code_of
 from radios.emulators.stream import STREAM_FAULT_NAMES, StreamEnd, StreamFaults
 
 NO_ALIASES: Mapping[str, str] = {}
@@ -112,6 +112,15 @@ def parser(
     return made
 
 
+def add_certificates(made: argparse.ArgumentParser) -> None:
+    """For sticks whose firmware leaves key establishment to the hub."""
+    text = (
+        "certificates of the Smart Energy devices: a folder of `hubctl certificate test-ca`, with EUI64.txt files, or "
+        "with test-ca.key, of which each device makes its own"
+    )
+    made.add_argument("--certificates", type=Path, metavar="DIR", help=text)
+
+
 def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALIASES) -> dict[str, Any]:
     """Fields of `StickConfig` by the command line. Raises `EmulatorError`."""
     words = [word for word in options.devices.split(",") if word]
@@ -130,6 +139,7 @@ def settings_of(options: argparse.Namespace, aliases: Mapping[str, str] = NO_ALI
         "seed": options.seed,
         "speed": options.speed,
         "start_utc_s": None if options.utc is None else parse_time(options.utc),
+        "certificates": getattr(options, "certificates", None),
         "loss": options.air_loss,
         "lost_status": options.lost_status,
         "faults": StreamFaults(**{name: getattr(options, name) for name in STREAM_FAULT_NAMES}),
@@ -214,6 +224,7 @@ class Console:
             "short": f"0x{device.short:04x}" if device.is_joined else None,
             "reports": len(device.reports),
             "link_key": device.link_key.hex() if device.link_key is not None else None,
+            "install_code": _code(device),
             "authenticated": device.is_authenticated,
         }
 
@@ -332,6 +343,11 @@ class Console:
         return "bye"
 
 
+def _code(device: EmulatedDevice) -> str | None:
+    """The installation code that is printed on a device; None: it joins with the key that everybody knows."""
+    return install_code_of(device.ieee).hex() if device.link_key is not None else None
+
+
 async def serve(
     stick: Stick,
     control: int | None = None,
@@ -344,7 +360,9 @@ async def serve(
     `more`: commands that only this stick has; `about`: what else there is to say at the start.
     """
     rows = [*about] + [
-        f"# {place} {device.ieee:016x} {device.kind}{f' link key {device.link_key.hex()}' if device.link_key else ''}"
+        f"# {place} {device.ieee:016x} {device.kind}"
+        + (f" link key {device.link_key.hex()}" if device.link_key else "")
+        + (f" code {code}" if (code := _code(device)) is not None else "")
         for place, device in enumerate(stick.devices, 1)
     ]
     await obey((stick.pipe_url, stick.toml(), *rows), lambda quit_: Console(stick, quit_, aliases, more), control)

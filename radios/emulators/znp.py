@@ -90,8 +90,8 @@ class ZnpEmulator(EmulatedStick):
 
     async def __aenter__(self) -> Self:
         config = self.config
-        await self.end.__aenter__()
         self._furnish()
+        await self.end.__aenter__()
         self._give_keys()
         if config.is_formed or config.joined:
             self.network.form(self.air)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from radios.emulators.stick_command import Commands, parser, serve, settings_of, started
+from radios.emulators.stick_command import Commands, add_certificates, parser, serve, settings_of, started
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
 from radios.emulators.znp_firmware import DEFAULT_FIRMWARE, FIRMWARES
 
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     text = f"Z-Stack version: 1.2 and 3.0 of CC2531, 3.x of CC2652 (default {DEFAULT_FIRMWARE})"
     add("--firmware", default=DEFAULT_FIRMWARE, choices=tuple(FIRMWARES), help=text)
     add("--formed", action="store_true", help="the stick has a network already")
+    add_certificates(made)
     options = made.parse_args(arguments)
 
     async def run() -> None:

@@ -175,6 +175,7 @@ async def test_a_reader_that_leaves_and_a_closed_standard_input_do_not_end_it() 
         (("ezsp", "--closed"), "--unregistered and --closed are for --trust-centre"),
         (("ezsp", "--trust-centre", "esi", "--formed"), "with a trust centre in the room the stick has no network"),
         (("ezsp", "--firmware", "5"), "argument --firmware: invalid choice: '5'"),
+        (("ezsp", "--certificates", "/nonexistent"), "/nonexistent: no such folder"),
         (("znp", "--firmware", "2.0"), "argument --firmware: invalid choice: '2.0'"),
         (("znp", "--tcp", "99999"), "port 99999 cannot be used: must be from 0 (any) to 65535"),
         (("zigate", "--devices", "ha-meter"), "--devices: 'ha-meter' is not known; there are "),
