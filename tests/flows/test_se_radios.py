@@ -17,10 +17,12 @@ from random import Random
 from typing import Final
 
 import pytest
+from test_se_mirrors import METERING, mirrored, read
+from test_se_tunnels import ECHO, LONG, received
 from test_se_two_hubs import CODE, End, QuickClock
 from test_xbee_home import is_interviewed, name_of
 
-from hub.events import ReadingsTaken
+from hub.events import ReadingsTaken, TunnelData
 from hub.model import Channel, Quantity
 from hub.zigbee.link_keys import FILE_NAME
 from hub.zigbee.model import NetworkState
@@ -30,12 +32,14 @@ from protocols.install_code import InstallCode
 from protocols.se.ecqv import CURVES, Authority
 from protocols.se.key_establishment import Suite
 from radios.api import KeysBy
-from radios.emulators import zcl
+from radios.emulators import se_tunnels, zcl
 from radios.emulators.air import AirFrame
 from radios.emulators.device import EmulatedDevice
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.emulators.se_devices import Display, LoadControl, SeThermostat, SmartMeter
 from radios.emulators.se_endpoint import SmartEnergyDevice
+from radios.emulators.se_sleepy_meters import GasMeter
+from radios.emulators.se_tunnels import TunnelMeter
 from radios.emulators.stick import EmulatedStick, install_code_of, link_key_of
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
@@ -111,7 +115,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (
         ("radios.xbee.driver.LOOK_S", 0.1),
         ("radios.emulators.se_endpoint.SEARCH_AGAIN_S", 0.3),
+        ("radios.emulators.ezsp.BOOT_S", 0.01),
+        ("radios.emulators.air.FAST_POLL_S", 0.02),
+        ("radios.emulators.se_sleepy_meters.SEARCH_AGAIN_S", 0.5),
+        ("radios.emulators.se_sleepy_meters.SEARCH_LATER_S", 1.0),
+        ("hub.history.RECORD_INTERVAL_S", 0.1),
         ("hub.smart_energy.service.LOOK_S", 0.05),
+        ("hub.smart_energy.tunneling.LOOK_S", 0.05),
     ):
         monkeypatch.setattr(name, seconds)
 
@@ -377,3 +387,35 @@ async def test_a_radio_without_link_keys_says_what_it_cannot(row: Row, tmp_path:
         assert end.hub.devices.latest(name_of(meter)).values == {}
         [said["reports"]] = {row["status"] for row in shown["reporting"]}  # type: ignore[attr-defined]
         assert {what: part for what, part in row.refuses.items() if part in said[what]} == row.refuses, said
+
+
+@each(WITH_KEYS)
+async def test_a_sleepy_meter_gets_its_mirror_and_a_display_reads_it_there(row: Row, tmp_path: Path) -> None:
+    async with plugged(row, tmp_path, "gas-meter", "display") as end:
+        await let_in(end)
+        gas, display = end.module.devices
+        assert isinstance(gas, GasMeter)
+        volume = (Channel.TOTAL, Quantity.VOLUME_DELIVERED)
+        endpoint = await mirrored(gas)
+        gas.volume_m3 += 0.04
+        told = gas.volume_m3
+        gas.report_to_mirror()
+        latest = end.hub.devices.latest
+        await eventually(lambda: latest(name_of(gas)).values.get(volume, 0.0) >= told - 0.001)
+        found = await read(display, endpoint, METERING, 0x0000)
+        assert abs(int(str(found[0x0000][1])) - 1000 * told) < 50
+
+
+@each(WITH_KEYS)
+async def test_a_tunnel_carries_more_than_a_packet_both_ways(row: Row, tmp_path: Path) -> None:
+    async with plugged(row, tmp_path, "tunnel-meter") as end:
+        await let_in(end)
+        [meter] = end.module.devices
+        assert isinstance(meter, TunnelMeter)
+        async with end.hub.bus.subscribe(TunnelData) as told:
+            tunnel = await end.hub.tunnels.open(name_of(meter), None, ECHO, flow_control=False)
+            end.hub.tunnels.send("han", tunnel.id, LONG)
+            assert await received(told, len(LONG)) == LONG
+        assert all(frame.encrypted for frame in meter.heard if frame.cluster == se_tunnels.TUNNELING)
+        end.hub.tunnels.close("han", tunnel.id)
+        await eventually(lambda: not meter.served)
