@@ -183,6 +183,13 @@ class EmulatedDevice:
             self._key_search.cancel()
         self._key_search = asyncio.get_running_loop().call_later(pause, self._search_keys, air)
 
+    def search_no_keys(self) -> None:
+        """It was told to wait, or that there will be none."""
+        self._asked = KEY_SEARCHES
+        if self._key_search is not None:
+            self._key_search.cancel()
+            self._key_search = None
+
     def search_keys_again(self) -> None:
         """Establishing keys has failed, and may not fail another time."""
         if self.air is not None and not self.is_authenticated:

@@ -169,6 +169,7 @@ class KeyInitiator:
         """Without a key; what may be over by itself is tried again."""
         self.forget()
         self.refusal = REASONS.get(reason, f"reason {reason}")
+        self.device.search_no_keys()
         if reason in PASSING:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self.device.search_keys_again)
 

@@ -336,6 +336,23 @@ async def test_what_is_wrong_is_answered_with_the_reason(
         host.change = lambda number, body: body
         if reason == 3:  # that may be over by itself
             await eventually(lambda: meter.is_authenticated)
+        else:
+            assert meter.keys.refusal
+            assert [number for number, _ in host.heard].count(0) == 1
+
+
+async def test_a_device_waits_as_long_as_it_was_told(tmp_path: Path, quick: None) -> None:
+    async with with_host(tmp_path) as (host, meter):
+        host.lost.append((True, 0))
+        await eventually(lambda: meter.keys.is_running)
+        asked = AirFrame(
+            source=meter.short, destination=0, source_endpoint=10, destination_endpoint=0x5E, profile=0x0109,
+            cluster=0x0800, payload=b"",
+        )  # fmt: skip
+        begun = asyncio.get_running_loop().time()
+        host.say(asked, b"\x09\x02\x03\x04\x01\x01\x00")  # no resources; in a second again
+        await eventually(lambda: meter.is_authenticated)
+        assert asyncio.get_running_loop().time() - begun >= 1.0
 
 
 async def test_nothing_that_comes_breaks_an_exchange_that_is_over(tmp_path: Path, quick: None) -> None:
