@@ -179,8 +179,9 @@ class EmcbLink:
         opened = _Open(sequence, message.code, key, nonce, request[4:10])
         answer = self._waiters.expect(address, ANSWER_TIMEOUTS_S.get(message.code, ANSWER_TIMEOUT_S))
         peer.open = opened
-        peer.quiet_until = self._loop.time() + ANSWER_TIMEOUT_S
         self._send(request, address)
+        # From when it is out: a machine that was busy meanwhile must not ask again too soon.
+        peer.quiet_until = self._loop.time() + ANSWER_TIMEOUT_S
         try:
             return await answer
         except NoReplyError:
@@ -221,9 +222,10 @@ class EmcbLink:
         try:
             for peer in members.values():
                 peer.sequence.sent(sequence)
-                peer.quiet_until = self._loop.time() + ANSWER_TIMEOUT_S
             for address in self._pipe.broadcast_addresses:
                 self._send(datagram, address)
+            for peer in members.values():
+                peer.quiet_until = self._loop.time() + ANSWER_TIMEOUT_S
             await asyncio.wait((call.done,), timeout=ANSWER_TIMEOUTS_S.get(message.code, ANSWER_TIMEOUT_S))
         finally:
             self._broadcast = None

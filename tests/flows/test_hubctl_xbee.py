@@ -45,6 +45,7 @@ async def test_a_device_joins_with_the_key_of_a_file(tmp_path: Path, monkeypatch
             "permit_join": True, "install_codes": True, "link_keys": True, "aps_encryption": True,
             "energy_scan": False, "channel_change": False, "led": False, "tx_power": True, "certification": False,
             "erase": True, "certificates": True, "router": False, "configurable": True, "at_commands": True,
+            "backup": False,
         }  # fmt: skip
         assert plug.link_key is not None
         file = tmp_path / "devices"

@@ -133,6 +133,7 @@ async def test_what_has_come_outlives_a_restart_and_what_was_missed_is_asked_for
             centre.messaging.create(MESSAGE)
             await eventually(lambda: 7 in client.drlc.events and client.messages.active is not None, 10)
             await eventually(lambda: statuses(centre, 7) == ["received", "started"], 10)
+            await eventually(lambda: not client.drlc.unheard, 10)
             client.opt_out(7)
         for server in (centre.drlc, centre.price, centre.messaging):
             server.subscribers.clear()

@@ -105,7 +105,7 @@ async def test_each_field_is_checked_as_it_is_typed(home: Home) -> None:
     await page.fill(SECRET, " ".join(CODE[at : at + 4] for at in range(0, len(CODE), 4)).lower())
     assert await home.note("secret") == "Its CRC is right."
     assert not await page.is_disabled(SEND)
-    await page.click("text=Link key")
+    await page.click("dialog >> text=Link key")
     assert await page.input_value(SECRET) == ""
     for typed, said in (
         ("5a" * 15, "30 of 32 hex digits."),
