@@ -9,13 +9,10 @@ this, so a hub without one does not load any of it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import zigpy.application
-import zigpy.exceptions
 import zigpy.types
-from zigpy.backups import NetworkBackup
 
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import Eui64
@@ -26,11 +23,17 @@ LIBRARIES = ("zigpy", "bellows", "zigpy_znp", "serialx")
 """Their loggers say nothing below an error: some of what they log are keys."""
 HOME_ENDPOINT, SMART_ENERGY_ENDPOINT = 0x01, 0x5E
 """Ours: those that the hub answers for."""
+WELL_KNOWN = b"ZigBeeAlliance09"
+"""The link key that everybody knows (Zigbee R21, 4.4.10)."""
 
 if TYPE_CHECKING:
     _Application = zigpy.application.ControllerApplication
 else:
     _Application = object
+
+
+class NoBuffersError(DeliveryError):
+    """Nothing was sent: the stick has no room at the moment."""
 
 
 class Listener(Protocol):
@@ -42,11 +45,14 @@ class Listener(Protocol):
     def received(self, packet: zigpy.types.ZigbeePacket) -> None:
         """A frame arrived."""
 
+    def arrived(self, frame: ApsFrame) -> None:
+        """The same, of a driver that reads frames by itself."""
+
     def joined(self, ieee: Eui64, *, rejoined: bool | None) -> None:
         """The trust centre let a device in; its own announce follows."""
 
-    def left(self, ieee: Eui64) -> None:
-        """A device is gone."""
+    def left(self, ieee: Eui64, *, rejoin: bool = False) -> None:
+        """A device is gone, or will come back (`rejoin`)."""
 
     def stick_lost(self, reason: BaseException | None) -> None:
         """The port is closed, or the stick has restarted unasked."""
@@ -143,18 +149,3 @@ def frame_of(packet: zigpy.types.ZigbeePacket) -> ApsFrame:
         lqi=None if packet.lqi is None else int(packet.lqi),
         rssi_dbm=None if packet.rssi is None else int(packet.rssi),
     )
-
-
-def backup_of(application: zigpy.application.ControllerApplication) -> dict[str, object]:
-    """What the library has read of the stick, in the open coordinator format. It holds all keys."""
-    return dict(application.backups.from_network_state().as_open_coordinator_json())
-
-
-def parse_backup(backup: Mapping[str, object]) -> NetworkBackup:
-    """Read the open coordinator format. Raises `DeliveryError` when it is none."""
-    try:
-        return NetworkBackup.from_open_coordinator_json(dict(backup))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DeliveryError(
-            f"this is no backup in the open coordinator format ({error!r})", "BAD_BACKUP", 0x21, is_silence=False
-        ) from None

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,14 @@ from protocols.aps import ApsFrame, Delivery, Security
 from protocols.certificate import DeviceCertificate
 from protocols.errors import CodecError
 from protocols.ids import BroadcastAddress, Eui64, Profile
-from protocols.zdo import DeviceAnnounce, MgmtPermitJoiningRequest, ZdoRequest, decode_zdo, encode_zdo
+from protocols.zdo import (
+    DeviceAnnounce,
+    MgmtNwkUpdateRequest,
+    MgmtPermitJoiningRequest,
+    ZdoRequest,
+    decode_zdo,
+    encode_zdo,
+)
 from radios.api import (
     DeliveryError,
     DeviceJoined,
@@ -32,7 +40,8 @@ from radios.api import (
 )
 from radios.stream import StreamUrl
 from radios.zigbee_stick import ZigbeeStick
-from radios.zigpy_backend import frame_of, silence_libraries
+from radios.zigpy_backend import NoBuffersError, frame_of, silence_libraries
+from radios.zigpy_backup import Restoration
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +57,10 @@ IN_FLIGHT = 6
 """Frames at once; sticks have few buffers, and need some for what they send by themselves."""
 BACK_OFFS_S = (0.05, 0.2, 0.8)
 """Between attempts while the stick is out of buffers: nothing was sent then."""
+MOVE_S = 3.0
+"""For a broadcast to get through the network before we follow it to the other channel."""
+CHANNEL_CHANGE = 0xFE
+"""Duration of a network update request that means another channel (Zigbee R21, 2.4.3.3.9)."""
 MAX_OPEN_S = 254
 COORDINATOR = 0x0000
 RESPONSE_BIT = 0x8000
@@ -76,6 +89,8 @@ class ZigpyRadio(ZigbeeStick):
         self._is_open = self._coming_back = False
         self._rejoins: dict[Eui64, bool | None] = {}
         self._tsn = 0
+        self._retries = len(BACK_OFFS_S)
+        """Of a frame that the stick has no room for."""
 
     # -- what a driver says ------------------------------------------------------------------------------------------
 
@@ -107,8 +122,8 @@ class ZigpyRadio(ZigbeeStick):
         """Ask the stick something harmless."""
         raise NotImplementedError
 
-    async def _carry(self, frame: ApsFrame) -> None:
-        """Send a frame and wait for its fate."""
+    async def _put(self, frame: ApsFrame) -> None:
+        """Send a frame once and wait for its fate. Raises `NoBuffersError` when nothing was sent for want of room."""
         raise NotImplementedError
 
     async def _open_joining(self, seconds: int, *, here: bool) -> None:
@@ -121,6 +136,22 @@ class ZigpyRadio(ZigbeeStick):
 
     def _fail_flights(self, reason: str) -> None:
         """Nothing will be heard of the frames on their way."""
+        raise NotImplementedError
+
+    async def _update_id(self) -> int:
+        """How often the network has moved: its update id, 0 to 255."""
+        raise NotImplementedError
+
+    async def _move(self, channel: int) -> None:
+        """The others have been told: follow them to the channel, and set `_network`."""
+        raise NotImplementedError
+
+    async def _anew(self) -> None:
+        """Forget the network, and begin another one; set `_network`."""
+        raise NotImplementedError
+
+    def _restoration(self, kept: Mapping[str, object]) -> Restoration:
+        """The work of becoming the stick of a backup. Raises `DeliveryError` when it is none."""
         raise NotImplementedError
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -261,8 +292,11 @@ class ZigpyRadio(ZigbeeStick):
         self._heard_at = asyncio.get_running_loop().time()
 
     def received(self, packet: zigpy.types.ZigbeePacket) -> None:
+        """See `Listener`."""
+        self.arrived(frame_of(packet))
+
+    def arrived(self, frame: ApsFrame) -> None:
         """See `Listener`. An announce of a device is its joining."""
-        frame = frame_of(packet)
         if frame.profile == Profile.ZDO and frame.cluster == DeviceAnnounce.CLUSTER:
             try:
                 _, announce = decode_zdo(frame.cluster, frame.payload)
@@ -288,9 +322,9 @@ class ZigpyRadio(ZigbeeStick):
         if len(self._rejoins) > KNOWN_JOININGS:
             del self._rejoins[next(iter(self._rejoins))]
 
-    def left(self, ieee: Eui64) -> None:
+    def left(self, ieee: Eui64, *, rejoin: bool = False) -> None:
         """See `Listener`."""
-        self._events.tell(DeviceLeft(ieee, rejoin=False))
+        self._events.tell(DeviceLeft(ieee, rejoin=rejoin))
 
     def stick_lost(self, reason: BaseException | None) -> None:
         """See `Listener`. A closed port is an end; a restart is none."""
@@ -358,6 +392,19 @@ class ZigpyRadio(ZigbeeStick):
         async with self._window:
             await self._told(self._carry(frame))
 
+    async def _carry(self, frame: ApsFrame) -> None:
+        """Every frame is tried once; only a stick without buffers is asked again."""
+        for tried in range(self._retries + 1):
+            try:
+                await self._put(frame)
+            except NoBuffersError:
+                if tried == self._retries:
+                    raise
+            else:
+                return
+            self._counters["backed_off"] += 1
+            await asyncio.sleep(BACK_OFFS_S[min(tried, len(BACK_OFFS_S) - 1)])
+
     def _check(self, frame: ApsFrame) -> None:
         """Raise `NotSupportedError` for what cannot be sent."""
         can = self.capabilities
@@ -410,6 +457,46 @@ class ZigpyRadio(ZigbeeStick):
         await asyncio.sleep(seconds)
         await self._close_joining()
         self._closing = None
+
+    # -- the network -------------------------------------------------------------------------------------------------
+
+    async def set_channel(self, channel: int) -> None:
+        """See `ZigbeeRadio`. Devices are told by broadcast first; the stick follows when that has had its time."""
+        await self._until_up()
+        update_id = await self._told(self._update_id())
+        await self._say(
+            MgmtNwkUpdateRequest(1 << channel, CHANNEL_CHANGE, (update_id + 1) & 0xFF), BroadcastAddress.ALL_DEVICES
+        )
+        await asyncio.sleep(MOVE_S)
+        await self._told(self._move(channel))
+        self._events.tell(NetworkChanged(self.network))
+
+    async def erase(self) -> None:
+        """See `ZigbeeRadio`. The stick begins a new network, as configured."""
+        await self._until_up()
+        self._coming_back = True
+        try:
+            await self._told(self._anew())
+        finally:
+            self._coming_back = False
+            self._came_back()
+        self._events.tell(NetworkChanged(self.network))
+
+    async def restore(self, kept: Mapping[str, object]) -> None:
+        """See `ZigbeeRadio`."""
+        work = self._restoration(kept)
+        await self._until_up()
+        await self._told(work.check())
+        self._coming_back = True
+        self._network = replace(
+            self.network, waits_for="it is being restored; if that has failed, restore it again", channel=0
+        )
+        try:
+            await self._told(work.write())
+            await self._told(self._restart())
+        finally:
+            self._coming_back = False
+            self._events.tell(NetworkChanged(self.network))
 
     # -- what these sticks have not ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from bellows.zigbee.application import ControllerApplication
 
 from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
 from radios.ezsp.fragments import Reassembly
-from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, Quiet, eui64_of
+from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
 
 DELIVERED_S = 9.0
 """For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
@@ -44,10 +44,6 @@ SILENCE = frozenset((
     t.sl_Status.ZIGBEE_SOURCE_ROUTE_FAILURE, t.sl_Status.ZIGBEE_MANY_TO_ONE_ROUTE_FAILURE,
 ))  # fmt: skip
 """Statuses that speak of the far device."""
-
-
-class NoBuffersError(DeliveryError):
-    """Nothing was sent: the stick has no room at the moment."""
 
 
 def undelivered(status: Any) -> DeliveryError:

@@ -14,12 +14,9 @@ from radios.api import DeliveryError
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.keys import KeyTable, address_of, key_of
 from radios.ezsp.network import DEFAULT_POWER_DBM, form, parameters_of
-from radios.zigpy_backend import backup_of, eui64_of, parse_backup
+from radios.zigpy_backend import eui64_of
+from radios.zigpy_backup import Restoration, backup_of, forward
 
-COUNTER_MARGIN: Final = 100_000
-"""Added to frame counters: devices take nothing that has a lower one than they have seen, and the stick has gone on
-sending since the backup was made. A home sends less in many nights, and there are 4 thousand million."""
-_MAX_COUNTER: Final = 0xFFFFFFFF
 _MAX_POWER_DBM: Final = 20
 
 
@@ -38,11 +35,7 @@ async def read_backup(application: EzspApplication, keys: KeyTable) -> dict[str,
     return backup_of(application)
 
 
-def _forward(*counters: int | None) -> int:
-    return min(max(counter or 0 for counter in counters) + COUNTER_MARGIN, _MAX_COUNTER)
-
-
-def _security(network: Any, centre: Any) -> Any:
+def _security(network: Any, shared_key: bytes, centre: Any) -> Any:
     """As `network.initial_security`, with the keys of the backup."""
     bits = t.EmberInitialSecurityBitmask
     mask = (
@@ -57,29 +50,24 @@ def _security(network: Any, centre: Any) -> Any:
         mask |= bits.TRUST_CENTER_USES_HASHED_LINK_KEY
     return t.EmberInitialSecurityState(
         bitmask=mask,
-        preconfiguredKey=key_of(bytes.fromhex(hashed) if hashed is not None else network.tc_link_key.key.serialize()),
+        preconfiguredKey=key_of(bytes.fromhex(hashed) if hashed is not None else shared_key),
         networkKey=key_of(network.network_key.key.serialize()),
         networkKeySequenceNumber=network.network_key.seq or 0,
         preconfiguredTrustCenterEui64=centre,
     )
 
 
-class Restoration:
-    """One backup that is to be written. Making it reads the backup, and changes nothing."""
+class EzspRestoration(Restoration):
+    """A backup that is to be written to an EZSP stick."""
 
-    def __init__(self, backup: Mapping[str, object]) -> None:
-        """Raises `DeliveryError` when it is no backup of a trust centre."""
-        found = parse_backup(backup)
-        self._network, self._node = found.network_info, found.node_info
-        if int(self._node.nwk) != 0:
-            raise DeliveryError(
-                "the backup is of a router, not of a trust centre", "BAD_BACKUP", 0x21, is_silence=False
-            )
+    def __init__(self, backup: Mapping[str, object], application: EzspApplication, keys: KeyTable) -> None:
+        super().__init__(backup)
+        self._application, self._keys = application, keys
 
-    async def check(self, application: EzspApplication) -> None:
-        """Raise `DeliveryError` when the stick cannot take the address that the backup's devices know."""
+    async def check(self) -> None:
+        """See `Restoration`. The stick may not be able to take the address that the backup's devices know."""
         try:
-            await application.can_write_network_settings(network_info=self._network, node_info=self._node)
+            await self._application.can_write_network_settings(network_info=self._network, node_info=self._node)
         except (zigpy.exceptions.CannotWriteNetworkSettings, zigpy.exceptions.DestructiveWriteNetworkSettings):
             raise DeliveryError(
                 "the stick cannot take the extended address of the one before it, or only once for all: "
@@ -89,9 +77,10 @@ class Restoration:
                 is_silence=False,
             ) from None
 
-    async def write(self, application: EzspApplication, keys: KeyTable) -> None:
-        """Forget what the stick has, and make it the one of the backup. It has to be reset afterwards."""
-        network, stick = self._network, application.stick
+    async def write(self) -> None:
+        """See `Restoration`."""
+        application, keys, network = self._application, self._keys, self._network
+        stick = application.stick
         await application.reset_network_info()
         ieee = address_of(eui64_of(self._node.ieee))
         (own,) = await stick.getEui64()
@@ -100,11 +89,11 @@ class Restoration:
             await application.reset()
             await application.set_up()
             (own,) = await stick.getEui64()
-        await stick.write_nwk_frame_counter(_forward(network.network_key.tx_counter))
+        await stick.write_nwk_frame_counter(forward(network.network_key.tx_counter))
         await stick.write_aps_frame_counter(
-            _forward(network.tc_link_key.tx_counter, *(key.tx_counter for key in network.key_table))
+            forward(network.tc_link_key.tx_counter, *(key.tx_counter for key in network.key_table))
         )
-        (status,) = await stick.setInitialSecurityState(state=_security(network, own))
+        (status,) = await stick.setInitialSecurityState(state=_security(network, self._shared_key, own))
         ok(status, "the keys of the backup")
         for key in network.key_table:
             await keys.set(Eui64(eui64_of(key.partner_ieee)), key.key.serialize())

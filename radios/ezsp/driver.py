@@ -10,8 +10,7 @@ from typing import Any, Self
 import bellows.types as t
 
 from protocols.aps import ApsFrame, Delivery, Security
-from protocols.ids import FIRST_BROADCAST, BroadcastAddress, Eui64
-from protocols.zdo import MgmtNwkUpdateRequest
+from protocols.ids import FIRST_BROADCAST, Eui64
 from radios.api import (
     NetworkChanged,
     NetworkInfo,
@@ -22,8 +21,8 @@ from radios.api import (
     RadioConfig,
     RadioLostError,
 )
-from radios.ezsp.application import EzspApplication, NoBuffersError, ok
-from radios.ezsp.backup import Restoration, read_backup
+from radios.ezsp.application import EzspApplication, ok
+from radios.ezsp.backup import EzspRestoration, read_backup
 from radios.ezsp.fragments import blocks_of, room_of
 from radios.ezsp.keys import KeyTable, address_of
 from radios.ezsp.network import Place, forget, form, initial_security, parameters_of, place_of
@@ -32,15 +31,14 @@ from radios.ezsp.router import ALL_CHANNELS, LOOKING, Joining, Wish, attempt, no
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
 from radios.options import told_apart
 from radios.zigpy_backend import eui64_of, settings_for
-from radios.zigpy_radio import BACK_OFFS_S, ZigpyRadio
+from radios.zigpy_backup import Restoration
+from radios.zigpy_radio import ZigpyRadio
 
 log = logging.getLogger(__name__)
 
 SCAN_S_PER_CHANNEL = 1.0
 SCAN_DURATION = 3
 """Exponent: 2^3 + 1 times 15 ms for each channel."""
-MOVE_S = 3.0
-"""For a broadcast to get through the network before we follow it to the other channel."""
 KEYS = 32
 """Rows that are asked for in the stick's key table; a stick without the memory keeps what it has."""
 ZDO_FLAGS = 0x0E
@@ -90,8 +88,6 @@ class EzspRadio(ZigpyRadio):
         )
         self._version = EzspVersion(0)
         self._keys = KeyTable(self._stick_app, self._version)
-        self._retries = len(BACK_OFFS_S)
-        """Of a frame that the stick has no room for."""
         self._longest = 0
         """Bytes of one frame."""
         self._model = self._firmware = ""
@@ -254,19 +250,6 @@ class EzspRadio(ZigpyRadio):
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    async def _carry(self, frame: ApsFrame) -> None:
-        """Every frame is tried once; only a stick without buffers is asked again."""
-        for tried in range(self._retries + 1):
-            try:
-                await self._put(frame)
-            except NoBuffersError:
-                if tried == self._retries:
-                    raise
-            else:
-                return
-            self._counters["backed_off"] += 1
-            await asyncio.sleep(BACK_OFFS_S[min(tried, len(BACK_OFFS_S) - 1)])
-
     async def _put(self, frame: ApsFrame) -> None:
         encrypted = frame.security is Security.LINK_KEY
         options = t.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
@@ -393,16 +376,12 @@ class EzspRadio(ZigpyRadio):
         return {int(channel): round(level) for channel, level in found.items()}
 
     async def set_channel(self, channel: int) -> None:
-        """See `ZigbeeRadio`. Devices are told by broadcast first; the stick follows when that has had its time."""
+        """See `ZigbeeRadio`."""
         self._need_own_network()
-        await self._until_up()
-        place = await self._told(place_of(self._stick_app))
-        await self._say(
-            MgmtNwkUpdateRequest(1 << channel, 0xFE, (place.update_id + 1) & 0xFF), BroadcastAddress.ALL_DEVICES
-        )
-        await asyncio.sleep(MOVE_S)
-        await self._told(self._move(channel))
-        self._events.tell(NetworkChanged(self.network))
+        await super().set_channel(channel)
+
+    async def _update_id(self) -> int:
+        return (await place_of(self._stick_app)).update_id
 
     def _need_own_network(self) -> None:
         if self._joining is not None:
@@ -421,17 +400,6 @@ class EzspRadio(ZigpyRadio):
         ok(status, f"{level} dBm")
         _, _, parameters = await self._told(self._stick.getNetworkParameters())
         return int(parameters.radioTxPower)
-
-    async def erase(self) -> None:
-        """See `ZigbeeRadio`. The stick forms a new network, as configured, or looks for one to join."""
-        await self._until_up()
-        self._coming_back = True
-        try:
-            await self._told(self._anew())
-        finally:
-            self._coming_back = False
-            self._came_back()
-        self._events.tell(NetworkChanged(self.network))
 
     async def _anew(self) -> None:
         await forget(self._stick_app)
@@ -466,20 +434,9 @@ class EzspRadio(ZigpyRadio):
         found: Mapping[str, object] = await self._told(read_backup(self._stick_app, self._keys))
         return found
 
-    async def restore(self, kept: Mapping[str, object]) -> None:
-        """See `ZigbeeRadio`."""
+    def _restoration(self, kept: Mapping[str, object]) -> Restoration:
         self._need_own_network()
-        work = Restoration(kept)
-        await self._until_up()
-        await self._told(work.check(self._stick_app))
-        self._coming_back = True
-        self._network = self._off("it is being restored; if that has failed, restore it again")
-        try:
-            await self._told(work.write(self._stick_app, self._keys))
-            await self._told(self._restart())
-        finally:
-            self._coming_back = False
-            self._events.tell(NetworkChanged(self.network))
+        return EzspRestoration(kept, self._stick_app, self._keys)
 
     async def leave(self) -> None:
         """See `ZigbeeRadio`."""

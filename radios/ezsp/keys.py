@@ -15,10 +15,8 @@ from protocols.ids import Eui64
 from radios.api import DeliveryError
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.versions import EzspVersion
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import WELL_KNOWN, eui64_of
 
-WELL_KNOWN = b"ZigBeeAlliance09"
-"""The link key that everybody knows (Zigbee R21, 4.4.10)."""
 ANYBODY = b"\xff" * 8
 NOT_THERE = 0xFF
 

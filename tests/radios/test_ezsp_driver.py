@@ -43,7 +43,7 @@ async def opened_on(stick: EzspEmulator, **options: object) -> AsyncIterator[Ezs
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
-    monkeypatch.setattr("radios.ezsp.driver.MOVE_S", 0.1)
+    monkeypatch.setattr("radios.zigpy_radio.MOVE_S", 0.1)
     # The line protocol's own timers, at both ends.
     monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.2)
     monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.2)
