@@ -18,6 +18,7 @@ SHIPPED: Mapping[str, str] = {
     "ezsp": "radios.ezsp.driver:DRIVER",
     "xbee": "radios.xbee.driver:DRIVER",
     "zigate": "radios.zigate.driver:DRIVER",
+    "znp": "radios.znp.driver:DRIVER",
 }
 """Name -> module:attribute of every driver that comes with the hub."""
 

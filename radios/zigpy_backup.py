@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Final
 
 import zigpy.application
@@ -37,7 +38,7 @@ def backup_of(application: zigpy.application.ControllerApplication) -> dict[str,
 def parse_backup(backup: Mapping[str, object]) -> NetworkBackup:
     """Read the open coordinator format. Raises `DeliveryError` when it is none."""
     try:
-        return NetworkBackup.from_open_coordinator_json(dict(backup))
+        return NetworkBackup.from_open_coordinator_json(deepcopy(dict(backup)))
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise DeliveryError(
             f"this is no backup in the open coordinator format ({error!r})",

@@ -1,0 +1,343 @@
+"""zigpy-znp, held to what the hub asks of it: its line, its tables of commands, its reading of the stick's flash."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+import zigpy_znp.commands as c
+import zigpy_znp.types as t
+from zigpy_znp.zigbee.application import ControllerApplication
+
+from protocols.aps import ApsFrame, Delivery, Security
+from protocols.ids import Profile
+from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
+from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
+from radios.znp.link import Link, StickRestartedError
+
+DELIVERED_S = 9.0
+"""For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
+DEFAULT_RADIUS = 30
+RESPONSE_BIT = 0x8000
+DEVICE_ANNOUNCE = 0x0013
+TO_MANY = 0xFFFD
+"""Z-Stack tells that a frame was for many, and not which broadcast address it had."""
+PART_BYTES = 230
+"""Of a long message that is fetched at once."""
+_LONG_HEAD = struct.Struct("<HHB8sBHBBBBIBH")
+_LONG_TAIL = 3
+NO_BUFFERS = frozenset((t.Status.MEM_ERROR, t.Status.BUFFER_FULL, t.Status.MAC_NO_RESOURCES))
+"""Nothing was sent: there is no room at the moment."""
+NO_KEY = frozenset((t.Status.SEC_NO_KEY, t.Status.APS_NOT_AUTHENTICATED))
+SILENCE = frozenset((
+    t.Status.APS_NO_ACK, t.Status.NWK_NO_ACK, t.Status.NWK_NO_ROUTE, t.Status.MAC_NO_ACK,
+    t.Status.MAC_TRANSACTION_EXPIRED,
+))  # fmt: skip
+"""Statuses that speak of the far device."""
+OUR_ENDPOINTS = (
+    (HOME_ENDPOINT, Profile.HOME_AUTOMATION, 0x0050, (0x0000, 0x0003, 0x000A),
+     (0x0001, 0x0003, 0x0004, 0x0006, 0x0008, 0x0020, 0x0201, 0x0400, 0x0402, 0x0405, 0x0406, 0x0500, 0x0702, 0x0B04)),
+    (SMART_ENERGY_ENDPOINT, Profile.SMART_ENERGY, 0x0500,
+     (0x0000, 0x0003, 0x000A, 0x0700, 0x0701, 0x0703, 0x0704, 0x0800), (0x0702, 0x0704, 0x0800)),
+)  # fmt: skip
+"""Endpoint, profile, type of device, and the clusters that the hub is server and client of as an energy services
+interface: the firmware answers for them, and lets through what is for them."""
+
+
+def undelivered(status: int) -> DeliveryError:
+    """The error for a status of the stick."""
+    found = t.Status(status)
+    name, code = found.name.upper(), int(status)
+    if found in NO_KEY:
+        return NoLinkKeyError("the stick did not send it", name, code)
+    if found in NO_BUFFERS:
+        return NoBuffersError("the stick has no room for it", name, code, is_silence=False)
+    return DeliveryError("the stick did not deliver it", name, code, is_silence=found in SILENCE)
+
+
+def ok(answer: Any, what: str) -> None:
+    """Raise `DeliveryError` for anything but success."""
+    if answer.Status != t.Status.SUCCESS:
+        found = t.Status(answer.Status)
+        raise DeliveryError(f"the stick refuses {what}", found.name.upper(), int(found), is_silence=False)
+
+
+class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
+    """The stick's commands as the driver needs them."""
+
+    def __init__(
+        self,
+        settings: dict[str, object],
+        listener: Listener,
+        spawn: Callable[[Coroutine[Any, Any, None], str], object],
+        trace: Callable[[str, bytes], None] | None,
+    ) -> None:
+        super().__init__(settings)
+        self._znp: Link | None = None
+        self.listener, self.spawn, self._trace_frame = listener, spawn, trace
+        self._flights: dict[tuple[int, int], asyncio.Future[int]] = {}
+        self._tags = count()
+        self._profiles: dict[int, int] = {}
+        """Of the endpoints that the stick knows: a frame that arrives does not say which one it is of."""
+        self.delivered_s: float | None = None
+        """For word of a frame, where it is not the usual time."""
+        self.short = 0
+
+    @property
+    def stick(self) -> Link:
+        """The connection."""
+        if self._znp is None:
+            raise NoReplyError("the stick is closed")
+        return self._znp
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def open(self, *, has_pins: bool) -> None:
+        """Open the port, and see what is there. Raises what the port or zigpy-znp raises."""
+        device = self.config["device"]
+        self._znp = Link(
+            self.config, self, heard=self.listener.heard, long_message=self._long_message, trace=self._trace_frame
+        )
+        self._bind_callbacks()
+        await self._znp.open(device["path"], device["baudrate"], device["flow_control"], has_pins=has_pins)
+
+    async def set_up(self) -> None:
+        """Endpoints, and what the host wants to hear of: the stick forgets both with each start."""
+        self._profiles.clear()
+        for endpoint, profile, device_type, inputs, outputs in OUR_ENDPOINTS:
+            await self.register(endpoint, profile, device_type, inputs, outputs)
+        ok(await self.stick.request(c.ZDO.MsgCallbackRegister.Req(ClusterId=0xFFFF)), "to tell of device objects")
+
+    async def register(
+        self,
+        endpoint: int,
+        profile: int,
+        device_type: int = 0,
+        inputs: tuple[int, ...] = (),
+        outputs: tuple[int, ...] = (),
+    ) -> None:
+        """Have an endpoint. Raises `DeliveryError`."""
+        answer = await self.stick.request(
+            c.AF.Register.Req(
+                Endpoint=endpoint,
+                ProfileId=int(profile),
+                DeviceId=device_type,
+                DeviceVersion=1,
+                LatencyReq=c.af.LatencyReq.NoLatencyReqs,
+                InputClusters=t.ClusterIdList(inputs),
+                OutputClusters=t.ClusterIdList(outputs),
+            )
+        )
+        if answer.Status != t.Status.APS_DUPLICATE_ENTRY:  # its first answer was lost
+            ok(answer, f"endpoint 0x{endpoint:02X}")
+        self._profiles[endpoint] = int(profile)
+
+    def profile_of(self, endpoint: int) -> int | None:
+        """The profile that an endpoint of ours was registered with."""
+        return self._profiles.get(endpoint)
+
+    async def disconnect(self) -> None:
+        """Close the port."""
+        if self._znp is not None:
+            await self._znp.disconnect()
+            self._znp = None
+
+    def fail_flights(self, reason: str) -> None:
+        """Nothing will be heard of what is on its way."""
+        for flight in self._flights.values():
+            if not flight.done():
+                flight.set_exception(NoReplyError(f"{reason}: whether it was delivered is unknown"))
+                flight.exception()  # who waits gets it; who does not any more, need not
+
+    @staticmethod
+    def is_restart(reason: BaseException | None) -> bool:
+        """Whether the stick has started anew, over a port that is open."""
+        return isinstance(reason, StickRestartedError)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def _bind_callbacks(self) -> None:
+        """What the stick says unasked. zigpy-znp would search for routes and begin interviews."""
+        for command, taker in (
+            (c.AF.IncomingMsg.Callback, self._message),
+            (c.AF.DataConfirm.Callback, self._confirm),
+            (c.ZDO.MsgCbIncoming.Callback, self._object),
+            (c.ZDO.TCDevInd.Callback, lambda told: self.listener.joined(eui64_of(told.SrcIEEE), rejoined=None)),
+            (c.ZDO.LeaveInd.Callback, lambda told: self.listener.left(eui64_of(told.IEEE), rejoin=bool(told.Rejoin))),
+        ):
+            self.stick.callback_for_response(command(partial=True), taker)
+
+    def _confirm(self, told: Any) -> None:
+        flight = self._flights.get((int(told.Endpoint), int(told.TSN)))
+        if flight is not None and not flight.done():
+            flight.set_result(int(told.Status))
+
+    def _message(self, told: Any) -> None:
+        self._arrived(
+            bytes(told.Data),
+            cluster=int(told.ClusterId),
+            source=int(told.SrcAddr),
+            source_endpoint=int(told.SrcEndpoint),
+            endpoint=int(told.DstEndpoint),
+            group=int(told.GroupId),
+            is_broadcast=bool(told.WasBroadcast),
+            is_encrypted=bool(told.SecurityUse),
+            counter=int(told.TSN),
+            lqi=int(told.LQI),
+        )
+
+    def _arrived(
+        self,
+        payload: bytes,
+        *,
+        cluster: int,
+        source: int,
+        source_endpoint: int,
+        endpoint: int,
+        group: int,
+        is_broadcast: bool,
+        is_encrypted: bool,
+        counter: int,
+        lqi: int,
+    ) -> None:
+        delivery, destination = Delivery.UNICAST, self.short
+        if group:
+            delivery, destination = Delivery.GROUP, group
+        elif is_broadcast:
+            delivery, destination = Delivery.BROADCAST, TO_MANY
+        self.listener.arrived(
+            ApsFrame(
+                profile=self._profiles.get(endpoint, Profile.HOME_AUTOMATION),
+                cluster=cluster,
+                source_endpoint=source_endpoint,
+                destination_endpoint=endpoint,
+                payload=payload,
+                source=source,
+                destination=destination,
+                delivery=delivery,
+                security=Security.LINK_KEY if is_encrypted else Security.NETWORK,
+                counter=counter,
+                lqi=lqi,
+            )
+        )
+
+    def _object(self, told: Any) -> None:
+        """To the device object: the firmware has answered requests, so the hub hears announces and answers."""
+        cluster = int(told.ClusterId)
+        if not cluster & RESPONSE_BIT and cluster != DEVICE_ANNOUNCE:
+            return
+        self.listener.arrived(
+            ApsFrame(
+                profile=Profile.ZDO,
+                cluster=cluster,
+                source_endpoint=0,
+                destination_endpoint=0,
+                payload=bytes((int(told.TSN),)) + bytes(told.Data),
+                source=int(told.Src),
+                destination=TO_MANY if told.IsBroadcast else self.short,
+                delivery=Delivery.BROADCAST if told.IsBroadcast else Delivery.UNICAST,
+                security=Security.LINK_KEY if told.SecurityUse else Security.NETWORK,
+            )
+        )
+
+    def _long_message(self, data: bytes) -> None:
+        """A message that may be too long to be told at once; zigpy-znp cannot read those that are."""
+        try:
+            (group, cluster, mode, wide, source_endpoint, _, endpoint, is_broadcast, lqi, is_encrypted, stamp, counter,
+             length) = _LONG_HEAD.unpack_from(data)  # fmt: skip
+        except struct.error:
+            self.stick.unreadable += 1
+            return
+        if mode != t.AddrMode.NWK:
+            return  # from another network
+        about: dict[str, Any] = {
+            "cluster": cluster, "source": int.from_bytes(wide[:2], "little"), "source_endpoint": source_endpoint,
+            "endpoint": endpoint, "group": group, "is_broadcast": bool(is_broadcast),
+            "is_encrypted": bool(is_encrypted), "counter": counter, "lqi": lqi,
+        }  # fmt: skip
+        here = data[_LONG_HEAD.size :]
+        if len(here) >= length + _LONG_TAIL:
+            self._arrived(here[:length], **about)
+        else:
+            self.spawn(self._fetch(stamp, length, about), "long message")
+
+    async def _fetch(self, stamp: int, length: int, about: dict[str, Any]) -> None:
+        whole = b""
+        while len(whole) < length:
+            part = min(PART_BYTES, length - len(whole))
+            answer = await self.stick.request(c.AF.DataRetrieve.Req(TimeStamp=stamp, Index=len(whole), Length=part))
+            if answer.Status != t.Status.SUCCESS or not answer.Data:
+                return  # it was not fetched in time
+            whole += bytes(answer.Data)
+        self._arrived(whole, **about)
+        await self.stick.request(c.AF.DataRetrieve.Req(TimeStamp=stamp, Index=0, Length=0))  # its memory is free
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    async def send(self, mode: Any, to: int, frame: ApsFrame, options: Any, *, is_confirmed: bool) -> None:
+        """Send one frame, and where the stick tells wait for its fate. Raises `DeliveryError`, `NoReplyError`."""
+        endpoint = frame.source_endpoint
+        tag = next(
+            tag for tag in (next(self._tags) & 0xFF for _ in range(0x100)) if (endpoint, tag) not in self._flights
+        )
+        flight: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._flights[endpoint, tag] = flight
+        try:
+            await self._given(tag, mode, to, frame, options, is_confirmed=is_confirmed)
+            if is_confirmed:
+                status = await self._fate(flight)
+                if status != t.Status.SUCCESS:
+                    raise undelivered(status)
+        finally:
+            del self._flights[endpoint, tag]
+
+    async def _given(self, tag: int, mode: Any, to: int, frame: ApsFrame, options: Any, *, is_confirmed: bool) -> None:
+        """The stick takes the frame. When its answer is lost, the word of the frame's fate may come all the same."""
+        try:
+            answer = await self.stick.request(
+                c.AF.DataRequestExt.Req(
+                    DstAddrModeAddress=t.AddrModeAddress(mode, to),
+                    DstEndpoint=frame.destination_endpoint,
+                    DstPanId=0x0000,
+                    SrcEndpoint=frame.source_endpoint,
+                    ClusterId=frame.cluster,
+                    TSN=tag,
+                    Options=options,
+                    Radius=frame.radius or DEFAULT_RADIUS,
+                    Data=t.LongBytes(frame.payload),
+                )
+            )
+        except TimeoutError:
+            if not is_confirmed:
+                raise NoReplyError("the stick did not say whether it has sent it") from None
+        else:
+            if answer.Status != t.Status.SUCCESS:
+                raise undelivered(answer.Status)
+
+    async def _fate(self, flight: asyncio.Future[int]) -> int:
+        limit = DELIVERED_S if self.delivered_s is None else self.delivered_s
+        try:
+            async with asyncio.timeout(limit):
+                return await flight
+        except TimeoutError:
+            raise NoReplyError(f"the stick did not say within {limit:g} s whether it was delivered") from None
+
+    async def permit(self, time_s: int = 60, node: Any = None) -> None:
+        """Open the stick itself for so many seconds; 0: close it."""
+        await self.permit_at(t.AddrMode.NWK, self.short, time_s)
+
+    async def permit_at(self, mode: Any, to: int, seconds: int) -> None:
+        """Let a router, or all, take devices in. As a plain frame it would not let the stick hand out its key."""
+        ok(
+            await self.stick.request(
+                c.ZDO.MgmtPermitJoinReq.Req(AddrMode=mode, Dst=to, Duration=seconds, TCSignificance=0)
+            ),
+            "to open or close joining",
+        )
+
+    async def permit_ncp(self, time_s: int = 60) -> None:
+        """zigpy's word for the same."""
+        await self.permit(time_s)
