@@ -121,7 +121,8 @@ class ZnpEmulator(EmulatedStick):
         self._booting = True
         for task in list(self._tasks):
             task.cancel()
-        self.nvram.boot()
+        if self.nvram.boot():
+            self.keys.codes.clear()
         self.ieee = self.core.own.ieee = self.nvram.number(EXTENDED_ADDRESS)
         self.keys.restarted()
         self.messages.restarted()

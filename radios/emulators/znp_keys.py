@@ -154,7 +154,8 @@ class Keys:
         """Forget a device's key; whether there was one."""
         at = self.row_of(ieee)
         left = [link for link in self._links if link[0] != at]
-        found = len(left) < len(self._links) or self.codes.pop(ieee, None) is not None
+        had_code = self.codes.pop(ieee, None) is not None
+        found = len(left) < len(self._links) or had_code
         self._put_links(left)
         self.forget_use(ieee, SECURED)
         return found

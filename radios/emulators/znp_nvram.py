@@ -156,10 +156,11 @@ class Nvram:
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
-    def boot(self) -> None:
-        """Obey the startup option, and make what is missing."""
+    def boot(self) -> bool:
+        """Obey the startup option, and make what is missing; whether the network with all keys was forgotten."""
         option = self.number(STARTUP_OPTION)
-        if option & CLEAR_STATE:
+        is_cleared = bool(option & CLEAR_STATE)
+        if is_cleared:
             for item in STATE:
                 self.drop(item)
             for key in [key for key in self.items if key[1] != PLAIN or self._is_old_row(key[2])]:
@@ -174,6 +175,7 @@ class Nvram:
         self._make(BOOTS, bytes(2))
         self.put(BOOTS, (self.number(BOOTS) + 1 & 0xFFFF).to_bytes(2, "little"))
         self._make_tables()
+        return is_cleared
 
     @staticmethod
     def _is_old_row(item: int) -> bool:

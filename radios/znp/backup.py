@@ -81,7 +81,7 @@ class ZnpRestoration(Restoration):
         counters = {}
         for key in self._plain:
             ieee = eui64_of(key.partner_ieee)
-            await keys.set(ieee, key.key.serialize(), int(network.nwk_addresses.get(key.partner_ieee, UNKNOWN_ADDRESS)))
+            await keys.add(ieee, key.key.serialize(), int(network.nwk_addresses.get(key.partner_ieee, UNKNOWN_ADDRESS)))
             counters[ieee] = forward(key.tx_counter), int(key.rx_counter or 0)
         for row in await keys.rows():
             if row.ieee in counters:

@@ -67,12 +67,13 @@ class KeyTable:
         answer = await self._stick.request(c.ZDO.GetLinkKey.Req(IEEE=address_of(ieee)))
         return bytes(answer.LinkKeyData.serialize()) if answer.Status == t.Status.SUCCESS else None
 
-    async def set(self, ieee: Eui64, key: bytes, short: int | None = None) -> None:
+    async def set(self, ieee: Eui64, key: bytes) -> None:
         """Use this key with a device. Raises `DeliveryError` when there is no room."""
-        if await self.get(ieee) == key:
-            return
-        if short is None:
-            short = await self.short_of(ieee)
+        if await self.get(ieee) != key:
+            await self.add(ieee, key, await self.short_of(ieee))
+
+    async def add(self, ieee: Eui64, key: bytes, short: int) -> None:
+        """The same, of a key that the stick does not have; `short` may be `UNKNOWN_ADDRESS`."""
         answer = await self._stick.request(
             c.ZDO.SetLinkKey.Req(NWK=short, IEEE=address_of(ieee), LinkKeyData=key_of(key))
         )

@@ -1,31 +1,33 @@
-"""The Z-Stack driver: the contract against the emulated stick, on clean and hostile wires, and what only Z-Stack has."""
+"""The Z-Stack driver: the contract against the emulated stick, on clean and hostile wires, and how it is set up."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from zigbee_contract import Far, ZigbeeContract
 
-from radios.api import RadioConfig
+from radios.api import NotSupportedError, OptionError, RadioConfig
 from radios.emulators.stream import StreamFaults
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
+from radios.emulators.znp_firmware import FIRMWARES
 from radios.znp.driver import DRIVER, ZnpRadio
 
 WIRES = {
     "1.2": ZnpConfig(firmware="1.2"),
-    "3.0": ZnpConfig(firmware="3.0"),
+    "3.0": ZnpConfig(firmware="3.0", tcp_port=0),
     "3.x": ZnpConfig(),
-    "clean tcp": ZnpConfig(tcp_port=0),
     "one byte at a time": ZnpConfig(faults=StreamFaults(one_byte=True)),
-    "delay": ZnpConfig(faults=StreamFaults(delay=0.02), is_formed=True),
-    "noise": ZnpConfig(faults=StreamFaults(noise=0.1)),
-    "lossy": ZnpConfig(faults=StreamFaults(loss=0.1), is_formed=True),
-    "damage": ZnpConfig(faults=StreamFaults(damage=0.1, cut=0.05), is_formed=True),
     "lost statuses": ZnpConfig(lost_status=0.3),
 }
-LOSSY = frozenset(("noise", "lossy", "damage", "lost statuses"))
+BAD_WIRES = {
+    "noise": StreamFaults(noise=0.2),
+    "lossy": StreamFaults(loss=0.1),
+    "damage": StreamFaults(damage=0.1, cut=0.05),
+}
+LOSSY = frozenset((*BAD_WIRES, "lost statuses"))
 """On such a wire what may be asked again is; a frame, or the word of its fate, is lost for good."""
 
 
@@ -39,30 +41,45 @@ async def opened_on(stick: ZnpEmulator, **options: object) -> AsyncIterator[ZnpR
         yield radio
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.zigpy_radio.MOVE_S", 0.1)
-    monkeypatch.setattr("radios.zigpy_radio.ASKED_AFTER_S", 1.0)
-    monkeypatch.setattr("radios.zigpy_radio.MUTE_S", 4.0)
+    monkeypatch.setattr("radios.zigpy_radio.ASKED_AFTER_S", 0.6)
+    monkeypatch.setattr("radios.zigpy_radio.MUTE_S", 2.5)
+    monkeypatch.setattr("radios.znp.link.PING_S", 0.3)
+    monkeypatch.setattr("radios.emulators.znp.BOOT_S", 0.01)
+    monkeypatch.setattr("radios.emulators.znp_network.START_S", 0.01)
+    monkeypatch.setattr("radios.emulators.znp_network.FORM_S", 0.02)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
+
+
+@pytest.fixture
+def patient(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As is needed where much gets lost."""
+    monkeypatch.setattr("radios.znp.application.DELIVERED_S", 0.5)
     monkeypatch.setattr("radios.znp.link.RESET_S", 0.6)
-    monkeypatch.setattr("radios.znp.link.PING_S", 0.5)
+    monkeypatch.setattr("radios.znp.link.RESETS", 6)
+    monkeypatch.setattr("radios.znp.link.ANSWER_S", 0.12)
+    monkeypatch.setattr("radios.znp.link.ATTEMPTS", 9)
+    monkeypatch.setattr("radios.znp.link.GAP_S", 0.03)
+    monkeypatch.setattr("radios.znp.link.AGAIN_S", 0.8)
+    monkeypatch.setattr("radios.znp.link.POLL_S", 0.1)
 
 
 class TestZnp(ZigbeeContract):
     """The contract."""
 
-    @pytest.fixture(params=WIRES)
-    async def opened(
-        self, request: pytest.FixtureRequest, quick: None, monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[Far]:
-        if request.param in LOSSY:
-            monkeypatch.setattr("radios.znp.application.DELIVERED_S", 0.6)
-            monkeypatch.setattr("radios.znp.link.ANSWER_S", 0.25)
-            monkeypatch.setattr("radios.znp.link.ATTEMPTS", 8)
-            monkeypatch.setattr("radios.znp.link.GAP_S", 0.05)
-            monkeypatch.setattr("radios.znp.link.AGAIN_S", 1.0)
-        async with ZnpEmulator(WIRES[request.param]) as stick, opened_on(stick, well_known_key=True) as radio:
+    @pytest.fixture(params=(*WIRES, *BAD_WIRES))
+    async def opened(self, request: pytest.FixtureRequest, quick: None) -> AsyncIterator[Far]:
+        wire = request.param
+        if wire in LOSSY:
+            request.getfixturevalue("patient")
+        async with ZnpEmulator(WIRES.get(wire, ZnpConfig())) as stick, opened_on(stick, well_known_key=True) as radio:
+            stick.end.faults = replace(BAD_WIRES.get(wire, stick.end.faults))
             yield Far(
                 radio,
                 {device.kind: device for device in stick.devices},
@@ -70,5 +87,50 @@ class TestZnp(ZigbeeContract):
                 stick.mute,
                 stick.reset,
                 stick.kill,
-                is_clean=request.param not in LOSSY,
+                is_clean=wire not in LOSSY,
             )
+
+
+@pytest.mark.parametrize("wire", BAD_WIRES)
+async def test_a_network_is_formed_and_found_again_on_a_bad_wire(wire: str, patient: None) -> None:
+    async with ZnpEmulator(ZnpConfig(devices=(), faults=BAD_WIRES[wire])) as stick:
+        async with opened_on(stick) as radio:
+            network = radio.network
+            assert network.is_operational
+            assert network.extended_pan_id == stick.air.extended_pan_id
+        async with opened_on(stick) as radio:
+            assert radio.network == network
+
+
+@pytest.mark.parametrize(
+    ("firmware", "named"), [("1.2", "Z-Stack 1.2"), ("3.0", "Z-Stack 3.0"), ("3.x-20210120", "Z-Stack 3.x")]
+)
+async def test_versions_are_recognised_and_shown(firmware: str, named: str) -> None:
+    async with ZnpEmulator(ZnpConfig(devices=(), firmware=firmware)) as stick, opened_on(stick) as radio:
+        build = FIRMWARES[firmware].build
+        assert radio.network.firmware.startswith(f"{named}, 2.")
+        assert radio.network.firmware.endswith(f"build {build}")
+        assert radio.network.mode == f"{named}, trust centre"
+
+
+async def test_it_is_a_coordinator_only_and_says_so() -> None:
+    for key in ("install_code", "link_key"):
+        with pytest.raises(OptionError, match="joins no other one") as caught:
+            DRIVER.check(config("pty:/dev/pts/1", **{key: "00" * 16}))
+        assert caught.value.key == key
+    joining = RadioConfig(name="han", driver="znp", pipe="pty:/dev/pts/1", joins=True)
+    with pytest.raises(OptionError, match="coordinator of its own network"):
+        DRIVER.check(joining)
+    assert not DRIVER.joins
+    with pytest.raises(OptionError, match=r"known are channels, extended_pan_id, tx_power, well_known_key"):
+        DRIVER.check(config("pty:/dev/pts/1", led=True))
+    async with ZnpEmulator(ZnpConfig(devices=())) as stick, opened_on(stick) as radio:
+        with pytest.raises(NotSupportedError, match="nothing to leave"):
+            await radio.leave()
+
+
+@pytest.mark.parametrize(("firmware", "told"), [("1.2", 20), ("3.x", 20)])
+async def test_power_is_set_at_the_start_and_told(firmware: str, told: int) -> None:
+    async with ZnpEmulator(ZnpConfig(devices=(), firmware=firmware)) as stick, opened_on(stick, tx_power=9) as radio:
+        assert [fields for command, fields in stick.commands if command == 0x2114] == [b"\x09"]
+        assert await radio.set_tx_power(20) == told
