@@ -23,6 +23,7 @@ from protocols.se.key_establishment import Suite
 from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from radios.emulators.devices import Plug
 from radios.emulators.ezsp import EzspConfig, EzspEmulator
+from radios.emulators.znp import ZnpEmulator
 from tests.hub.waiting import eventually
 
 FIRMWARES = ["6.10.3", "7.4.4", "8.0.2"]
@@ -33,7 +34,7 @@ RNG = random.Random(7)
 
 @asynccontextmanager
 async def hub_on(
-    stick: EzspEmulator, folder: Path, role: str = "esi_coordinator", **options: object
+    stick: EzspEmulator | ZnpEmulator, folder: Path, role: str = "esi_coordinator", **options: object
 ) -> AsyncIterator[Hub]:
     table = tomllib.loads(stick.toml("han"))
     table["radio"][0].update(options)

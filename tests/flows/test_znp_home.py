@@ -1,0 +1,84 @@
+"""The hub on emulated Z-Stack sticks: an ordinary home, and a hub that establishes keys with another one over the air."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from test_ezsp_home import CODE, certify, hub_on
+
+from hub.model import Action, Outcome
+from hub.zigbee.attributes import ask
+from hub.zigbee.model import InterviewStep, NetworkState
+from protocols.ids import Eui64
+from protocols.se.key_establishment import Suite
+from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
+from radios.emulators.devices import Plug
+from radios.emulators.ezsp import EzspConfig, EzspEmulator
+from radios.emulators.znp import ZnpConfig, ZnpEmulator
+from tests.hub.waiting import eventually
+
+FIRMWARES = ["1.2", "3.0", "3.x"]
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+async def test_a_plug_joins_is_switched_and_is_there_after_the_stick_was_pulled_out(
+    tmp_path: Path, firmware: str
+) -> None:
+    config = ZnpConfig(devices=("plug",), firmware=firmware, speed=5.0)
+    async with ZnpEmulator(config) as stick, hub_on(stick, tmp_path, well_known_key=True) as hub:
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+        before = hub.networks.get("han").extended_pan_id
+        ours = hub.household.networks["han"].local
+        assert ours is not None
+        for one in ours:  # the firmware says of the hub's endpoints what the hub would say
+            said, registered = one.simple_descriptor(), stick.core.own.endpoints[one.endpoint]
+            assert (registered.profile, registered.device) == (said.profile, said.device_type)
+            assert (registered.inputs, registered.outputs) == (said.input_clusters, said.output_clusters)
+        [plug] = stick.devices
+        assert isinstance(plug, Plug)
+        await hub.networks.permit_join("han", 120)
+        assert stick.press(plug)
+        member_of = hub.household.members.get
+        await eventually(
+            lambda: (found := member_of(Eui64(plug.ieee))) is not None and found.interview is InterviewStep.DONE, 40
+        )
+        name = f"zigbee-{plug.ieee:016x}"
+        assert (await hub.controls.switch(name, Action.OFF, "test")).outcome is Outcome.CONFIRMED
+        assert not plug.is_on
+        stick.kill()
+        await eventually(lambda: hub.networks.get("han").state is not NetworkState.UP)
+        stick.revive()
+        await eventually(lambda: hub.networks.get("han").state is NetworkState.UP, 30)
+        assert hub.networks.get("han").extended_pan_id == before
+        assert (await hub.controls.switch(name, Action.ON, "test")).outcome is Outcome.CONFIRMED
+        assert plug.is_on
+
+
+@pytest.mark.parametrize("suite", [Suite.SECT163K1, Suite.SECT283K1], ids=["suite 1", "suite 2"])
+@pytest.mark.parametrize("firmware", FIRMWARES)
+async def test_two_hubs_establish_keys_and_ask_each_other_in_secret(
+    tmp_path: Path, firmware: str, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("radios.ezsp.router.JOIN_INTERVAL_S", 0.5)
+    for name in ("centre", "guest"):
+        (tmp_path / name).mkdir()
+    async with (
+        ZnpEmulator(ZnpConfig(devices=(), firmware=firmware)) as above,
+        EzspEmulator(EzspConfig(devices=(), seed=2), above) as below,
+    ):
+        certify(tmp_path / "centre", above.ieee, (suite,))
+        certify(tmp_path / "guest", below.ieee, (suite,))
+        async with hub_on(above, tmp_path / "centre") as centre:
+            await eventually(lambda: centre.networks.get("han").state is NetworkState.UP)
+            await centre.networks.add_device("han", f"{below.ieee:016x}", install_code=CODE, join_time_s=250)
+            async with hub_on(below, tmp_path / "guest", "aux_gateway", install_code=CODE) as guest:
+                await eventually(lambda: guest.networks.get("han").state is NetworkState.UP)
+                for hub, other in ((centre, below), (guest, above)):
+                    members, ieee = hub.household.members, Eui64(other.ieee)
+                    await eventually(lambda members=members, ieee=ieee: ieee in members)  # type: ignore[misc]
+                    member = members[ieee]
+                    await eventually(lambda member=member: member.is_authenticated, 40)  # type: ignore[misc]
+                assert above.keys.key_for(below.ieee) == below.security.key_for(above.ieee)
