@@ -54,6 +54,9 @@ class Listener(Protocol):
     def left(self, ieee: Eui64, *, rejoin: bool = False) -> None:
         """A device is gone, or will come back (`rejoin`)."""
 
+    def unreadable(self) -> None:
+        """What the stick has said makes no sense."""
+
     def stick_lost(self, reason: BaseException | None) -> None:
         """The port is closed, or the stick has restarted unasked."""
 

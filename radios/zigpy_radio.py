@@ -301,7 +301,7 @@ class ZigpyRadio(ZigbeeStick):
             try:
                 _, announce = decode_zdo(frame.cluster, frame.payload)
             except CodecError:
-                self._counters["unreadable"] += 1
+                self.unreadable()
                 return
             if isinstance(announce, DeviceAnnounce):
                 self._events.tell(
@@ -325,6 +325,10 @@ class ZigpyRadio(ZigbeeStick):
     def left(self, ieee: Eui64, *, rejoin: bool = False) -> None:
         """See `Listener`."""
         self._events.tell(DeviceLeft(ieee, rejoin=rejoin))
+
+    def unreadable(self) -> None:
+        """See `Listener`."""
+        self._counters["unreadable"] += 1
 
     def stick_lost(self, reason: BaseException | None) -> None:
         """See `Listener`. A closed port is an end; a restart is none."""

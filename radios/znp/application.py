@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -17,6 +19,8 @@ from protocols.ids import Profile
 from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
 from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
 from radios.znp.link import Link, StickRestartedError
+
+log = logging.getLogger(__name__)
 
 DELIVERED_S = 9.0
 """For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
@@ -99,7 +103,12 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         """Open the port, and see what is there. Raises what the port or zigpy-znp raises."""
         device = self.config["device"]
         self._znp = Link(
-            self.config, self, heard=self.listener.heard, long_message=self._long_message, trace=self._trace_frame
+            self.config,
+            self,
+            heard=self.listener.heard,
+            unreadable=self.listener.unreadable,
+            long_message=self._long_message,
+            trace=self._trace_frame,
         )
         self._bind_callbacks()
         await self._znp.open(device["path"], device["baudrate"], device["flow_control"], has_pins=has_pins)
@@ -168,7 +177,14 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             (c.ZDO.TCDevInd.Callback, lambda told: self.listener.joined(eui64_of(told.SrcIEEE), rejoined=None)),
             (c.ZDO.LeaveInd.Callback, lambda told: self.listener.left(eui64_of(told.IEEE), rejoin=bool(told.Rejoin))),
         ):
-            self.stick.callback_for_response(command(partial=True), taker)
+            self.stick.callback_for_response(command(partial=True), partial(self._taken, taker))
+
+    @staticmethod
+    def _taken(taker: Callable[[Any], None], told: Any) -> None:
+        try:
+            taker(told)
+        except Exception:  # zigpy-znp would not tell of it where anybody looks
+            log.exception("what the stick has told was not taken")
 
     def _confirm(self, told: Any) -> None:
         flight = self._flights.get((int(told.Endpoint), int(told.TSN)))
@@ -249,7 +265,7 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             (group, cluster, mode, wide, source_endpoint, _, endpoint, is_broadcast, lqi, is_encrypted, stamp, counter,
              length) = _LONG_HEAD.unpack_from(data)  # fmt: skip
         except struct.error:
-            self.stick.unreadable += 1
+            self.listener.unreadable()
             return
         if mode != t.AddrMode.NWK:
             return  # from another network

@@ -119,15 +119,15 @@ class Link(ZNP):  # type: ignore[misc]
         owner: Any,
         *,
         heard: Callable[[], None],
+        unreadable: Callable[[], None],
         long_message: Callable[[bytes], None],
         trace: Callable[[str, bytes], None] | None,
     ) -> None:
         """`owner` is told when the connection is lost, or the stick has restarted by itself."""
         super().__init__(config)
         self.set_application(owner)
-        self._heard, self._long_message, self._trace = heard, long_message, trace
+        self._heard, self._unreadable, self._long_message, self._trace = heard, unreadable, long_message, trace
         self._resetting: asyncio.Future[None] | None = None
-        self.unreadable = 0
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -279,12 +279,12 @@ class Link(ZNP):  # type: ignore[misc]
         if kind is c.SYS.ResetInd.Callback:
             self._restarted()
         if kind is None:
-            self.unreadable += 1
+            self._unreadable()
             return False
         try:
             handled: bool | None = super().frame_received(frame)
         except ValueError:
-            self.unreadable += 1
+            self._unreadable()
             return False
         return handled
 

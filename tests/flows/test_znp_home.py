@@ -1,9 +1,7 @@
-"""The hub on emulated Z-Stack sticks: an ordinary home, and a hub that establishes keys with another one over the air."""
+"""The hub on emulated Z-Stack sticks: an ordinary home, and two hubs that establish keys with each other."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from hub.model import Action, Outcome
 from hub.zigbee.attributes import ask
 from hub.zigbee.model import InterviewStep, NetworkState
 from protocols.ids import Eui64
+from protocols.install_code import InstallCode
 from protocols.se.key_establishment import Suite
 from protocols.zcl.general import ReadAttributes, ReadAttributesResponse
 from radios.emulators.devices import Plug
@@ -20,10 +19,8 @@ from radios.emulators.ezsp import EzspConfig, EzspEmulator
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
 from tests.hub.waiting import eventually
 
-FIRMWARES = ["1.2", "3.0", "3.x"]
 
-
-@pytest.mark.parametrize("firmware", FIRMWARES)
+@pytest.mark.parametrize("firmware", ["1.2", "3.x"])
 async def test_a_plug_joins_is_switched_and_is_there_after_the_stick_was_pulled_out(
     tmp_path: Path, firmware: str
 ) -> None:
@@ -57,8 +54,11 @@ async def test_a_plug_joins_is_switched_and_is_there_after_the_stick_was_pulled_
         assert plug.is_on
 
 
-@pytest.mark.parametrize("suite", [Suite.SECT163K1, Suite.SECT283K1], ids=["suite 1", "suite 2"])
-@pytest.mark.parametrize("firmware", FIRMWARES)
+@pytest.mark.parametrize(
+    ("firmware", "suite"),
+    [("1.2", Suite.SECT163K1), ("3.0", Suite.SECT163K1), ("3.x", Suite.SECT283K1)],
+    ids=["1.2, suite 1", "3.0, suite 1", "3.x, suite 2"],
+)
 async def test_two_hubs_establish_keys_and_ask_each_other_in_secret(
     tmp_path: Path, firmware: str, suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,4 +81,17 @@ async def test_two_hubs_establish_keys_and_ask_each_other_in_secret(
                     await eventually(lambda members=members, ieee=ieee: ieee in members)  # type: ignore[misc]
                     member = members[ieee]
                     await eventually(lambda member=member: member.is_authenticated, 40)  # type: ignore[misc]
-                assert above.keys.key_for(below.ieee) == below.security.key_for(above.ieee)
+                established = above.keys.key_for(below.ieee)
+                assert established == below.security.key_for(above.ieee)
+                assert established != InstallCode.parse(CODE).link_key
+                # The time is secret: whoever has another key neither hears the question nor is heard.
+                network, member = guest.household.networks["han"], guest.household.members[Eui64(above.ieee)]
+                await eventually(lambda: 0x5E in member.endpoints, 40)
+                answer = await ask(network, member, 0x5E, 0x000A, ReadAttributes((0x0000,)))
+                assert isinstance(answer, ReadAttributesResponse)
+                assert isinstance(answer.records[0].value, int)
+                sent = [fields for command, fields in above.commands if command == 0x2402]
+                times = [fields[16] for fields in sent if fields[13:15] == b"\x0a\x00"]
+                assert times
+                assert all(options & 0x40 for options in times)  # encrypted
+                assert not [one for one in sent if one[13:15] == b"\x00\x08" and one[16] & 0x40]

@@ -32,7 +32,9 @@ import hub.hub, web.daemon
 family = {"zigpy", "bellows", "zigpy_znp", "serialx", "voluptuous"}
 assert not family & set(sys.modules), family & set(sys.modules)
 load_driver("ezsp")
-assert "bellows" in sys.modules
+assert "bellows" in sys.modules and "zigpy_znp" not in sys.modules
+load_driver("znp")
+assert "zigpy_znp" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from zigbee_contract import Far, ZigbeeContract
+from zigbee_contract import Far, ZigbeeContract, hastening
 
+from radios import zigpy_radio
 from radios.api import NotSupportedError, OptionError, RadioConfig
 from radios.emulators.stream import StreamFaults
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
@@ -23,9 +24,8 @@ WIRES = {
     "lost statuses": ZnpConfig(lost_status=0.3),
 }
 BAD_WIRES = {
-    "noise": StreamFaults(noise=0.2),
     "lossy": StreamFaults(loss=0.1),
-    "damage": StreamFaults(damage=0.1, cut=0.05),
+    "noise and damage": StreamFaults(noise=0.1, damage=0.05, cut=0.05),
 }
 LOSSY = frozenset((*BAD_WIRES, "lost statuses"))
 """On such a wire what may be asked again is; a frame, or the word of its fate, is lost for good."""
@@ -44,9 +44,6 @@ async def opened_on(stick: ZnpEmulator, **options: object) -> AsyncIterator[ZnpR
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.zigpy_radio.MOVE_S", 0.1)
-    monkeypatch.setattr("radios.zigpy_radio.ASKED_AFTER_S", 0.6)
-    monkeypatch.setattr("radios.zigpy_radio.MUTE_S", 2.5)
-    monkeypatch.setattr("radios.znp.link.PING_S", 0.3)
     monkeypatch.setattr("radios.emulators.znp.BOOT_S", 0.01)
     monkeypatch.setattr("radios.emulators.znp_network.START_S", 0.01)
     monkeypatch.setattr("radios.emulators.znp_network.FORM_S", 0.02)
@@ -74,8 +71,9 @@ class TestZnp(ZigbeeContract):
     """The contract."""
 
     @pytest.fixture(params=(*WIRES, *BAD_WIRES))
-    async def opened(self, request: pytest.FixtureRequest, quick: None) -> AsyncIterator[Far]:
+    async def opened(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Far]:
         wire = request.param
+        names = ("TICK_S", "ASKED_AFTER_S", "MUTE_S") if wire != "3.x" else ()
         if wire in LOSSY:
             request.getfixturevalue("patient")
         async with ZnpEmulator(WIRES.get(wire, ZnpConfig())) as stick, opened_on(stick, well_known_key=True) as radio:
@@ -88,6 +86,7 @@ class TestZnp(ZigbeeContract):
                 stick.reset,
                 stick.kill,
                 is_clean=wire not in LOSSY,
+                hasten=hastening(monkeypatch, zigpy_radio, *names),
             )
 
 
