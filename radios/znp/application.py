@@ -31,8 +31,14 @@ TO_MANY = 0xFFFD
 """Z-Stack tells that a frame was for many, and not which broadcast address it had."""
 PART_BYTES = 230
 """Of a long message that is fetched at once."""
+_HEAD = struct.Struct("<HHHBBBBBIBB")
+"""Of a message that arrives: group, cluster, sender, its endpoint, ours, by broadcast, link quality, encrypted, time,
+number, length (AF_INCOMING_MSG)."""
 _LONG_HEAD = struct.Struct("<HHB8sBHBBBBIBH")
+"""The same of one that may be too long: group, cluster, mode and address of the sender, its endpoint and PAN, and so on
+(AF_INCOMING_MSG_EXT)."""
 _LONG_TAIL = 3
+"""Bytes behind the message: the last router, and how many hops were left."""
 NO_BUFFERS = frozenset((t.Status.MEM_ERROR, t.Status.BUFFER_FULL, t.Status.MAC_NO_RESOURCES))
 """Nothing was sent: there is no room at the moment."""
 NO_KEY = frozenset((t.Status.SEC_NO_KEY, t.Status.APS_NOT_AUTHENTICATED))
@@ -107,7 +113,10 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             self,
             heard=self.listener.heard,
             unreadable=self.listener.unreadable,
-            long_message=self._long_message,
+            messages={
+                c.AF.IncomingMsg.Callback.header: self._message,
+                c.AF.IncomingMsgExt.Callback.header: self._long_message,
+            },
             trace=self._trace_frame,
         )
         self._bind_callbacks()
@@ -171,7 +180,6 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
     def _bind_callbacks(self) -> None:
         """What the stick says unasked. zigpy-znp would search for routes and begin interviews."""
         for command, taker in (
-            (c.AF.IncomingMsg.Callback, self._message),
             (c.AF.DataConfirm.Callback, self._confirm),
             (c.ZDO.MsgCbIncoming.Callback, self._object),
             (c.ZDO.TCDevInd.Callback, lambda told: self.listener.joined(eui64_of(told.SrcIEEE), rejoined=None)),
@@ -191,18 +199,24 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         if flight is not None and not flight.done():
             flight.set_result(int(told.Status))
 
-    def _message(self, told: Any) -> None:
+    def _message(self, data: bytes) -> None:
+        (group, cluster, source, source_endpoint, endpoint, is_broadcast, lqi, is_encrypted, _, counter,
+         length) = _HEAD.unpack_from(data)  # fmt: skip
+        payload = data[_HEAD.size : _HEAD.size + length]
+        if len(payload) < length:
+            self.listener.unreadable()
+            return
         self._arrived(
-            bytes(told.Data),
-            cluster=int(told.ClusterId),
-            source=int(told.SrcAddr),
-            source_endpoint=int(told.SrcEndpoint),
-            endpoint=int(told.DstEndpoint),
-            group=int(told.GroupId),
-            is_broadcast=bool(told.WasBroadcast),
-            is_encrypted=bool(told.SecurityUse),
-            counter=int(told.TSN),
-            lqi=int(told.LQI),
+            payload,
+            cluster=cluster,
+            source=source,
+            source_endpoint=source_endpoint,
+            endpoint=endpoint,
+            group=group,
+            is_broadcast=bool(is_broadcast),
+            is_encrypted=bool(is_encrypted),
+            counter=counter,
+            lqi=lqi,
         )
 
     def _arrived(
@@ -260,13 +274,9 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         )
 
     def _long_message(self, data: bytes) -> None:
-        """A message that may be too long to be told at once; zigpy-znp cannot read those that are."""
-        try:
-            (group, cluster, mode, wide, source_endpoint, _, endpoint, is_broadcast, lqi, is_encrypted, stamp, counter,
-             length) = _LONG_HEAD.unpack_from(data)  # fmt: skip
-        except struct.error:
-            self.listener.unreadable()
-            return
+        """A message that may be too long to be told at once."""
+        (group, cluster, mode, wide, source_endpoint, _, endpoint, is_broadcast, lqi, is_encrypted, stamp, counter,
+         length) = _LONG_HEAD.unpack_from(data)  # fmt: skip
         if mode != t.AddrMode.NWK:
             return  # from another network
         about: dict[str, Any] = {

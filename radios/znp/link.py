@@ -7,7 +7,8 @@ twice is asked again here; what may not (frames, forming) is asked once, and its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Literal, cast
 
@@ -63,7 +64,6 @@ WITH_KEYS = frozenset((
     (6, 0x04), (6, 0x05), (7, 0x01), (7, 0x44), (15, 0x04), (15, 0x07),
 ))  # fmt: skip
 """Subsystem and number of commands with keys in them, or with items of flash: a trace shows zeros in their place."""
-LONG_MESSAGE = c.AF.IncomingMsgExt.Callback.header
 
 
 class StickRestartedError(Exception):
@@ -120,13 +120,17 @@ class Link(ZNP):  # type: ignore[misc]
         *,
         heard: Callable[[], None],
         unreadable: Callable[[], None],
-        long_message: Callable[[bytes], None],
+        messages: Mapping[Any, Callable[[bytes], None]],
         trace: Callable[[str, bytes], None] | None,
     ) -> None:
-        """`owner` is told when the connection is lost, or the stick has restarted by itself."""
+        """`owner` is told when the connection is lost, or the stick has restarted by itself.
+
+        `messages`: who reads the data of a command by itself, by its header. zigpy-znp takes ten times as long, and
+        cannot read all.
+        """
         super().__init__(config)
         self.set_application(owner)
-        self._heard, self._unreadable, self._long_message, self._trace = heard, unreadable, long_message, trace
+        self._heard, self._unreadable, self._messages, self._trace = heard, unreadable, messages, trace
         self._resetting: asyncio.Future[None] | None = None
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -272,8 +276,12 @@ class Link(ZNP):  # type: ignore[misc]
         """A frame of the stick. zigpy-znp would log those that it cannot read, with the keys in them."""
         self._heard()
         self.traced("rx", frame)
-        if frame.header == LONG_MESSAGE:
-            self._long_message(bytes(frame.data))
+        reader = self._messages.get(frame.header)
+        if reader is not None:
+            try:
+                reader(bytes(frame.data))
+            except struct.error:
+                self._unreadable()
             return True
         kind = c.COMMANDS_BY_ID.get(frame.header)
         if kind is c.SYS.ResetInd.Callback:
