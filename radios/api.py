@@ -12,6 +12,7 @@ from protocols.aps import ApsFrame
 from protocols.certificate import DeviceCertificate
 from protocols.emcb import Ack, DeviceStatus, HandleAction, HandlePosition, Led
 from protocols.ids import Eui64
+from protocols.zdo import SimpleDescriptor
 from radios.errors import (
     DeliveryError,
     NoLinkKeyError,
@@ -380,6 +381,14 @@ class ZigbeeRadio(Protocol):
         """Send one frame, once; returns on the far end's acknowledgement (or the first hop's without `ack`).
 
         Waits its turn behind frames in flight. Raises `DeliveryError`, `NoReplyError` when its fate is unknown.
+        """
+        ...
+
+    async def host(self, endpoints: Sequence[SimpleDescriptor]) -> None:
+        """These are the endpoints that the hub serves from now on, all of them.
+
+        For a stick whose firmware answers for the host's endpoints, or lets nothing through to others; the rest need
+        not know.
         """
         ...
 

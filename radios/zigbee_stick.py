@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from protocols.ids import Eui64
+from protocols.zdo import SimpleDescriptor
 from radios.api import Capabilities, NetworkInfo, NetworkSettings, NotSupportedError, RadioLostError, ZigbeeEvent
 from radios.events import EventQueue
 
@@ -43,6 +44,9 @@ class ZigbeeStick:
     async def at_command(self, name: str, value: bytes | None = None) -> bytes:
         """See `ZigbeeRadio`. Most sticks have no registers."""
         raise NotSupportedError("this stick has no AT commands")
+
+    async def host(self, endpoints: Sequence[SimpleDescriptor]) -> None:
+        """See `ZigbeeRadio`. Most sticks leave their endpoints to the host, or have their own."""
 
     async def set_link_key(self, ieee: Eui64, key: bytes) -> None:
         """See `ZigbeeRadio`. Most sticks have their keys from elsewhere."""

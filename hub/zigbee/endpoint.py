@@ -162,6 +162,8 @@ class LocalEndpoints:
         `on_reporting_changed`: `reporting.rows()` are others than before, store them.
         """
         self._endpoints: dict[int, LocalEndpoint] = {}
+        self.on_changed: Callable[[], None] = lambda: None
+        """Called when there is another endpoint or one less, or one has other clusters."""
         self._max_payload = max_payload
         self.reporting = OwnReporting(
             self.hosted, bound, next_tsn, profile=self._profile, max_payload=max_payload, on_change=on_reporting_changed
@@ -175,15 +177,18 @@ class LocalEndpoints:
         if endpoint.endpoint in self._endpoints:
             raise ValueError(f"there is an endpoint {endpoint.endpoint} already")
         self._endpoints[endpoint.endpoint] = endpoint
+        self.on_changed()
 
     def remove(self, endpoint: int) -> None:
         """Host an endpoint no more, and report nothing of it. One that is not here is no fault."""
         if self._endpoints.pop(endpoint, None) is not None:
             self.reporting.forget_endpoint(endpoint)
+            self.on_changed()
 
     def replace(self, endpoint: LocalEndpoint) -> None:
         """Host an endpoint in place of the one of its number."""
         self._endpoints[endpoint.endpoint] = endpoint
+        self.on_changed()
 
     def get(self, endpoint: int) -> LocalEndpoint | None:
         """The endpoint with this number."""

@@ -117,6 +117,7 @@ class Household:
                 mirroring,
                 self.added,
                 lambda: timedelta(seconds=registry.seconds(NTP_SYNC_RATE)),
+                self._quietly,
             )
         self.keeper = ReportKeeper(clock, self.network_of, self.learn, self.save)
         self.presence = Presence(clock, registry, lambda: self.networks.values(), self._away)

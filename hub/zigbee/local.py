@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from enum import Enum
@@ -27,7 +27,7 @@ from protocols.errors import CodecError
 from protocols.ids import Eui64, Profile
 from protocols.zcl import clusters
 from protocols.zdo import Binding, NeighbourRow
-from radios.api import Capabilities, KeysBy, NetworkInfo, ZigbeeRadio
+from radios.api import Capabilities, KeysBy, NetworkInfo, RadioError, ZigbeeRadio
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +123,11 @@ class OurSide:
         mirroring: Mirroring | None = None,
         added: AddedEndpoints | None = None,
         valid_for: Callable[[], timedelta] = lambda: VALID_FOR,
+        spawn: Callable[[Coroutine[None, None, None], str], object] | None = None,
     ) -> None:
-        """`valid_for()`: for how long a clock that was corrected counts as right."""
+        """`valid_for()`: for how long a clock that was corrected counts as right. `spawn`: tell a radio what is hosted,
+        where it has to know."""
+        self._spawn = spawn
         self._added, self._valid_for = added, valid_for
         self._name, self._store, self._clock, self._zone, self.role = name, store, clock, zone, role
         self._event_servers, self._key_clusters = event_servers, key_clusters
@@ -179,6 +182,23 @@ class OurSide:
             self._added.up(self._name, can, self.endpoints)
         self.endpoints.reporting.load(self._reports, self._clock.monotonic())
         self.zdo = ZdoServer(self.endpoints, _Facts(radio), self.bindings, max_payload=can.max_payload)
+        if can.answers_zdo and not can.endpoints:
+            self.endpoints.on_changed = lambda: self._tell_endpoints(radio)
+            self._tell_endpoints(radio)
+
+    def _tell_endpoints(self, radio: ZigbeeRadio) -> None:
+        """The firmware answers for our endpoints: it has to know them."""
+        if self.endpoints is None or self._spawn is None:
+            return
+        hosted = [one.simple_descriptor() for one in self.endpoints]
+
+        async def tell() -> None:
+            try:
+                await radio.host(hosted)
+            except RadioError as error:
+                log.warning("%s: its stick does not know our endpoints: %s", self._name, error)
+
+        self._spawn(tell(), f"endpoints of {self._name}")
 
     def _endpoints(self, can: Capabilities) -> list[LocalEndpoint]:
         if can.endpoints:

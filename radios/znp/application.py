@@ -16,6 +16,7 @@ from zigpy_znp.zigbee.application import ControllerApplication
 
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import Profile
+from protocols.zdo import SimpleDescriptor
 from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
 from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
 from radios.znp.link import Link, StickRestartedError
@@ -48,13 +49,17 @@ SILENCE = frozenset((
 ))  # fmt: skip
 """Statuses that speak of the far device."""
 OUR_ENDPOINTS = (
-    (HOME_ENDPOINT, Profile.HOME_AUTOMATION, 0x0050, (0x0000, 0x0003, 0x000A),
-     (0x0001, 0x0003, 0x0004, 0x0006, 0x0008, 0x0020, 0x0201, 0x0400, 0x0402, 0x0405, 0x0406, 0x0500, 0x0702, 0x0B04)),
-    (SMART_ENERGY_ENDPOINT, Profile.SMART_ENERGY, 0x0500,
-     (0x0000, 0x0003, 0x000A, 0x0700, 0x0701, 0x0703, 0x0704, 0x0800), (0x0702, 0x0704, 0x0800)),
+    SimpleDescriptor(
+        HOME_ENDPOINT, Profile.HOME_AUTOMATION, 0x0050, 1, (0x0000, 0x0003, 0x000A),
+        (0x0001, 0x0003, 0x0004, 0x0006, 0x0008, 0x0020, 0x0201, 0x0400, 0x0402, 0x0405, 0x0406, 0x0500, 0x0702,
+         0x0B04),
+    ),
+    SimpleDescriptor(
+        SMART_ENERGY_ENDPOINT, Profile.SMART_ENERGY, 0x0500, 1,
+        (0x0000, 0x0003, 0x000A, 0x0700, 0x0701, 0x0703, 0x0704, 0x0800), (0x0702, 0x0704, 0x0800),
+    ),
 )  # fmt: skip
-"""Endpoint, profile, type of device, and the clusters that the hub is server and client of as an energy services
-interface: the firmware answers for them, and lets through what is for them."""
+"""What the hub serves as an energy services interface, until it says so itself: the stick is on the air before."""
 
 
 def undelivered(status: int) -> DeliveryError:
@@ -90,8 +95,11 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         self.listener, self.spawn, self._trace_frame = listener, spawn, trace
         self._flights: dict[tuple[int, int], asyncio.Future[int]] = {}
         self._tags = count()
-        self._profiles: dict[int, int] = {}
-        """Of the endpoints that the stick knows: a frame that arrives does not say which one it is of."""
+        self.endpoints: tuple[SimpleDescriptor, ...] = OUR_ENDPOINTS
+        """That the hub serves."""
+        self._registered: dict[int, SimpleDescriptor] = {}
+        """That the stick knows. A frame that arrives does not say which profile it is of: that of the endpoint."""
+        self._registering = asyncio.Lock()
         self.delivered_s: float | None = None
         """For word of a frame, where it is not the usual time."""
         self.short = 0
@@ -124,38 +132,48 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
 
     async def set_up(self) -> None:
         """Endpoints, and what the host wants to hear of: the stick forgets both with each start."""
-        self._profiles.clear()
-        for endpoint, profile, device_type, inputs, outputs in OUR_ENDPOINTS:
-            await self.register(endpoint, profile, device_type, inputs, outputs)
+        self._registered.clear()
+        await self.register_all()
         ok(await self.stick.request(c.ZDO.MsgCallbackRegister.Req(ClusterId=0xFFFF)), "to tell of device objects")
 
-    async def register(
-        self,
-        endpoint: int,
-        profile: int,
-        device_type: int = 0,
-        inputs: tuple[int, ...] = (),
-        outputs: tuple[int, ...] = (),
-    ) -> None:
-        """Have an endpoint. Raises `DeliveryError`."""
+    async def register_all(self) -> None:
+        """Have the stick know `endpoints`, and no others. Raises `DeliveryError`."""
+        async with self._registering:
+            wanted = {one.endpoint: one for one in self.endpoints}
+            for number, known in list(self._registered.items()):
+                if wanted.get(number) != known:
+                    await self.stick.request(c.AF.Delete.Req(Endpoint=number))
+                    self._registered.pop(number, None)
+            for number, one in wanted.items():
+                if number not in self._registered:
+                    await self._register(one)
+
+    async def register(self, one: SimpleDescriptor) -> None:
+        """Have one more endpoint. Raises `DeliveryError`."""
+        async with self._registering:
+            if one.endpoint not in self._registered:
+                await self._register(one)
+
+    async def _register(self, one: SimpleDescriptor) -> None:
         answer = await self.stick.request(
             c.AF.Register.Req(
-                Endpoint=endpoint,
-                ProfileId=int(profile),
-                DeviceId=device_type,
-                DeviceVersion=1,
+                Endpoint=one.endpoint,
+                ProfileId=int(one.profile),
+                DeviceId=one.device_type,
+                DeviceVersion=one.version,
                 LatencyReq=c.af.LatencyReq.NoLatencyReqs,
-                InputClusters=t.ClusterIdList(inputs),
-                OutputClusters=t.ClusterIdList(outputs),
+                InputClusters=t.ClusterIdList(one.input_clusters),
+                OutputClusters=t.ClusterIdList(one.output_clusters),
             )
         )
         if answer.Status != t.Status.APS_DUPLICATE_ENTRY:  # its first answer was lost
-            ok(answer, f"endpoint 0x{endpoint:02X}")
-        self._profiles[endpoint] = int(profile)
+            ok(answer, f"endpoint 0x{one.endpoint:02X}")
+        self._registered[one.endpoint] = one
 
     def profile_of(self, endpoint: int) -> int | None:
         """The profile that an endpoint of ours was registered with."""
-        return self._profiles.get(endpoint)
+        known = self._registered.get(endpoint)
+        return int(known.profile) if known is not None else None
 
     async def disconnect(self) -> None:
         """Close the port."""
@@ -233,6 +251,7 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         counter: int,
         lqi: int,
     ) -> None:
+        known = self._registered.get(endpoint)
         delivery, destination = Delivery.UNICAST, self.short
         if group:
             delivery, destination = Delivery.GROUP, group
@@ -240,7 +259,7 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             delivery, destination = Delivery.BROADCAST, TO_MANY
         self.listener.arrived(
             ApsFrame(
-                profile=self._profiles.get(endpoint, Profile.HOME_AUTOMATION),
+                profile=Profile.HOME_AUTOMATION if known is None else int(known.profile),
                 cluster=cluster,
                 source_endpoint=source_endpoint,
                 destination_endpoint=endpoint,

@@ -11,7 +11,7 @@ import zigpy_znp.types as t
 
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import FIRST_BROADCAST, UNKNOWN_ADDRESS, Eui64, Profile
-from protocols.zdo import MgmtPermitJoiningRequest
+from protocols.zdo import MgmtPermitJoiningRequest, SimpleDescriptor
 from radios.api import (
     DeliveryError,
     NetworkInfo,
@@ -230,6 +230,13 @@ class ZnpRadio(ZigpyRadio):
         is_confirmed = frame.source_endpoint != 0
         await application.send(t.AddrMode.NWK, await self._address(frame), frame, options, is_confirmed=is_confirmed)
 
+    async def host(self, endpoints: Sequence[SimpleDescriptor]) -> None:
+        """See `ZigbeeRadio`. The stick answers for endpoints that it knows, and lets nothing through to others."""
+        self._stick_app.endpoints = tuple(endpoints)
+        if self.network.is_operational:
+            await self._until_ready()
+            await self._told(self._stick_app.register_all())
+
     async def _need_endpoint(self, frame: ApsFrame) -> None:
         """A frame leaves with the profile that its endpoint was registered with."""
         endpoint = frame.source_endpoint
@@ -237,7 +244,7 @@ class ZnpRadio(ZigpyRadio):
             return
         profile = self._stick_app.profile_of(endpoint)
         if profile is None:
-            await self._stick_app.register(endpoint, frame.profile)
+            await self._stick_app.register(SimpleDescriptor(endpoint, frame.profile, 0, 0, (), ()))
         elif profile != frame.profile:
             raise NotSupportedError(
                 f"endpoint {endpoint} of this stick sends with profile 0x{profile:04x}, not 0x{frame.profile:04x}"

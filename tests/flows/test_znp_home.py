@@ -9,6 +9,7 @@ from test_ezsp_home import CODE, certify, hub_on
 
 from hub.model import Action, Outcome
 from hub.zigbee.attributes import ask
+from hub.zigbee.endpoint import LocalEndpoint
 from hub.zigbee.model import InterviewStep, NetworkState
 from protocols.ids import Eui64
 from protocols.install_code import InstallCode
@@ -34,6 +35,11 @@ async def test_a_plug_joins_is_switched_and_is_there_after_the_stick_was_pulled_
             said, registered = one.simple_descriptor(), stick.core.own.endpoints[one.endpoint]
             assert (registered.profile, registered.device) == (said.profile, said.device_type)
             assert (registered.inputs, registered.outputs) == (said.input_clusters, said.output_clusters)
+        assert len([command for command, _ in stick.commands if command == 0x2400]) == len(ours)  # from the start
+        ours.add(LocalEndpoint(endpoint=0x21, profile=0x0109, device_type=0x0507))
+        await eventually(lambda: 0x21 in stick.core.own.endpoints)
+        ours.remove(0x21)
+        await eventually(lambda: 0x21 not in stick.core.own.endpoints)
         [plug] = stick.devices
         assert isinstance(plug, Plug)
         await hub.networks.permit_join("han", 120)

@@ -190,6 +190,8 @@ class Room:
         self.removed: list[Eui64] = []
         self.keys: dict[int, bytes] = {}
         self.refuses_keys = False
+        self.hosted: tuple[zdo.SimpleDescriptor, ...] = ()
+        """What the hub has said that it serves."""
         self.sent: list[ApsFrame] = []
         self.opened = 0
         self.is_absent = False
@@ -230,6 +232,9 @@ class Room:
             if isinstance(event, RadioLostError):
                 raise event
             yield event
+
+    async def host(self, endpoints: Sequence[zdo.SimpleDescriptor]) -> None:
+        self.hosted = tuple(endpoints)
 
     async def send(self, frame: ApsFrame) -> None:
         self.sent.append(frame)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from test_znp_driver import hurry, opened_on
@@ -14,11 +15,13 @@ from zigbee_contract import read_model
 from protocols.aps import ApsFrame, Delivery, Security
 from protocols.ids import Eui64
 from protocols.install_code import InstallCode, crc16_x25
+from protocols.zdo import SimpleDescriptor
 from radios.api import (
     DeliveryError,
     DeviceJoined,
     FrameReceived,
     KeysBy,
+    NetworkChanged,
     NoLinkKeyError,
     NotSupportedError,
     RadioConfig,
@@ -29,6 +32,7 @@ from radios.emulators.device import EmulatedDevice
 from radios.emulators.znp import ZnpConfig, ZnpEmulator
 from radios.emulators.znp_keys import WELL_KNOWN
 from radios.emulators.znp_nvram import ACTIVE_KEY, LINK_ROWS, SEED
+from radios.znp.application import OUR_ENDPOINTS
 from radios.znp.driver import DRIVER, ZnpRadio
 from radios.znp.versions import version_of
 from tests.hub.waiting import eventually
@@ -286,6 +290,31 @@ async def test_the_stick_answers_for_the_endpoints_and_the_hub_is_not_asked(firm
         await eventually(lambda: any(frame.cluster == 0x8006 for frame in device.heard))
         [answer] = [frame.payload for frame in device.heard if frame.cluster == 0x8006]
         assert answer == bytes((0x21, 0, 0, 0, 1, 0x5E))
+
+
+async def test_the_stick_knows_the_endpoints_that_the_hub_serves_and_after_a_restart_again(firmware: str) -> None:
+    mirror = SimpleDescriptor(0x21, 0x0109, 0x0507, 1, (0x0000, 0x0702), ())
+    async with home(firmware, "plug", well_known_key=True) as (stick, radio):
+        [device] = stick.devices
+        await let_in(stick, radio, device)
+        registered = stick.core.own.endpoints
+        await radio.host((*OUR_ENDPOINTS, mirror))
+        assert (registered[0x21].profile, registered[0x21].inputs) == (0x0109, (0x0000, 0x0702))
+        device._send(1, 0x21, 0x0109, 0x0702, b"\x08\x01\x0a", 0)
+        event = await until(radio, FrameReceived)
+        assert isinstance(event, FrameReceived)
+        assert (event.frame.profile, event.frame.destination_endpoint) == (0x0109, 0x21)
+        more = replace(mirror, input_clusters=(0x0000, 0x0702, 0x0B04))
+        await radio.host((*OUR_ENDPOINTS, more))
+        assert registered[0x21].inputs == (0x0000, 0x0702, 0x0B04)
+        count = len(stick.commands)
+        await radio.host((*OUR_ENDPOINTS, more))
+        assert len(stick.commands) == count
+        stick.crash()
+        await until(radio, NetworkChanged)
+        assert set(registered) == {0x01, 0x21, 0x5E}
+        await radio.host(OUR_ENDPOINTS)
+        assert set(registered) == {0x01, 0x5E}
 
 
 def test_firmware_that_is_not_known_is_refused_with_what_to_do() -> None:
