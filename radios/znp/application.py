@@ -199,6 +199,7 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         """What the stick says unasked. zigpy-znp would search for routes and begin interviews."""
         for command, taker in (
             (c.AF.DataConfirm.Callback, self._confirm),
+            (c.ZDO.StateChangeInd.Callback, lambda _: self.listener.network_moved()),
             (c.ZDO.MsgCbIncoming.Callback, self._object),
             (c.ZDO.TCDevInd.Callback, lambda told: self.listener.joined(eui64_of(told.SrcIEEE), rejoined=None)),
             (c.ZDO.LeaveInd.Callback, lambda told: self.listener.left(eui64_of(told.IEEE), rejoin=bool(told.Rejoin))),

@@ -87,6 +87,7 @@ class ZnpRadio(ZigpyRadio):
         self._version = version_of(self._stick.version, build)
         self._keys = KeyTable(self._stick_app, self._version)
         self._capabilities = capabilities_of()
+        self._window = asyncio.Semaphore(self._version.in_flight)
         release = f"{told.MajorRel}.{told.MinorRel}.{told.MaintRel}"
         self._firmware = f"{self._version.name}, {release}" + (f", build {build}" if build else "")
         self._ieee = eui64_of((await self._stick.request(c.SYS.GetExtAddr.Req())).ExtAddr)

@@ -108,6 +108,8 @@ class KeyTable:
         answer = await self._stick.request(c.ZDO.RemoveLinkKey.Req(IEEE=address_of(ieee)))
         if answer.Status != t.Status.FAILURE:  # it had none among those
             ok(answer, "to forget the key")
+        if self._version.has_commissioning and await self.get(ieee) is not None:
+            await self._forget_derived(ieee)
 
     async def short_of(self, ieee: Eui64) -> int:
         """A device's network address as far as the stick knows it, or `UNKNOWN_ADDRESS`."""
@@ -146,6 +148,29 @@ class KeyTable:
         if self._version.has_tables:
             return await flash.read(item_id=ExNvIds.APS_KEY_DATA_TABLE, sub_id=place, item_type=kind)
         return await flash.osal_read(OsalNvIds.LEGACY_APS_LINK_KEY_DATA_START + place, item_type=kind)
+
+    async def _forget_derived(self, ieee: Eui64) -> None:
+        """Of a key that follows from the seed, forget the number."""
+        flash, kind, place = self._stick.nvram, t.TCLKDevEntry, 0
+        tables, first = ExNvIds.TCLK_TABLE, OsalNvIds.LEGACY_TCLK_TABLE_START
+        if self._version.has_tables:
+            found = flash.read_table(item_id=tables, item_type=kind)
+        else:
+            found = flash.osal_read_table(first, OsalNvIds.LEGACY_TCLK_TABLE_END, item_type=kind)
+        async for entry in found:
+            if eui64_of(entry.extAddr) == ieee:
+                break
+            place += 1
+        else:
+            return
+        nobody = kind(
+            txFrmCntr=0, rxFrmCntr=0, extAddr=address_of(0), keyAttributes=t.KeyAttributes.DEFAULT_KEY,
+            keyType=t.KeyType.NONE, SeedShift_IcIndex=0,
+        )  # fmt: skip
+        if self._version.has_tables:
+            await flash.write(item_id=tables, sub_id=place, value=nobody, create=False)
+        else:
+            await flash.osal_write(first + place, nobody)
 
     async def advance(self, row: Row, sent: int, heard: int) -> None:
         """Set a key's counters. The stick takes them with its next start."""

@@ -28,6 +28,8 @@ class ZnpVersion:
     key that all devices share which have none of their own."""
     has_tables: bool
     """Its flash has tables of its own for keys and addresses; otherwise all items have numbers in one row."""
+    in_flight: int
+    """Frames at once, as zigpy-znp has it; the rest of its buffers the stick needs for what it sends by itself."""
     build: int = 0
     """Date of the build, as a decimal number: 20230507."""
 
@@ -38,9 +40,9 @@ class ZnpVersion:
 
 
 VERSIONS: Mapping[float, ZnpVersion] = {
-    1.2: ZnpVersion(name="Z-Stack 1.2", chips="CC253x", has_commissioning=False, has_tables=False),
-    3.0: ZnpVersion(name="Z-Stack 3.0", chips="CC253x", has_commissioning=True, has_tables=False),
-    3.3: ZnpVersion(name="Z-Stack 3.x", chips="CC13x2/CC26x2", has_commissioning=True, has_tables=True),
+    1.2: ZnpVersion(name="Z-Stack 1.2", chips="CC253x", has_commissioning=False, has_tables=False, in_flight=4),
+    3.0: ZnpVersion(name="Z-Stack 3.0", chips="CC253x", has_commissioning=True, has_tables=False, in_flight=4),
+    3.3: ZnpVersion(name="Z-Stack 3.x", chips="CC13x2/CC26x2", has_commissioning=True, has_tables=True, in_flight=16),
 }
 """By the numbers that zigpy-znp gives them, from how a stick answers."""
 

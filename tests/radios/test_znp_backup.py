@@ -154,11 +154,15 @@ async def test_keys_that_follow_from_a_seed_go_to_another_stick_with_it() -> Non
         kept = json.loads(json.dumps(await radio.backup()))
         key = old.keys.key_for(ieee)
         assert key is not None
-    async with ZnpEmulator(ZnpConfig(devices=(), seed=5)) as new, opened_on(new) as radio:
-        await radio.restore(kept)
-        assert new.nvram.get(SEED) == old.nvram.get(SEED)
-        assert new.keys.plain(ieee) is None
-        assert new.keys.key_for(ieee) == key
+    for firmware in ("3.x", "3.0"):
+        config = ZnpConfig(devices=(), seed=5, firmware=firmware)
+        async with ZnpEmulator(config) as new, opened_on(new) as radio:
+            await radio.restore(kept)
+            assert new.nvram.get(SEED) == old.nvram.get(SEED)
+            assert new.keys.plain(ieee) is None
+            assert new.keys.key_for(ieee) == key
+            await radio.remove_key(Eui64(ieee))
+            assert new.keys.key_for(ieee) is None
     async with ZnpEmulator(ZnpConfig(devices=(), seed=6, firmware="1.2")) as new, opened_on(new) as radio:
         await radio.restore(kept)
         assert new.keys.plain(ieee) == key
