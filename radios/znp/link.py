@@ -21,6 +21,7 @@ from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
 from zigpy_znp.frames import GeneralFrame, TransportFrame
 from zigpy_znp.types.nvids import OsalNvIds
 from zigpy_znp.uart import ZnpMtProtocol
+from zigpy_znp.utils import OneShotResponseListener
 
 from radios.api import NoReplyError
 
@@ -296,8 +297,34 @@ class Link(ZNP):  # type: ignore[misc]
             return False
         return handled
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The port is closed: nobody waits for an answer any more."""
+        self._abandon(ConnectionResetError("the port is closed"))
+        super().connection_lost(exc)
+
+    async def disconnect(self) -> None:
+        """Close the port. zigpy-znp would cancel who waits, as if they had been told to stop."""
+        self._abandon(ConnectionResetError("the port is closed"))
+        await super().disconnect()
+
+    def _abandon(self, error: Exception) -> None:
+        """What was asked is not answered any more."""
+        waiting = [
+            one.future
+            for listeners in self._listeners.values()
+            for one in listeners
+            if isinstance(one, OneShotResponseListener)
+        ]
+        if self._resetting is not None:
+            waiting.append(self._resetting)
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # who waits gets it; who does not any more, need not
+
     def _restarted(self) -> None:
         if self._resetting is None:
+            self._abandon(TimeoutError())
             if self._app is not None:
                 self._app.connection_lost(StickRestartedError("it has restarted"))
         elif not self._resetting.done():

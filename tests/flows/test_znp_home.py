@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from test_ezsp_home import CODE, certify, hub_on
 
+from hub.errors import UnavailableError
 from hub.model import Action, Outcome
 from hub.zigbee.attributes import ask
 from hub.zigbee.endpoint import LocalEndpoint
@@ -101,3 +103,42 @@ async def test_two_hubs_establish_keys_and_ask_each_other_in_secret(
                 assert times
                 assert all(options & 0x40 for options in times)  # encrypted
                 assert not [one for one in sent if one[13:15] == b"\x00\x08" and one[16] & 0x40]
+
+
+async def test_a_z_stack_stick_takes_the_place_of_an_ezsp_one_and_the_plug_obeys(tmp_path: Path) -> None:
+    config = EzspConfig(devices=("plug",), firmware="7.4.4", speed=5.0)
+    async with EzspEmulator(config) as old:
+        plug = old.device("plug")
+        assert isinstance(plug, Plug)
+        name = f"zigbee-{plug.ieee:016x}"
+        async with hub_on(old, tmp_path, well_known_key=True) as hub:
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+            await hub.networks.permit_join("han", 120)
+            assert old.press(plug)
+            members = hub.household.members
+            await eventually(
+                lambda: (found := members.get(Eui64(plug.ieee))) is not None and found.interview is InterviewStep.DONE,
+                40,
+            )
+            await hub.backups.make("han")
+            before = hub.networks.get("han")
+        old.kill()
+        async with ZnpEmulator(ZnpConfig(devices=(), seed=5, speed=5.0), old) as new, hub_on(new, tmp_path) as hub:
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+            assert hub.networks.get("han").extended_pan_id != before.extended_pan_id
+            # It is pulled out in the middle of it, and there is nothing but a blank stick then.
+            caller = asyncio.create_task(hub.backups.replace("han", "han", overwrite=True))
+            await eventually(lambda: not new.network.is_formed)
+            new.kill()
+            with pytest.raises(UnavailableError):
+                await caller
+            new.revive()
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP, 30)
+            await hub.backups.replace("han", "han", overwrite=True)
+            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
+            after = hub.networks.get("han")
+            for part in ("ieee", "pan_id", "extended_pan_id", "channel"):
+                assert getattr(after, part) == getattr(before, part)
+            action = Action.OFF if plug.is_on else Action.ON
+            assert (await hub.controls.switch(name, action, "test")).outcome is Outcome.CONFIRMED
+            assert plug.is_on is (action is Action.ON)

@@ -77,6 +77,20 @@ async def test_what_is_on_its_way_when_the_stick_restarts_is_unknown_at_once() -
         await back(radio)
 
 
+async def test_who_waits_for_an_answer_hears_at_once_that_the_stick_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ZnpEmulator(HOME) as stick, opened_on(stick) as radio:
+        heard: list[int] = []
+        monkeypatch.setattr(stick, "_command", lambda command, fields: heard.append(command))  # and says nothing
+        asking = asyncio.ensure_future(radio.register_key(Eui64(0x0013A20000000001), bytes(16)))
+        sending = asyncio.ensure_future(radio.send(read_model(stick.devices[0].short, 1)))
+        await eventually(lambda: bool(heard))
+        stick.kill()
+        for waiting in (asking, sending):
+            with pytest.raises((RadioLostError, NoReplyError)):
+                async with asyncio.timeout(1.0):
+                    await waiting
+
+
 async def test_a_stick_without_buffers_is_asked_again() -> None:
     async with ZnpEmulator(HOME) as stick, opened_on(stick) as radio:
         stick.overflow(2)
