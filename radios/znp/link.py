@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import zigpy.serial
 import zigpy_znp.commands as c
 import zigpy_znp.types as t
+from zigpy.datastructures import PriorityLock
 from zigpy_znp.api import ZNP
 from zigpy_znp.commands.ubl import BootloaderRunMode
 from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
@@ -133,6 +134,7 @@ class Link(ZNP):  # type: ignore[misc]
         self.set_application(owner)
         self._heard, self._unreadable, self._messages, self._trace = heard, unreadable, messages, trace
         self._resetting: asyncio.Future[None] | None = None
+        self._turn = PriorityLock()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -247,7 +249,7 @@ class Link(ZNP):  # type: ignore[misc]
         attempts = ATTEMPTS if self._is_repeated(request) else 1
         for attempt in range(1, attempts + 1):
             try:
-                return await super().request(request, timeout=timeout or ANSWER_S, **expected)
+                return await self._asked(request, timeout or ANSWER_S, expected)
             except TimeoutError:
                 if attempt == attempts:
                     raise
@@ -256,6 +258,19 @@ class Link(ZNP):  # type: ignore[misc]
                     raise
                 return error.response
         raise AssertionError
+
+    async def _asked(self, request: Any, limit_s: float, expected: dict[str, Any]) -> Any:
+        if isinstance(request, c.SYS.ResetReq.Req):
+            return await super().request(request, timeout=limit_s, **expected)
+        async with self._turn(priority=self.get_request_priority(request)):
+            try:
+                return await super().request(request, timeout=limit_s, **expected)
+            except TimeoutError:
+                # Its answer may still come, and would be taken for that to the next command of its kind: nothing else
+                # is asked before something harmless was answered, since the stick answers in order.
+                with suppress(TimeoutError):
+                    await super().request(c.SYS.Ping.Req(), timeout=PING_S)
+                raise
 
     @staticmethod
     def _is_repeated(request: Any) -> bool:

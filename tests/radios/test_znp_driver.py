@@ -61,6 +61,7 @@ def patient(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("radios.znp.link.RESET_S", 0.6)
     monkeypatch.setattr("radios.znp.link.RESETS", 6)
     monkeypatch.setattr("radios.znp.link.ANSWER_S", 0.12)
+    monkeypatch.setattr("radios.znp.link.PING_S", 0.12)
     monkeypatch.setattr("radios.znp.link.ATTEMPTS", 9)
     monkeypatch.setattr("radios.znp.link.GAP_S", 0.03)
     monkeypatch.setattr("radios.znp.link.AGAIN_S", 0.8)

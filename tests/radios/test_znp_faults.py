@@ -120,6 +120,27 @@ async def test_a_frame_whose_answer_is_lost_is_told_by_its_fate(monkeypatch: pyt
         assert len([command for command, _ in stick.commands if command == 0x2402]) == 1  # it was sent once
 
 
+async def test_an_answer_that_comes_late_is_not_taken_for_that_to_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("radios.znp.link.ANSWER_S", 0.1)
+    async with ZnpEmulator(HOME) as stick, opened_on(stick) as radio:
+        devices = {Eui64(0x0013A20000000001 + number): bytes((number,)) * 16 for number in range(5)}
+        for ieee, key in devices.items():
+            await radio.register_key(ieee, key)
+        send, waiting = stick.end.send_frame, []
+        monkeypatch.setattr(stick.end, "send_frame", waiting.append)  # it is busy for a while
+
+        def go_on() -> None:
+            monkeypatch.setattr(stick.end, "send_frame", send)
+            for frame in waiting:
+                send(frame)
+
+        asyncio.get_running_loop().call_later(0.25, go_on)
+        assert [await radio._keys.get(ieee) for ieee in devices] == list(devices.values())
+        assert len(waiting) >= 2
+
+
 async def test_a_stick_that_has_lost_its_network_is_not_given_another_one() -> None:
     async with ZnpEmulator(HOME) as stick, opened_on(stick) as radio:
         stick.nvram.drop(NIB)
