@@ -1,7 +1,8 @@
 """Smart Energy on every Zigbee radio: one home, whoever encrypts there, and whoever establishes keys.
 
-A row for each radio. An XBee establishes keys by its firmware; for an EZSP stick the hub does, with a certificate of
-its own, and devices do their part over the air. A ZiGate has no link keys: what it refuses is in its row.
+A row for each radio. An XBee establishes keys by its firmware; for an EZSP or Z-Stack stick the hub does, with a
+certificate of its own, and devices do their part over the air. A ZiGate has no link keys: what it refuses is in its
+row.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from radios.emulators.se_tunnels import TunnelMeter
 from radios.emulators.stick import EmulatedStick, install_code_of, link_key_of
 from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.zigate import ZigateConfig, ZigateEmulator
+from radios.emulators.znp import ZnpConfig, ZnpEmulator
 from tests.hub.waiting import eventually
 
 SPEED = 40.0
@@ -81,12 +83,20 @@ def ezsp(firmware: str) -> Row:
     return Row(make=make, keys_by=KeysBy.HUB)
 
 
+def znp(firmware: str) -> Row:
+    def make(kinds: tuple[str, ...], lab: Path) -> ZnpEmulator:
+        return ZnpEmulator(ZnpConfig(devices=kinds, speed=SPEED, firmware=firmware, certificates=lab))
+
+    return Row(make=make, keys_by=KeysBy.HUB)
+
+
 RADIOS = {
     "xbee": Row(
         make=lambda kinds, _: XbeeEmulator(XbeeConfig(devices=kinds, speed=SPEED)),
         keys_by=KeysBy.RADIO,
     ),
     "ezsp": ezsp("9.0.0"),
+    "znp": znp("3.x"),
     "zigate": Row(
         make=lambda kinds, _: ZigateEmulator(ZigateConfig(devices=kinds, speed=SPEED)),
         keys_by=KeysBy.NOBODY,
@@ -101,7 +111,7 @@ RADIOS = {
 }
 WITH_KEYS = {name: row for name, row in RADIOS.items() if row.keys_by is not KeysBy.NOBODY}
 WITHOUT_KEYS = {name: row for name, row in RADIOS.items() if row.keys_by is KeysBy.NOBODY}
-JOINS = {**WITH_KEYS, "ezsp 6.10.3": ezsp("6.10.3")}
+JOINS = {**WITH_KEYS, "ezsp 6.10.3": ezsp("6.10.3"), "znp 1.2": znp("1.2"), "znp 3.0": znp("3.0")}
 """Commands for keys are others in old firmware; the rest of the flows is the same."""
 
 
@@ -116,6 +126,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("radios.xbee.driver.LOOK_S", 0.1),
         ("radios.emulators.se_endpoint.SEARCH_AGAIN_S", 0.3),
         ("radios.emulators.ezsp.BOOT_S", 0.01),
+        ("radios.emulators.znp.BOOT_S", 0.01),
         ("radios.emulators.air.FAST_POLL_S", 0.02),
         ("radios.emulators.se_sleepy_meters.SEARCH_AGAIN_S", 0.5),
         ("radios.emulators.se_sleepy_meters.SEARCH_LATER_S", 1.0),
