@@ -189,6 +189,14 @@ class Registry:
                 await self._watchers[name]()
 
 
+_BY_LOWER = {name.lower(): entry for name, entry in ENTRIES.items()}
+
+
+def entry_of(name: str) -> Entry | None:
+    """An entry by its name in any case, as a gateway's clients and files write it."""
+    return _BY_LOWER.get(name.strip().lower())
+
+
 def _read(entry: Entry, value: str) -> RegistryValue:
     if entry.is_text:
         return value

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from hub.errors import HubError
-from hub.registry import ENTRIES, RegistryValue, near
+from hub.registry import ENTRIES, RegistryValue, entry_of, near
 from hub.zigbee.model import Side
 from protocols.errors import RangeError
 from protocols.ids import MAX_APPLICATION_ENDPOINT, Eui64
@@ -175,21 +175,19 @@ def write_device(address: Eui64) -> str:
 
 
 def read_registry(line: str) -> tuple[str, RegistryValue]:
-    """An entry. One without a value has its default."""
-    name, _, rest = line.partition(" ")
-    entry = ENTRIES.get(name)
+    """An entry, by its name in any case. One without a value has its default."""
+    given, kind, text = (*line.split(maxsplit=2), "", "")[:3]
+    entry = entry_of(given)
     if entry is None:
-        raise _LineError("registry_name", name, f"{' or '.join(near(name))} and others: hubctl registry list")
-    kind, _, text = rest.strip().partition(" ")
+        raise _LineError("registry_name", given, f"{' or '.join(near(given))} and others: hubctl registry list")
     if not kind:
-        return name, entry.default
-    wanted = entry.kind
-    if kind != wanted:
-        raise _LineError(f"type of {name}", kind, wanted)
-    value = _registry_value(kind, text.strip())
+        return entry.name, entry.default
+    if kind.lower() != entry.kind:
+        raise _LineError(f"type of {entry.name}", kind, entry.kind)
+    value = _registry_value(entry.kind, text.strip())
     if value is None or not entry.takes(value):
-        raise _LineError(name, text, entry.allowed)
-    return name, value
+        raise _LineError(entry.name, text, entry.allowed)
+    return entry.name, value
 
 
 def _registry_value(kind: str, text: str) -> RegistryValue | None:

@@ -77,6 +77,20 @@ def test_the_manuals_samples_are_read_and_written(file: Ini, line: str, written:
 
 
 @pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("rpc_manager.MAX_BUFFER_ITEMS int 0x10", "RPC_Manager.max_buffer_items int 16"),
+        ("RPC_Manager.Use_Push\tBool\t TRUE", "RPC_Manager.use_push bool True"),
+        ("rpc_manager.pushed_file_prefix STR  RPC_Response", "RPC_Manager.pushed_file_prefix str RPC_Response"),
+        ("conversation.default_timeout", "Conversation.default_timeout int 40"),
+    ],
+)
+def test_names_of_entries_are_taken_in_any_case_and_written_as_the_registry_has_them(line: str, written: str) -> None:
+    [found] = parse(Ini.REGISTRY, line, read_registry)
+    assert write_registry(*found.value) == written
+
+
+@pytest.mark.parametrize(
     ("file", "line", "what", "allowed"),
     [
         (Ini.REGISTRY, "RPC_Manager.max_bufer_items int 3", "registry_name", "RPC_Manager.max_buffer_items"),
@@ -132,7 +146,8 @@ async def test_the_registry_goes_out_and_comes_in_whole_or_not_at_all(tmp_path: 
             "line 2: registry_name",
             "line 3: RPC_Manager.use_timestamps",
         ]
-        twice = await put(served, "registry_settings.ini", *(2 * ["RPC_Manager.max_buffer_items int 20"]))
+        both = ("RPC_Manager.max_buffer_items int 20", "rpc_manager.Max_Buffer_Items int 21")
+        twice = await put(served, "registry_settings.ini", *both)
         assert "each name once" in twice.problem(400)["detail"]
         assert served.hub.registry.number(MAX_BUFFER_ITEMS) == 16
         # Without a value an entry has its default.

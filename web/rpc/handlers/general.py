@@ -85,7 +85,8 @@ class General:
     async def registry_configuration(self, request: Checked) -> Values:
         """Tell or set an entry. Raises `NotFoundError` for one that is to be told and is none."""
         name = fields.text(request.arguments, "name")
-        name = next((one for one in ENTRIES if one.lower() == name.strip().lower()), name)
+        entry = registry.entry_of(name)
+        name = name if entry is None else entry.name
         if "value" not in request.arguments:
             if name not in ENTRIES:
                 raise NotFoundError("registry entry", name[:80], registry.near(name))
