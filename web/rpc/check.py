@@ -25,6 +25,7 @@ class Reason(StrEnum):
 
     MALFORMED = "malformed"
     UNKNOWN_REQUEST = "unknown request"
+    NOT_FOUND = "not found"
     ARGUMENTS = "arguments"
     ALIAS = "alias"
     ROLE = "role"
@@ -43,7 +44,7 @@ class Problem:
     identifier: Value = None
     fields: tuple[ValueRefusedError, ...] = ()
     near: tuple[str, ...] = ()
-    """Requests that are called much like one that there is not."""
+    """Names much like one that there is not: of requests, or of what a request names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,9 @@ class Engine:
             return Problem(Reason.ARGUMENTS, f"{name}: {error}", checked.identifier, (error,))
         except InvalidError as error:
             return Problem(Reason.ARGUMENTS, f"{name}: {_with_addresses(str(error))}", checked.identifier)
+        except NotFoundError as error:
+            near = tuple(map(_with_addresses, error.near))
+            return Problem(Reason.NOT_FOUND, f"{name}: {_with_addresses(str(error))}", checked.identifier, (), near)
         except HubError as error:
             return Problem(_reason(error), f"{name}: {_with_addresses(str(error))}", checked.identifier)
         except Exception:  # a request's top
@@ -317,4 +320,4 @@ def _with_addresses(text: str) -> str:
 
 
 def _reason(error: HubError) -> Reason:
-    return Reason.REFUSED if isinstance(error, RefusedError | UnsupportedError | NotFoundError) else Reason.FAILED
+    return Reason.REFUSED if isinstance(error, RefusedError | UnsupportedError) else Reason.FAILED

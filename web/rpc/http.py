@@ -41,6 +41,7 @@ _STATUS: dict[Reason, tuple[int, str, str]] = {
     Reason.ARGUMENTS: (400, "invalid", "Invalid request"),
     Reason.ALIAS: (400, "invalid", "Invalid request"),
     Reason.UNKNOWN_REQUEST: (404, "not-found", "Not found"),
+    Reason.NOT_FOUND: (404, "not-found", "Not found"),
     Reason.ROLE: (403, "forbidden", "Not allowed"),
     Reason.PENDING: (501, "not-implemented", "Not implemented yet"),
     Reason.BUSY: (503, "unavailable", "Not available"),

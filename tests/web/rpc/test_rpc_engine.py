@@ -191,7 +191,7 @@ async def test_a_radio_that_fails_is_told_in_the_words_that_clients_look_for() -
         (UnavailableError("han is not up"), Reason.FAILED, "enable_joining: han is not up"),
         (
             NotFoundError("device", "zigbee-000cc1002719c4d5", ("zigbee-000cc1002719c4d6",)),
-            Reason.REFUSED,
+            Reason.NOT_FOUND,
             "enable_joining: there is no device '00:0C:C1:00:27:19:C4:D5'; did you mean 00:0C:C1:00:27:19:C4:D6?",
         ),
         (

@@ -356,7 +356,10 @@ async def test_an_entry_that_there_is_not_is_told_with_the_nearest(served: Serve
         served, '<registry_configuration synchronous="1"><name>max_buffer</name></registry_configuration>'
     )
     assert told.tag == "message"
-    (await served.ask("POST", "/api/v1/rpc/registry_configuration", {"name": "max_buffer"})).problem(409)
+    answer = await served.ask("POST", "/api/v1/rpc/registry_configuration", {"name": "max_buffer"})
+    problem = answer.problem(404)
+    assert "RPC_Manager.max_buffer_items" in problem["near"]
+    assert problem["detail"] == inside(told, "description").text
 
 
 async def test_the_printed_layout_is_a_setting(served: Served) -> None:
@@ -391,6 +394,8 @@ async def test_help_lists_what_is_asked_for(served: Served) -> None:
 async def test_a_module_that_there_is_not_has_no_version(served: Served) -> None:
     [told] = await rci(served, '<get_version synchronous="TRUE"><module_name>Versio</module_name></get_version>')
     assert "there is no module 'Versio'; did you mean Version?" in inside(told, "description").text
+    problem = (await served.ask("POST", "/api/v1/rpc/get_version", {"module_name": "Versio"})).problem(404)
+    assert problem["near"] == ["Version"]
 
 
 async def test_exit_ends_the_program_and_has_no_response(tmp_path: Path) -> None:
