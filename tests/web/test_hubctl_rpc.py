@@ -106,6 +106,38 @@ def test_a_message_of_severity_2_is_a_failure(fake: FakeHub, hubctl: Hubctl) -> 
     assert (asked.code, asked.json["parameters"]) == (1, MESSAGE)
 
 
+def test_a_status_that_is_none_of_success_is_a_failure_whose_meaning_is_told(fake: FakeHub, hubctl: Hubctl) -> None:
+    refused = {"response": "create_price_event_response", "parameters": {"status": 0x85, "device_list": []}}
+    answers(fake, "create_price_event", refused)
+    done = hubctl(*PRICE)
+    assert (done.code, done.err) == (1, "hubctl: status is 0x85: invalid field\n")
+    assert "  status: 133 (0x85, invalid field)" in done.lines
+    asked = hubctl(*PRICE, "--json")
+    assert (asked.code, asked.json, asked.err) == (1, refused, "")
+
+
+def test_failures_of_a_document_are_failures(fake: FakeHub, hubctl: Hubctl, tmp_path: Path) -> None:
+    (tmp_path / "request.xml").write_text("<get_time/>")
+    for inside, said in (
+        ('<get_time_response><UTC_1970 type="int">0x5</UTC_1970></get_time_response>', None),
+        ('<message><severity type="int">0x1</severity><description>soon</description></message>', None),
+        ('<message><severity type="int">0x2</severity><description>no room</description></message>', "no room"),
+        ('<bind_response><status type="int">0xaa</status></bind_response>', "status is 0xaa: not supported"),
+        ('<remove_alias_response><A type="bool">FALSE</A></remove_alias_response>', "A is FALSE"),
+        (
+            '<write_attributes_response><record_list type="list"><item type="WriteAttributeResponseRecord">'
+            '<status type="int">0x88</status></item></record_list></write_attributes_response>',
+            "record_list[0].status is 0x88: read only",
+        ),
+        ('<error id="1"><desc>there is no target</desc></error>', "there is no target"),
+    ):
+        text = f'<rci_reply version="1.1"><do_command><responses>{inside}</responses></do_command></rci_reply>'
+        fake.answers["POST", "/UE/rci"] = aioweb.Response(text=text, content_type="application/xml")
+        done = hubctl("rpc", "--file", "request.xml")
+        assert (done.code, done.err) == ((1, f"hubctl: {said}\n") if said else (0, "")), inside
+        assert done.lines[0] == '<rci_reply version="1.1">'
+
+
 def test_what_is_wrong_is_told_before_anything_is_sent(fake: FakeHub, hubctl: Hubctl) -> None:
     for wrong, said in (
         (("--price", "0x123456789"), "price is 4886718345; allowed: int from 0x0 to 0xffffffff"),

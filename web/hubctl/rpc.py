@@ -15,13 +15,14 @@ from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.files import read_text
 from web.hubctl.output import Cell, Column, Table, print_json, show
 from web.hubctl.rpc_options import NAME, VALUE, Place, RpcOption, chosen, places, values_of
-from web.hubctl.rpc_show import indented, show_line, show_response
+from web.hubctl.rpc_show import failed, failures_in, indented, show_line, show_response
 from web.roles import Role
 from web.rpc import as_json, as_xml
 from web.rpc.build import Context
 from web.rpc.check import Problem, check_json
 from web.rpc.declare import RequestRow
-from web.rpc.table import TABLE, near
+from web.rpc.outcome import failures
+from web.rpc.table import MESSAGE, TABLE, near
 from web.rpc.types import Kind
 from web.rpc.values import Values
 
@@ -132,19 +133,20 @@ def _checked(row: RequestRow, values: Values, context: Context) -> dict[str, obj
 
 
 def _told(answer: RpcAnswer, *, quiet: bool) -> int:
-    """Print it for people, and say how it ended: a message of severity 2 is a failure."""
+    """Print it for people, and say how it ended, as the parameters tell that the table marks as outcomes."""
     if answer.accepted:
         if not quiet:
             row = TABLE.request(answer.accepted)
             has_response = row is None or row.response is not None
             click.echo("accepted; see: hubctl rpc responses" if has_response else "done; it has no response")
         return Exit.OK
-    is_failure = answer.response == "message" and answer.parameters.get("severity") == 2
-    if is_failure and not quiet:
-        raise HubctlError(str(answer.parameters.get("description", "it failed")))
+    problems = failures(TABLE.responses.get(answer.response), answer.parameters, TABLE.record)
     if not quiet:
-        show_response(answer.response, answer.parameters, answer.time)
-    return Exit.FAILED if is_failure else Exit.OK
+        if answer.response != MESSAGE or not problems:
+            show_response(answer.response, answer.parameters, answer.time)
+        if problems:
+            raise HubctlError(failed(problems))
+    return Exit.FAILED if problems else Exit.OK
 
 
 class RpcGroup(click.Group):
@@ -254,7 +256,11 @@ def _send_file(app: App, file: str) -> None:
     async def work(hub: HubClient) -> str:
         return await hub.rpc_document(document)
 
-    click.echo(indented(app.run(work)))
+    reply = app.run(work)
+    click.echo(indented(reply))
+    problems = failures_in(reply)
+    if problems:
+        raise HubctlError(failed(problems))
 
 
 @click.command(RESPONSES, short_help="Take responses out of the mailbox, or follow them.")

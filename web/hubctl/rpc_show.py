@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from web.hubctl.context import now
 from web.hubctl.output import clean, line, pieces
 from web.hubctl.units import local
+from web.rpc.as_json import TYPE
 from web.rpc.declare import Param
 from web.rpc.markup import Element, XmlError, attributes_of, escape, parse
+from web.rpc.outcome import failures
 from web.rpc.table import MESSAGE, TABLE
+from web.rpc.types import KIND_OF_NAME, Kind, untyped
 
 STEP = "  "
+MOST_TOLD = 3
+"""Failures of one request that are told in the sentence about it; its response is shown whole."""
+_ERROR, _DESC = "error", "desc"
+"""What is wrong with an envelope itself."""
 SEVERITY = {0: ("debug", "dim"), 1: ("warning", "yellow"), 2: ("error", "bold red")}
 _SMALL = 10
 """Below it a number is the same in both notations."""
@@ -59,7 +66,7 @@ def _text(value: object, param: Param | None) -> str:
         case bool():
             return "TRUE" if value else "FALSE"
         case int():
-            meaning = param.type.meanings.get(value) if param is not None else None
+            meaning = param.meaning_of(value) if param is not None else ""
             notes = [f"{value:#x}"] if abs(value) >= _SMALL else []
             notes += [meaning] if meaning else []
             return f"{value} ({', '.join(notes)})" if notes else str(value)
@@ -87,6 +94,52 @@ def _brief(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_brief, value)) + "]"
     return _text(value, None)
+
+
+def failed(problems: Sequence[str]) -> str:
+    """Why a request counts as failed, in one sentence."""
+    more = f"; and {len(problems) - MOST_TOLD} more" if len(problems) > MOST_TOLD else ""
+    return clean("; ".join(problems[:MOST_TOLD])) + more
+
+
+def failures_in(document: str) -> list[str]:
+    """What the responses in a reply, and its envelope, say that went wrong."""
+    try:
+        root = parse(document.encode())
+    except XmlError as error:
+        return [f"the reply is no XML: {error}"]
+    found: list[str] = []
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        row = TABLE.responses.get(element.tag)
+        if row is not None:
+            found += failures(row, _object(element), TABLE.record)
+        elif element.tag == _ERROR:
+            desc = element.child(_DESC)
+            found.append((desc or element).text.strip())
+        else:
+            waiting += reversed(element.children)
+    return found
+
+
+def _object(element: Element) -> dict[str, object]:
+    return {child.tag: _json(child) for child in element.children}
+
+
+def _json(element: Element) -> object:
+    """What a tag says, as the same response in JSON has it."""
+    type_ = element.get(TYPE) or ""
+    match KIND_OF_NAME.get(type_.lower()):
+        case Kind.LIST:
+            return [_json(child) for child in element.children]
+        case Kind.DICT:
+            return _object(element)
+        case Kind.INT | Kind.BOOL | Kind.FLOAT:
+            return untyped(element.text)
+        case None if type_:
+            return {TYPE: type_, **_object(element)}
+    return element.text
 
 
 def indented(document: str) -> str:

@@ -25,6 +25,18 @@ class Default(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a parameter of a response says of how its request went."""
+
+    successes: tuple[Value, ...] = (0,)
+    """The values of a request that did what it was asked for; any other is a failure."""
+    meanings: Mapping[int, str] = field(default_factory=dict)
+    """Of numbers, where the parameter may have others as well."""
+    reason: str = ""
+    """The parameter beside it that says why; empty: none does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
     """A parameter of a request or response, or a field of a record."""
 
@@ -40,11 +52,19 @@ class Param:
     """Not in the manual."""
     is_secret: bool = False
     """A key or a code: no error shows it back."""
+    outcome: Outcome | None = None
+    """Of a response: this tells whether the request did what it was asked for."""
 
     @property
     def is_required(self) -> bool:
         """Whether it must be given."""
         return self.default is Default.REQUIRED
+
+    def meaning_of(self, value: object) -> str:
+        """What a number means here; empty where nobody says so."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            return ""
+        return self.type.meanings.get(value) or (self.outcome.meanings.get(value, "") if self.outcome else "")
 
     @property
     def default_text(self) -> str:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from web.roles import Role
 from web.rpc import as_json
-from web.rpc.declare import Default, Param, RecordRow, RequestRow, ResponseRow
+from web.rpc.declare import Default, Outcome, Param, RecordRow, RequestRow, ResponseRow
 from web.rpc.table import Table
 from web.rpc.types import ANY, Kind, Type
 from web.schema_base import Json as Value
@@ -27,6 +27,16 @@ _PLAIN: Mapping[Kind, Json] = {
 }
 _MAC_PATTERN = "^[^0-9A-Za-z]*(0[xX])?[0-9A-Fa-f]([^0-9A-Za-z]*[0-9A-Fa-f])*[^0-9A-Za-z]*$"
 _INT_PATTERN = "^\\s*[+-]?(0[xX][0-9A-Fa-f]+|[0-9]+)\\s*$"
+
+
+class OutcomeInfo(Struct, frozen=True):
+    """What a parameter of a response says of how its request went: `successes` are the values of one that went well."""
+
+    successes: list[Value]
+    meanings: dict[str, str] | UnsetType = UNSET
+    """Of numbers, beside the parameter's own `values`."""
+    reason: str | UnsetType = UNSET
+    """The parameter beside it that says why."""
 
 
 class ParameterInfo(Struct, frozen=True):
@@ -49,6 +59,7 @@ class ParameterInfo(Struct, frozen=True):
     """A key or a code: better not shown while it is typed."""
     answer_only: bool | UnsetType = UNSET
     """Seen in answers, never given in a request."""
+    outcome: OutcomeInfo | UnsetType = UNSET
 
 
 class RequestInfo(Struct, frozen=True):
@@ -148,12 +159,22 @@ def _param(param: Param, table: Table) -> ParameterInfo:
         type_.allowed,
         default,
         param.default_text or UNSET,
-        {str(number): meaning for number, meaning in type_.meanings.items()} or UNSET,
+        _words(type_.meanings),
         records or UNSET,
         param.is_ours or UNSET,
         param.is_secret or UNSET,
         param.is_answer_only or UNSET,
+        UNSET if param.outcome is None else _outcome(param.outcome),
     )
+
+
+def _outcome(outcome: Outcome) -> OutcomeInfo:
+    successes = [as_json.write(value, ANY, {}) for value in outcome.successes]
+    return OutcomeInfo(successes, _words(outcome.meanings), outcome.reason or UNSET)
+
+
+def _words(meanings: Mapping[int, str]) -> dict[str, str] | UnsetType:
+    return {str(number): meaning for number, meaning in meanings.items()} or UNSET
 
 
 # -- JSON Schema -----------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from protocols.zcl.header import ZclHeader, unsupported_command
 from protocols.zcl.status import Status
 from web.auth import Role
 from web.rpc.check import Checked
-from web.rpc.declare import Chapter, Default, Param, RecordRow, RequestRow, ResponseRow
+from web.rpc.declare import Chapter, Default, Outcome, Param, RecordRow, RequestRow, ResponseRow
 from web.rpc.response import Response, Severity
 from web.rpc.types import BOOL, FLOAT, INT, MAC, TEXT, U8, U16, U32, dict_of, list_of, one_of, record
 from web.rpc.values import Mac, Octets, Record, Values
@@ -51,6 +51,7 @@ __all__ = [
     "Interface",
     "Mac",
     "Octets",
+    "Outcome",
     "Param",
     "Place",
     "Record",

@@ -521,7 +521,12 @@ async def test_the_table_is_told_to_programs(served: Served) -> None:
     [record] = [one for one in price["parameters"] if one["name"] == "record"]
     assert record["records"] == ["PublishPriceRecord"]
     assert {one["name"] for one in found["records"]} == set(TABLE.records)
-    assert {one["name"] for one in found["responses"]} == set(TABLE.responses)
+    responses = {one["name"]: {param["name"]: param for param in one["parameters"]} for one in found["responses"]}
+    assert set(responses) == set(TABLE.responses)
+    assert responses["bind_response"]["status"]["outcome"]["meanings"]["130"] == "invalid ep"
+    written = responses["registry_configuration_response"]["write_status"]["outcome"]
+    assert written == {"successes": [True], "reason": "write_errors"}
+    assert "outcome" not in responses["get_zigbee_network_status_response"]["status"]
     assert requests["get_time"]["pending"] is False
     assert {name for name, one in requests.items() if one["pending"]} == set(engine_of(served).pending)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from web.roles import Role
-from web.rpc.declare import Chapter, Param, RequestRow, ResponseRow
+from web.rpc.declare import Chapter, Outcome, Param, RequestRow, ResponseRow
 from web.rpc.rows.shared import ENCRYPTED, OPTIONAL, optional
 from web.rpc.types import (
     ANY,
@@ -230,7 +230,13 @@ RESPONSES = (
         "an entry of the registry",
         (
             Param("name", TEXT, "name of the entry"),
-            Param("write_status", BOOL, "whether it was set; only if it was to be", OPTIONAL),
+            Param(
+                "write_status",
+                BOOL,
+                "whether it was set; only if it was to be",
+                OPTIONAL,
+                outcome=Outcome((True,), reason="write_errors"),
+            ),
             Param("write_errors", TEXT, "why it was not set", OPTIONAL),
             Param("value", SETTING, "its value, or the one that was to be set"),
         ),
@@ -305,7 +311,7 @@ RESPONSES = (
         _C,
         "how the gateway is, and what went wrong",
         (
-            Param("severity", one_of(SEVERITIES), "how bad it is"),
+            Param("severity", one_of(SEVERITIES), "how bad it is", outcome=Outcome((0, 1), reason="description")),
             Param("description", TEXT, "what has happened", OPTIONAL),
             Param("request_identifier", ANY, "of the request that it concerns", OPTIONAL),
         ),
@@ -325,7 +331,14 @@ RESPONSES = (
         "remove_alias_response",
         Chapter.ALIASING,
         "an alias was removed",
-        (Param("alias_name", BOOL, "whether there was one; the tag bears the alias's own name"),),
+        (
+            Param(
+                "alias_name",
+                BOOL,
+                "whether there was one; the tag bears the alias's own name",
+                outcome=Outcome((True,)),
+            ),
+        ),
         has_free_names=True,
     ),
     ResponseRow(

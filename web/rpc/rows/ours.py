@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protocols.se.metering import ProfileStatus
 from web.roles import Role
-from web.rpc.declare import Chapter, Param, RequestRow, ResponseRow
+from web.rpc.declare import Chapter, Outcome, Param, RequestRow, ResponseRow
 from web.rpc.rows.shared import (
     CLUSTER_HERE,
     EVENT_NUMBER,
@@ -17,6 +18,8 @@ from web.rpc.rows.shared import (
     SE_ENDPOINT,
     TO_ADDRESS,
     TO_ENDPOINT,
+    ZCL_STATUS,
+    outcome_of,
     status,
 )
 from web.rpc.types import BASE16, BOOL, MAC, TEXT, U8, U24, U32, dict_of, list_of, one_of
@@ -29,7 +32,6 @@ _METER_ANSWER = (
     Param("source_endpoint_id", U8, "endpoint of the meter"),
     OUR_ENDPOINT,
 )
-_ZCL_STATUS = Param("status", U8, "ZCL status; 0x00: success")
 _CHOSEN = (_ENDPOINT, EVENT_NUMBER, status(FOUND))
 _TOLD = (
     Param("device_address", MAC, "extended address of the device"),
@@ -39,8 +41,9 @@ _TOLD = (
     Param("event_status_time", U32, "when that was, in seconds since 2000 UTC", OPTIONAL),
     Param("is_signed", BOOL, "whether it bears a signature that is right", OPTIONAL),
 )
+_HAS_CERTIFICATE = Param("status", U8, "0: there is one that can be used, 1: there is none, 2: it cannot be used")
+_INSTALLED = replace(_HAS_CERTIFICATE, outcome=Outcome(meanings={1: "there is none", 2: "it cannot be used"}))
 _CERTIFICATE = (
-    Param("status", U8, "0: there is one that can be used, 1: there is none, 2: it cannot be used"),
     Param("kind", TEXT, "production or test", OPTIONAL),
     Param("issuer", BASE16, "identifier of who has issued it", OPTIONAL),
     Param("subject", MAC, "extended address that it is made out to", OPTIONAL),
@@ -137,7 +140,7 @@ RESPONSES = (
         "what a meter has counted in each interval",
         (
             *_METER_ANSWER,
-            Param("status", U8, "0: success, 1: undefined channel, 2: not supported, 3: invalid end time ..."),
+            Param("status", U8, "as Get Profile Response has it; 0: success", outcome=outcome_of(ProfileStatus)),
             Param("end_time", U32, "end of the latest interval, in seconds since 2000 UTC", OPTIONAL),
             Param("profile_interval_period", U8, "identifier of how long an interval is", OPTIONAL),
             Param("interval_list", list_of(U24), "counts, the latest first; 0xFFFFFF: not known", OPTIONAL),
@@ -150,12 +153,14 @@ RESPONSES = (
         "how fast a meter updates its values",
         (
             *_METER_ANSWER,
-            _ZCL_STATUS,
+            ZCL_STATUS,
             Param("applied_update_period", U8, "seconds between two updates", OPTIONAL),
             Param("fast_poll_mode_end_time", U32, "until when, in seconds since 2000 UTC", OPTIONAL),
         ),
         is_ours=True,
     ),
-    ResponseRow("get_certificate_info_response", _Z, "our certificate", _CERTIFICATE, is_ours=True),
-    ResponseRow("install_certificate_response", _Z, "our new certificate", _CERTIFICATE, is_ours=True),
+    ResponseRow(
+        "get_certificate_info_response", _Z, "our certificate", (_HAS_CERTIFICATE, *_CERTIFICATE), is_ours=True
+    ),
+    ResponseRow("install_certificate_response", _Z, "our new certificate", (_INSTALLED, *_CERTIFICATE), is_ours=True),
 )

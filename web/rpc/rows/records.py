@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from web.rpc.declare import Chapter, Default, Param, RecordRow
-from web.rpc.rows.shared import EVENT_NUMBER, OPTIONAL
+from web.rpc.rows.shared import EVENT_NUMBER, OPTIONAL, ZCL_STATUS
 from web.rpc.types import (
     ANY,
     BOOL,
@@ -30,7 +32,7 @@ SIGNATURE = Type(kinds=(Kind.BASE16,), octets=SIGNATURE_OCTETS)
 S8, S16 = either_sign(8, signed=True), either_sign(16, signed=True)
 S8_UNSIGNED, S16_UNSIGNED = either_sign(8, signed=False), either_sign(16, signed=False)
 """The manual gives one record signed defaults and another unsigned ones for the same octets on the air."""
-STATUS = Param("status", U8, "ZCL status")
+STATUS = replace(ZCL_STATUS, meaning="ZCL status")
 ATTRIBUTE = Param("attribute_id", U16, "identifier of the attribute")
 ATTRIBUTE_TYPE = Param("attribute_type", U8, "identifier of the attribute's data type in the ZCL")
 UNKNOWN_TYPE = 0xFF

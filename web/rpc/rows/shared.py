@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from web.rpc.declare import Default, Param
+from protocols.fields import OpenEnum
+from protocols.zcl.status import Status
+from web.rpc.declare import Default, Outcome, Param
 from web.rpc.types import BOOL, MAC, SERVER_OR_CLIENT, SIMPLE, U8, U16, U32, Type, list_of, one_of
 
 OPTIONAL = Default.LEFT_OUT
@@ -50,7 +52,15 @@ ENCRYPTED = Param("enable_APS_encryption", BOOL, "whether the cluster encrypts f
 
 def status(meanings: dict[int, str]) -> Param:
     """A status that can have only some values."""
-    return Param("status", one_of(meanings), "how it went")
+    return Param("status", one_of(meanings), "how it went", outcome=Outcome())
+
+
+def outcome_of(statuses: type[OpenEnum]) -> Outcome:
+    """That of a status with names of its own, of which 0 is success."""
+    return Outcome(meanings={int(one): one.name.lower().replace("_", " ") for one in statuses})
+
+
+ZCL_STATUS = Param("status", U8, "ZCL status; 0x00: success", outcome=outcome_of(Status))
 
 
 def optional(param: Param, default: object = OPTIONAL, *, type_: Type | None = None) -> Param:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protocols.zdo import ZdoStatus
 from web.roles import Role
 from web.rpc.declare import Chapter, Default, Param, RequestRow, ResponseRow
-from web.rpc.rows.shared import CLUSTER, FROM_ENDPOINT, OPTIONAL, TO_ADDRESS, TO_ENDPOINT
+from web.rpc.rows.shared import CLUSTER, FROM_ENDPOINT, OPTIONAL, TO_ADDRESS, TO_ENDPOINT, outcome_of
 from web.rpc.types import BOOL, MAC, NAME, TEXT, U8, U16, U32, U64, Kind, list_of, of
 
 _C = Chapter.ZIGBEE
@@ -125,7 +126,9 @@ REQUESTS = (
     ),
 )
 
-_BOUND = (Param("status", U8, "ZDO status; 0xAA: not supported"), *_BINDING)
+_ZDO = outcome_of(ZdoStatus)
+_BOUND_OUTCOME = replace(_ZDO, meanings={**_ZDO.meanings, 0xAA: "not supported"})
+_BOUND = (Param("status", U8, "ZDO status; 0xAA: not supported", outcome=_BOUND_OUTCOME), *_BINDING)
 
 RESPONSES = (
     ResponseRow("add_device_response", _C, "a device is known", (_DEVICE, replace(_JOIN_TIME, default=OPTIONAL))),
