@@ -395,7 +395,7 @@ class HubClient(
         kind: type[T],
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> T:
         answer = await self._request(method, path, query=query, body=body, timeout_s=timeout_s)
@@ -410,7 +410,7 @@ class HubClient(
         path: str,
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | bytes | None = None,
+        body: Mapping[str, object] | Sequence[object] | bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=timeout_s)

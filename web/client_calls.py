@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 ANSWER_TIMEOUT_S = 30.0
@@ -26,7 +26,7 @@ class Calls(ABC):
         kind: type[T],
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | None = None,
+        body: Mapping[str, object] | Sequence[object] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> T:
         """The answer, as `kind`."""
@@ -38,7 +38,7 @@ class Calls(ABC):
         path: str,
         *,
         query: Query | None = None,
-        body: Mapping[str, object] | bytes | None = None,
+        body: Mapping[str, object] | Sequence[object] | bytes | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> bytes:
         """The answer's bytes; a body of bytes is XML."""

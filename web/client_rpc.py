@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from web.client_calls import COMMAND_TIMEOUT_S, Calls
 from web.client_model import Problem
+
+if TYPE_CHECKING:
+    from web.rpc.describe import RpcInfo
 
 RPC_SUBSCRIBE = "rpc.subscribe"
 """The websocket's command after which responses come."""
@@ -38,6 +42,20 @@ class Mail(Struct, frozen=True):
     remaining: int = 0
 
 
+class RpcOutcome(Struct, frozen=True):
+    """What came of one request of several: a response, a problem, or nothing when it comes by the mailbox."""
+
+    request: str
+    response: RpcResponse | None = None
+    problem: Problem | None = None
+
+
+class RpcOutcomes(Struct, frozen=True):
+    """What came of each request, in their order."""
+
+    outcomes: tuple[RpcOutcome, ...] = ()
+
+
 class Heard(Struct, frozen=True):
     """What the websocket says, as far as it concerns the RPC."""
 
@@ -53,6 +71,19 @@ class RpcCalls(Calls):
         query = None if waits else {"async": "true"}
         path = f"/api/v1/rpc/{quote(request, safe='')}"
         return await self._call("POST", path, RpcAnswer, query=query, body=parameters, timeout_s=COMMAND_TIMEOUT_S)
+
+    async def rpc_info(self) -> RpcInfo:
+        """All that can be asked for, what modules have added with it; `web.rpc.described` makes a table of it."""
+        # The table is large, and most clients never need it.
+        from web.rpc.describe import RpcInfo
+
+        return await self._call("GET", "/api/v1/rpc", RpcInfo)
+
+    async def rpc_alias(self, name: str, *, waits: bool = True) -> tuple[RpcOutcome, ...]:
+        """Make the requests that an alias stands for; without `waits` all responses come by the mailbox."""
+        body: Sequence[object] = [{"request": name, "synchronous": waits}]
+        answer = await self._call("POST", "/api/v1/rpc", RpcOutcomes, body=body, timeout_s=COMMAND_TIMEOUT_S)
+        return answer.outcomes
 
     async def rpc_document(self, document: str) -> str:
         """Send XML, bare or in an envelope; the reply, in the same."""

@@ -265,9 +265,9 @@ def test_every_request_has_a_command_whose_options_stand_once(row: RequestRow) -
     assert said == given - ({row.params[0].name} if row.has_free_name else set())
 
 
-def completed(words: str, fake: FakeHub | None = None) -> list[str]:
+def completed(words: str, fake: FakeHub | None = None, **more: str) -> list[str]:
     place = str(len(words.split(" ")) - 1)
-    env = environment(fake, COMP_WORDS=words, COMP_CWORD=place, _HUBCTL_COMPLETE="bash_complete")
+    env = environment(fake, COMP_WORDS=words, COMP_CWORD=place, _HUBCTL_COMPLETE="bash_complete", **more)
     done = subprocess.run(HUBCTL, env=env, capture_output=True, text=True, timeout=LONGEST_S, check=True)
     return [line.partition(",")[2] for line in done.stdout.splitlines()]
 

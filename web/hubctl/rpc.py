@@ -6,23 +6,26 @@ The table is imported by this command alone: `hubctl --help` does not wait for i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import click
 
 from web.hubctl.context import App, now, pass_app
 from web.hubctl.exits import Exit, HubctlError
 from web.hubctl.files import read_text
-from web.hubctl.output import Cell, Column, Table, print_json, show
+from web.hubctl.output import Cell, Column, clean, print_json, show
+from web.hubctl.output import Table as Lines
+from web.hubctl.rpc_alias import AliasCommand, alias_meaning
+from web.hubctl.rpc_asked import Asked, ask
 from web.hubctl.rpc_options import NAME, VALUE, Place, RpcOption, chosen, places, values_of
-from web.hubctl.rpc_show import failed, failures_in, indented, show_line, show_response
+from web.hubctl.rpc_show import RCI, answer_of, failed, failures_in, indented, show_line, show_response
 from web.roles import Role
 from web.rpc import as_json, as_xml
 from web.rpc.build import Context
 from web.rpc.check import Problem, check_json
 from web.rpc.declare import RequestRow
 from web.rpc.outcome import failures
-from web.rpc.table import MESSAGE, TABLE, near
+from web.rpc.table import MESSAGE, TABLE, Table, near
 from web.rpc.types import Kind
 from web.rpc.values import Values
 
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from web.client import HubClient
     from web.client_rpc import RpcAnswer
 
-RCI = '<rci_request version="1.1"><do_command target="RPC_request">{}</do_command></rci_request>'
 RESPONSES = "responses"
+ALIASES = "Aliases"
 _ASYNC, _XML, _JSON = "is_async", "as_xml", "as_json"
 _OURS = (
     click.Option(["--async", _ASYNC], is_flag=True, help="Do not wait: the response comes by the mailbox."),
@@ -45,8 +48,8 @@ _OURS = (
 class RpcCommand(click.Command):
     """A request."""
 
-    def __init__(self, row: RequestRow) -> None:
-        self.row = row
+    def __init__(self, row: RequestRow, table: Table = TABLE) -> None:
+        self.row, self._table = row, table
         options: list[click.Parameter] = []
         if row.has_free_name:
             optional = row.params[0].type.takes(Kind.NONE)
@@ -56,7 +59,7 @@ class RpcCommand(click.Command):
             ]
             self._places = [RpcOption(0, Place(param)) for param in row.params[1:]]
         else:
-            self._places = [RpcOption(number, place) for number, place in enumerate(places(row))]
+            self._places = [RpcOption(number, place) for number, place in enumerate(places(row, table))]
         answer = f"Answered by {row.response}." if row.response else "It has no response."
         notes = f"{answer} Needs the role {row.role.value}. {row.section[:1].upper()}{row.section[1:]}."
         super().__init__(
@@ -69,7 +72,7 @@ class RpcCommand(click.Command):
 
     def _run(self, app: App, **given: object) -> int:
         is_async, wants_xml, wants_json = (bool(given[name]) for name in (_ASYNC, _XML, _JSON))
-        context = Context(TABLE, now())
+        context = Context(self._table, now())
         said = [
             (option.place, cast("str | Sequence[str]", given[option.name or ""]))
             for option in self._places
@@ -90,7 +93,7 @@ class RpcCommand(click.Command):
         answer = app.run(work)
         if wants_json:
             print_json({"accepted": answer.accepted} if answer.accepted else answer_of(answer))
-        return _told(answer, quiet=wants_json)
+        return _told(answer, self._table, quiet=wants_json)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The request's own, the fields of its record, and those that all requests have."""
@@ -114,36 +117,30 @@ class RpcCommand(click.Command):
                     formatter.write_dl(lines)
 
 
-def answer_of(answer: RpcAnswer) -> dict[str, object]:
-    """A response as the hub gave it."""
-    time = {} if answer.time is None else {"time": answer.time}
-    return {"response": answer.response, "parameters": answer.parameters, **time}
-
-
 def _checked(row: RequestRow, values: Values, context: Context) -> dict[str, object]:
     """The parameters as JSON, once the hub would take them. Raises `HubctlError`."""
     if row.has_free_name:
-        given = as_json.write_values(values, {}, TABLE.records, row.params[0].type)
+        given = as_json.write_values(values, {}, context.table.records, row.params[0].type)
     else:
-        given = as_json.write_values(values, row.by_name, TABLE.records)
+        given = as_json.write_values(values, row.by_name, context.table.records)
     checked = check_json(row.name, given, context, Role.ADMIN)
     if isinstance(checked, Problem):
         raise HubctlError(f"{checked.text}; see: hubctl rpc {row.name} --help", Exit.USAGE)
     return given
 
 
-def _told(answer: RpcAnswer, *, quiet: bool) -> int:
+def _told(answer: RpcAnswer, table: Table, *, quiet: bool) -> int:
     """Print it for people, and say how it ended, as the parameters tell that the table marks as outcomes."""
     if answer.accepted:
         if not quiet:
-            row = TABLE.request(answer.accepted)
+            row = table.request(answer.accepted)
             has_response = row is None or row.response is not None
             click.echo("accepted; see: hubctl rpc responses" if has_response else "done; it has no response")
         return Exit.OK
-    problems = failures(TABLE.responses.get(answer.response), answer.parameters, TABLE.record)
+    problems = failures(table.responses.get(answer.response), answer.parameters, table.record)
     if not quiet:
         if answer.response != MESSAGE or not problems:
-            show_response(answer.response, answer.parameters, answer.time)
+            show_response(answer.response, answer.parameters, answer.time, table)
         if problems:
             raise HubctlError(failed(problems))
     return Exit.FAILED if problems else Exit.OK
@@ -157,11 +154,19 @@ class RpcGroup(click.Group):
         return [*TABLE.requests, RESPONSES]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command made from its row."""
+        """A command made from its row; the hub is asked for one that the built-in table lacks."""
         if cmd_name == RESPONSES:
             return responses
-        row = TABLE.request(cmd_name.replace("-", "_"))
-        return RpcCommand(row) if row is not None else None
+        name = cmd_name.replace("-", "_")
+        row = TABLE.request(name)
+        if row is not None:
+            return RpcCommand(row)
+        asked = ask(ctx)
+        row = asked.table.request(cmd_name) or asked.table.request(name)
+        if row is not None:
+            return RpcCommand(row, asked.table)
+        alias = asked.alias(cmd_name)
+        return AliasCommand(alias, asked, _OURS) if alias is not None else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -170,9 +175,18 @@ class RpcGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand:
-            alike = near(args[0].replace("-", "_"), self.list_commands(ctx))
+            asked, said = ask(ctx), args[0]
+            if said in asked.aliases:
+                raise click.UsageError(
+                    f"The alias {said!r} stands for parameters or a value, not for requests", ctx
+                ) from None
+            known = [*self.list_commands(ctx), *(row.name for row in asked.added), *asked.callable_aliases]
+            alike = near(said.replace("-", "_"), known)
             hint = f"did you mean {' or '.join(alike)}?" if alike else "see: hubctl rpc --list"
-            raise click.UsageError(f"There is no request {args[0][:80]!r}; {hint}", ctx) from None
+            told = f"There is no request {said[:80]!r}; {hint}"
+            if asked.refusal:
+                told += f"; the hub cannot be asked for those that were added: {asked.refusal}"
+            raise click.UsageError(told, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """By chapter."""
@@ -186,14 +200,14 @@ class RpcGroup(click.Group):
             formatter.write_dl([(RESPONSES, responses.short_help or "")])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Names of requests, without making their commands."""
+        """Names of requests, without making their commands; those that were added, if the hub answers."""
         from click.shell_completion import CompletionItem
 
         begun = incomplete.replace("-", "_").lower()
         found = [
-            CompletionItem(row.name, help=row.meaning)
-            for row in TABLE.requests.values()
-            if row.name.lower().startswith(begun)
+            CompletionItem(one.name, help=one.meaning)
+            for one in _listed(ask(ctx, quietly=True))
+            if one.name.lower().startswith(begun)
         ]
         if RESPONSES.startswith(begun):
             found.append(CompletionItem(RESPONSES, help=responses.short_help))
@@ -208,7 +222,9 @@ class RpcGroup(click.Group):
         "token_normalize_func": lambda name: name.lower().replace("_", "-"),
     },
 )
-@click.option("--list", "lists", is_flag=True, help="All requests in a table.")
+@click.option(
+    "--list", "lists", is_flag=True, help="All requests in a table; with those that were added, if the hub answers."
+)
 @click.option(
     "--file", "file", metavar="FILE", help="Send a document: a request, or requests in RCI or SCI; - is standard input."
 )
@@ -230,7 +246,7 @@ def rpc(ctx: click.Context, lists: bool, file: str | None, as_json_: bool) -> No
             raise click.UsageError("--list and --file stand without a request; --json stands behind it", ctx)
         return
     if lists:
-        _list(as_json_)
+        _list(ctx, as_json_)
     elif file is not None:
         app = ctx.find_object(App)
         assert app is not None
@@ -239,15 +255,34 @@ def rpc(ctx: click.Context, lists: bool, file: str | None, as_json_: bool) -> No
         click.echo(ctx.get_help())
 
 
-def _list(as_json_: bool) -> None:
-    rows = TABLE.requests.values()
+class Listed(NamedTuple):
+    """A line of the list."""
+
+    name: str
+    chapter: str
+    meaning: str
+    role: str
+    response: str | None
+
+
+def _listed(asked: Asked) -> list[Listed]:
+    """The built-in table, what modules have added, aliases."""
+    rows = [*TABLE.requests.values(), *asked.added]
+    found = [Listed(row.name, row.chapter, clean(row.meaning), row.role.value, row.response) for row in rows]
+    return found + [
+        Listed(name, ALIASES, alias_meaning(row), row.role.value, row.response)
+        for name, row in asked.callable_aliases.items()
+    ]
+
+
+def _list(ctx: click.Context, as_json_: bool) -> None:
+    rows = _listed(ask(ctx, quietly=True))
     if as_json_:
-        keys = ("name", "chapter", "meaning", "role", "response")
-        print_json([{key: getattr(row, key) for key in keys} for row in rows])
+        print_json([row._asdict() for row in rows])
         return
     columns = (Column("Request"), Column("Role"), Column("Meaning"), Column("Chapter", rank=1))
-    lines = [(Cell(row.name, "bold"), row.role.value, row.meaning, Cell(row.chapter, "dim")) for row in rows]
-    show(Table(columns, lines))
+    lines = [(Cell(row.name, "bold"), row.role, row.meaning, Cell(row.chapter, "dim")) for row in rows]
+    show(Lines(columns, lines))
 
 
 def _send_file(app: App, file: str) -> None:

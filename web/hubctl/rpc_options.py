@@ -14,7 +14,7 @@ from web.hubctl.files import read_text
 from web.rpc import as_json
 from web.rpc.build import Context, record_row
 from web.rpc.declare import Param, RecordRow, RequestRow
-from web.rpc.table import TABLE, near
+from web.rpc.table import TABLE, Table, near
 from web.rpc.types import ANY, KIND_OF_NAME, Kind, Type, ValueRefusedError, declared, fitted, shown
 from web.rpc.values import Record, Value, Values
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NAME, VALUE = "chosen_name", "chosen_value"
 """Of a request whose one parameter has a name of the client's choice."""
+OURS = ("async", "xml", "json", "help")
+"""Options that every request has; a parameter that is called so is `--parameter-json`."""
 FROM_FILE = "@"
 _PREFIX = "zigbee-"
 """Of ids that are addresses."""
@@ -82,18 +84,20 @@ class RpcOption(click.Option):
 
 def option_name(name: str) -> str:
     """`Start_Time` -> `start-time`"""
-    return name.lower().replace("_", "-")
+    plain = name.lower().replace("_", "-")
+    return f"parameter-{plain}" if plain in OURS else plain
 
 
-def places(row: RequestRow) -> list[Place]:
+def places(row: RequestRow, table: Table = TABLE) -> list[Place]:
     """What can be said of a request: its parameters, and the fields of its record where it has a single one."""
     given = [param for param in row.params if not param.is_answer_only]
     found = [Place(param) for param in given]
     records = [param for param in given if param.type.kinds[0] is Kind.RECORD and len(param.type.records) == 1]
     if len(records) == 1:
         [param] = records
-        record = TABLE.record(param.type.records[0])
-        assert record is not None, param.type.records
+        record = table.record(param.type.records[0])
+        if record is None:
+            return found
         taken = {one.name.lower() for one in given}
         fields = [one for one in record.params if not one.is_answer_only and one.name.lower() not in taken]
         whole = found.index(Place(param))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from web.hubctl.context import now
 from web.hubctl.output import clean, line, pieces
@@ -11,9 +12,13 @@ from web.rpc.as_json import TYPE
 from web.rpc.declare import Param
 from web.rpc.markup import Element, XmlError, attributes_of, escape, parse
 from web.rpc.outcome import failures
-from web.rpc.table import MESSAGE, TABLE
+from web.rpc.table import MESSAGE, TABLE, Table
 from web.rpc.types import KIND_OF_NAME, Kind, untyped
 
+if TYPE_CHECKING:
+    from web.client_rpc import RpcAnswer, RpcResponse
+
+RCI = '<rci_request version="1.1"><do_command target="RPC_request">{}</do_command></rci_request>'
 STEP = "  "
 MOST_TOLD = 3
 """Failures of one request that are told in the sentence about it; its response is shown whole."""
@@ -24,36 +29,42 @@ _SMALL = 10
 """Below it a number is the same in both notations."""
 
 
-def show_response(name: str, parameters: Mapping[str, object], time: str | None) -> None:
+def answer_of(answer: RpcAnswer | RpcResponse) -> dict[str, object]:
+    """A response as the hub gave it."""
+    time = {} if answer.time is None else {"time": answer.time}
+    return {"response": answer.response, "parameters": answer.parameters, **time}
+
+
+def show_response(name: str, parameters: Mapping[str, object], time: str | None, table: Table = TABLE) -> None:
     """A response with a line for each value."""
-    row = TABLE.responses.get(name)
+    row = table.responses.get(name)
     pieces((name, "bold"), (f"  {local(time, now())}" if time else "", "dim"))
-    _values(parameters, row.by_name if row is not None else {}, STEP)
+    _values(parameters, row.by_name if row is not None else {}, STEP, table)
 
 
-def _values(values: Mapping[str, object], by_name: Mapping[str, Param], before: str) -> None:
+def _values(values: Mapping[str, object], by_name: Mapping[str, Param], before: str, table: Table) -> None:
     for name, value in values.items():
-        _value(name, value, by_name.get(name.lower()), before)
+        _value(name, value, by_name.get(name.lower()), before, table)
 
 
-def _value(name: str, value: object, param: Param | None, before: str) -> None:
+def _value(name: str, value: object, param: Param | None, before: str, table: Table) -> None:
     if isinstance(value, Mapping):
         kind = value.get("type")
         if isinstance(kind, str) and set(value) == {"type", "value"}:
-            _value(name, value["value"], param, before)
+            _value(name, value["value"], param, before, table)
             return
         names = [*param.type.records, *(param.type.item.records if param.type.item else ())] if param else []
-        record = TABLE.record(kind) if isinstance(kind, str) else TABLE.record(names[0]) if len(names) == 1 else None
+        record = table.record(kind) if isinstance(kind, str) else table.record(names[0]) if len(names) == 1 else None
         pieces((f"{before}{name}", ""), (f"  {record.name}" if record is not None else "", "dim"))
         inner = {key: one for key, one in value.items() if record is None or key != "type"}
-        _values(inner, record.by_name if record is not None else {}, before + STEP)
+        _values(inner, record.by_name if record is not None else {}, before + STEP, table)
     elif isinstance(value, list):
         if all(not isinstance(one, Mapping | list) for one in value):
             pieces((f"{before}{name}: ", ""), (", ".join(_text(one, param) for one in value) or "none", "cyan"))
             return
         line(f"{before}{name}: {len(value)}")
         for number, one in enumerate(value):
-            _value(str(number), one, param, before + STEP)
+            _value(str(number), one, param, before + STEP, table)
     else:
         pieces((f"{before}{name}: ", ""), (_text(value, param), "cyan"))
 

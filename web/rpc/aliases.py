@@ -55,6 +55,19 @@ class Aliases:
         """Name -> markup."""
         return dict(self._markup)
 
+    def first(self, name: str) -> str | None:
+        """The first tag that an alias stands for, aliases in it replaced; None where it is text, or a broken one."""
+        seen: set[str] = set()
+        while name in self._trees and name not in seen:
+            seen.add(name)
+            children = self._trees[name].children
+            if not children:
+                return None
+            if not _is_alias(children[0]):
+                return children[0].tag
+            name = children[0].tag
+        return None
+
     async def add(self, name: str, markup: str) -> None:
         """Make an alias, or another one of a name there is. Raises `AliasRefusedError` if it would stand for itself."""
         if name not in self._markup and len(self._markup) >= MAX_ALIASES:

@@ -13,7 +13,7 @@ from web.roles import Role
 from web.rpc import as_json
 from web.rpc.declare import Default, Outcome, Param, RecordRow, RequestRow, ResponseRow
 from web.rpc.table import Table
-from web.rpc.types import ANY, Kind, Type
+from web.rpc.types import ANY, INT, Kind, Type
 from web.schema_base import Json as Value
 
 Json = dict[str, object]
@@ -27,6 +27,27 @@ _PLAIN: Mapping[Kind, Json] = {
 }
 _MAC_PATTERN = "^[^0-9A-Za-z]*(0[xX])?[0-9A-Fa-f]([^0-9A-Za-z]*[0-9A-Fa-f])*[^0-9A-Za-z]*$"
 _INT_PATTERN = "^\\s*[+-]?(0[xX][0-9A-Fa-f]+|[0-9]+)\\s*$"
+
+
+class TypeInfo(Struct, frozen=True):
+    """What a value may be, for programs that read it before they send it: `web.rpc.described` does."""
+
+    kinds: list[str]
+    minimum: Value | UnsetType = UNSET
+    maximum: Value | UnsetType = UNSET
+    """Of an int; text as "0x5e" from 2^53 on."""
+    bits: int | UnsetType = UNSET
+    """Of an int that is taken with and without sign."""
+    values: dict[str, str] | UnsetType = UNSET
+    """The only numbers there are."""
+    records: list[str] | UnsetType = UNSET
+    item: TypeInfo | UnsetType = UNSET
+    """Of a list."""
+    fields: list[ParameterInfo] | UnsetType = UNSET
+    """Of a dict."""
+    octets: int | UnsetType = UNSET
+    is_name: bool | UnsetType = UNSET
+    """Text without the blanks around it."""
 
 
 class OutcomeInfo(Struct, frozen=True):
@@ -47,12 +68,15 @@ class ParameterInfo(Struct, frozen=True):
     meaning: str
     required: bool
     allowed: str
+    takes: TypeInfo
     default: Value | UnsetType = UNSET
     default_text: str | UnsetType = UNSET
     values: dict[str, str] | UnsetType = UNSET
     """The only numbers there are, with what they mean."""
     records: list[str] | UnsetType = UNSET
     """Classes of the record, or of the records in the list."""
+    names: list[str] | UnsetType = UNSET
+    """Other names that it is taken under."""
     ours: bool | UnsetType = UNSET
     """Not in the manual."""
     secret: bool | UnsetType = UNSET
@@ -79,6 +103,8 @@ class RequestInfo(Struct, frozen=True):
     parameters: list[ParameterInfo]
     schema: dict[str, Value]
     """JSON Schema of its parameters as JSON."""
+    role_with: dict[str, Role] | UnsetType = UNSET
+    """The role that it needs with a parameter."""
 
 
 class RecordInfo(Struct, frozen=True):
@@ -87,6 +113,10 @@ class RecordInfo(Struct, frozen=True):
     name: str
     meaning: str
     fields: list[ParameterInfo]
+    chapter: str
+    ours: bool
+    names: list[str] | UnsetType = UNSET
+    """Other names that it is taken under."""
 
 
 class ResponseInfo(Struct, frozen=True):
@@ -96,6 +126,17 @@ class ResponseInfo(Struct, frozen=True):
     meaning: str
     unsolicited: bool
     parameters: list[ParameterInfo]
+    chapter: str
+    ours: bool
+    free_names: bool
+    """Beside its parameters there may be others."""
+
+
+class AliasInfo(Struct, frozen=True):
+    """An alias, and the first of the requests that it stands for; none where it stands for parameters or a value."""
+
+    name: str
+    request: str | None
 
 
 class RpcInfo(Struct, frozen=True):
@@ -107,16 +148,20 @@ class RpcInfo(Struct, frozen=True):
     requests: list[RequestInfo]
     responses: list[ResponseInfo]
     records: list[RecordInfo]
+    aliases: list[AliasInfo]
 
 
-def describe(table: Table, pending: frozenset[str], device_id: str, waiting: int) -> RpcInfo:
-    """The table as it is now."""
+def describe(
+    table: Table, pending: frozenset[str], device_id: str, waiting: int, aliases: Mapping[str, str | None]
+) -> RpcInfo:
+    """The table as it is now; `aliases` by their names, each with the first request that it stands for."""
     return RpcInfo(
         device_id,
         waiting,
         [_request(row, row.name in pending, table) for row in table.requests.values()],
         [_response(row, table) for row in table.responses.values()],
-        [RecordInfo(row.name, row.meaning, _params(row.params, table)) for row in table.records.values()],
+        [_record_info(row, table) for row in table.records.values()],
+        [AliasInfo(name, request) for name, request in sorted(aliases.items())],
     )
 
 
@@ -134,11 +179,18 @@ def _request(row: RequestRow, is_pending: bool, table: Table) -> RequestInfo:
         row.has_free_name,
         _params(row.params, table),
         request_schema(row, table),
+        dict(row.role_with) or UNSET,
     )
 
 
+def _record_info(row: RecordRow, table: Table) -> RecordInfo:
+    fields = _params(row.params, table)
+    return RecordInfo(row.name, row.meaning, fields, row.chapter, row.is_ours, list(row.names) or UNSET)
+
+
 def _response(row: ResponseRow, table: Table) -> ResponseInfo:
-    return ResponseInfo(row.name, row.meaning, row.is_unsolicited, _params(row.params, table))
+    params = _params(row.params, table)
+    return ResponseInfo(row.name, row.meaning, row.is_unsolicited, params, row.chapter, row.is_ours, row.has_free_names)
 
 
 def _params(params: tuple[Param, ...], table: Table) -> list[ParameterInfo]:
@@ -157,15 +209,36 @@ def _param(param: Param, table: Table) -> ParameterInfo:
         param.meaning,
         param.is_required,
         type_.allowed,
+        _type(type_, table),
         default,
         param.default_text or UNSET,
         _words(type_.meanings),
         records or UNSET,
+        list(param.names) or UNSET,
         param.is_ours or UNSET,
         param.is_secret or UNSET,
         param.is_answer_only or UNSET,
         UNSET if param.outcome is None else _outcome(param.outcome),
     )
+
+
+def _type(type_: Type, table: Table) -> TypeInfo:
+    return TypeInfo(
+        [kind.value for kind in type_.kinds],
+        _limit(type_.minimum),
+        _limit(type_.maximum),
+        type_.wraps or UNSET,
+        _words(type_.meanings),
+        list(type_.records) or UNSET,
+        UNSET if type_.item is None else _type(type_.item, table),
+        _params(type_.fields, table) or UNSET,
+        UNSET if type_.octets is None else type_.octets,
+        type_.is_name or UNSET,
+    )
+
+
+def _limit(number: int | None) -> object | UnsetType:
+    return UNSET if number is None else as_json.write(number, INT, {})
 
 
 def _outcome(outcome: Outcome) -> OutcomeInfo:

@@ -16,7 +16,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hub.errors import HubError, InvalidError, NotFoundError, RefusedError, UnsupportedError
@@ -181,10 +181,18 @@ class Engine:
             return None
         return self.aliases.expand(Element(name, {"type": "alias"}), self.context())
 
-    async def request_element(self, request: Element, role: Role) -> Response | Problem | None:
-        """Do a request of an alias: as `request_json`, and synchronous where the alias says so."""
+    def first_request(self, alias: str) -> str | None:
+        """The first request that an alias stands for; None where it stands for parameters or a value."""
+        name = self.aliases.first(alias)
+        row = self.table.request(name) if name is not None else None
+        return row.name if row is not None else None
+
+    async def request_element(self, request: Element, role: Role, *, waits: bool = True) -> Response | Problem | None:
+        """Do a request of an alias: as `request_json`, and synchronous where the alias says so and somebody waits."""
         checked = check_xml(request, self.context(), role)
-        return checked if isinstance(checked, Problem) else await self.perform(checked)
+        if isinstance(checked, Problem):
+            return checked
+        return await self.perform(checked if waits else replace(checked, synchronous=False))
 
     async def request_json(
         self, name: str, parameters: Mapping[str, object], role: Role, *, synchronous: bool = True

@@ -138,9 +138,11 @@ def _is_gone(request: aioweb.BaseRequest) -> bool:
 
 
 async def describe_rpc(call: Call[None, None]) -> RpcInfo:
-    """List every RPC request, response and record, with a JSON Schema of each request."""
+    """List every RPC request, response, record and alias, with a JSON Schema of each request."""
     rpc = call.services.rpc
-    return describe(rpc.engine.table, frozenset(rpc.engine.pending), rpc.device_id, len(rpc.engine.mailbox))
+    engine = rpc.engine
+    aliases = {name: engine.first_request(name) for name in engine.aliases.all()}
+    return describe(engine.table, frozenset(engine.pending), rpc.device_id, len(engine.mailbox), aliases)
 
 
 async def rpc_request(call: Call[RpcQuery, bytes]) -> aioweb.Response:
@@ -161,7 +163,7 @@ async def rpc_request(call: Call[RpcQuery, bytes]) -> aioweb.Response:
     elif parameters or len(requests) != 1:
         outcome = _no_single(name, len(requests), parameters)
     else:
-        outcome = await engine.request_element(requests[0], role)
+        outcome = await engine.request_element(requests[0], role, waits=waits)
     if isinstance(outcome, Problem):
         problem = http_problem(outcome, call.request.path)
         return aioweb.Response(status=problem.status, body=schema.encode(problem), content_type=PROBLEM_TYPE)
@@ -187,7 +189,9 @@ async def rpc_requests(call: Call[None, bytes]) -> RpcOutcomes:
             outcomes.append(_outcome(one.request, _no_single(one.request, 1, one.parameters), engine))
         else:
             for request in requests:
-                outcomes.append(_outcome(request.tag, await engine.request_element(request, role), engine))
+                outcomes.append(
+                    _outcome(request.tag, await engine.request_element(request, role, waits=one.synchronous), engine)
+                )
     return RpcOutcomes(outcomes)
 
 

@@ -44,7 +44,8 @@ export type FieldError = Schemas['FieldError'];
 export type RpcInfo = Schemas['RpcInfo'];
 export type RpcRequestInfo = Schemas['RequestInfo'];
 export type RpcRecordInfo = Schemas['RecordInfo'];
-export type RpcParameter = Schemas['ParameterInfo'];
+/** What a form is made of; `takes` says the same for programs that check before they send. */
+export type RpcParameter = Omit<Schemas['ParameterInfo'], 'takes'>;
 export type RpcResponse = Schemas['RpcResponse'];
 export type RpcHeard = Schemas['RpcResponseMessage'];
 export type Progress = Schemas['InterviewProgressMessage'];
