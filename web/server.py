@@ -395,7 +395,7 @@ async def serve(hub: Hub, *, dist: Path = DIST, stop: Callable[[], None] | None 
             raise
         server.url = _url(host, runner.addresses[0][1])
         failure: Exception | None = None
-        unfollow = live.follow(requests.engine, fanout.tell_rpc)
+        unfollow = live.follow(requests, fanout.tell_rpc)
         async with asyncio.TaskGroup() as tasks:
             feeding = tasks.create_task(fanout.run(), name="websockets")
             try:

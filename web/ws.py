@@ -87,12 +87,14 @@ _SLOW = _Goodbye(TRY_AGAIN_LATER, f"too slow: more than {MAX_WAITING_BYTES} byte
 class _Client:
     """One websocket."""
 
-    __slots__ = ("goodbye", "hears_rpc", "principal", "transport")
+    __slots__ = ("goodbye", "hears_rpc", "hears_xml", "principal", "transport")
 
     def __init__(self, transport: asyncio.Transport, principal: Principal) -> None:
         self.transport, self.principal = transport, principal
         self.hears_rpc = False
         """Whether it has asked for the responses to RPC requests."""
+        self.hears_xml = False
+        """Whether it has asked for them in XML, too."""
         self.goodbye: asyncio.Future[_Goodbye] = asyncio.get_running_loop().create_future()
 
 
@@ -174,18 +176,22 @@ class Fanout:
             self.slow_clients += 1
             self._drop(client, _SLOW)
 
-    def tell_rpc(self, encoded: Callable[[], bytes]) -> None:
-        """Write an RPC response to those who have asked for them; it is encoded only if there are any."""
-        hearing = [client for client in self._clients if client.hears_rpc]
-        if not hearing:
-            return
-        try:
-            data = frame(encoded())
-        except Exception:  # around a subscriber: the mailbox and other listeners go on
-            log.exception("an RPC response could not be encoded")
-            return
-        for client in hearing:
-            self._write(client, data)
+    def tell_rpc(self, encoded: Callable[[bool], bytes]) -> None:
+        """Write an RPC response to those who have asked for them; it is encoded once for all who want it in one way.
+
+        `encoded` says how: True, with its XML.
+        """
+        for has_xml in (False, True):
+            hearing = [client for client in self._clients if client.hears_rpc and client.hears_xml is has_xml]
+            if not hearing:
+                continue
+            try:
+                data = frame(encoded(has_xml))
+            except Exception:  # around a subscriber: the mailbox and other listeners go on
+                log.exception("an RPC response could not be encoded")
+                continue
+            for client in hearing:
+                self._write(client, data)
 
     def _drop(self, client: _Client, goodbye: _Goodbye) -> None:
         self._clients.discard(client)
@@ -381,10 +387,17 @@ class BreakerArgs(Struct, frozen=True, forbid_unknown_fields=True):
     device: str
 
 
+class HearArgs(Struct, frozen=True, forbid_unknown_fields=True):
+    """How RPC responses are to come: with `xml`, as they stand in a reply in XML, too."""
+
+    xml: bool = False
+
+
 class Hearing(Struct, frozen=True):
-    """Whether RPC responses come from now on."""
+    """Whether RPC responses come from now on, and whether in XML, too."""
 
     rpc: bool
+    xml: bool
 
 
 class Pong(Struct, frozen=True):
@@ -418,12 +431,15 @@ def _mover(action: Action) -> Callable[[Fanout, _Client, Struct], Awaitable[Stru
     return run
 
 
-def _hearer(hears: bool) -> Callable[[Fanout, _Client, Struct], Awaitable[Struct]]:
-    async def run(fanout: Fanout, client: _Client, args: Struct) -> Struct:
-        client.hears_rpc = hears
-        return Hearing(hears)
+async def _hear(fanout: Fanout, client: _Client, args: Struct) -> Struct:
+    assert isinstance(args, HearArgs)
+    client.hears_rpc, client.hears_xml = True, args.xml
+    return Hearing(True, args.xml)
 
-    return run
+
+async def _hear_no_more(fanout: Fanout, client: _Client, args: Struct) -> Struct:
+    client.hears_rpc = client.hears_xml = False
+    return Hearing(False, False)
 
 
 COMMANDS: Mapping[str, CommandRow] = {
@@ -433,8 +449,8 @@ COMMANDS: Mapping[str, CommandRow] = {
     "breaker.close": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.CLOSE)),
     "breaker.toggle": CommandRow(Role.OPERATOR, BreakerArgs, _mover(Action.TOGGLE)),
     # Who may take responses may also hear of them.
-    "rpc.subscribe": CommandRow(TAKES, NoArgs, _hearer(True)),
-    "rpc.unsubscribe": CommandRow(TAKES, NoArgs, _hearer(False)),
+    "rpc.subscribe": CommandRow(TAKES, HearArgs, _hear),
+    "rpc.unsubscribe": CommandRow(TAKES, NoArgs, _hear_no_more),
 }
 
 
@@ -445,8 +461,9 @@ async def open_websocket(call: Call[None, None]) -> aioweb.WebSocketResponse:
     connect again. Send {"id": 1, "command": "breaker.open", "args": {"device": "emcb-..."}} and get
     {"id": 1, "result": Command} or {"id": 1, "error": Problem}. Commands: ping, snapshot, breaker.open, breaker.close,
     breaker.toggle, rpc.subscribe, rpc.unsubscribe. After rpc.subscribe RPC responses come, too, as they come to the
-    mailbox, where they stay: RpcResponseMessage, without `seq`. The hub closes with 1001 when it stops, 1003 on a
-    binary message, 1009 on a message above 64 KiB, 1013 when a client does not read, 4401 when its token was revoked.
+    mailbox, where they stay: RpcResponseMessage, without `seq`; with args {"xml": true} in XML as well. The hub closes
+    with 1001 when it stops, 1003 on a binary message, 1009 on a message above 64 KiB, 1013 when a client does not read,
+    4401 when its token was revoked.
     A browser's Origin must be this hub.
     """
     return await call.services.fanout.serve(call.request, call.principal)

@@ -275,7 +275,11 @@ async def test_responses_stream_in_and_are_filtered(console: Console) -> None:
     await page.fill("[name=stream-name]", "get_time")
     assert [await one.get_attribute("data-heard") for one in await stream.all()] == ["get_time_response"]
     await stream.locator("summary").first.click()
-    await console.sees("[data-heard] .code >> text=request_identifier")
+    code = page.locator("[data-heard] .code")
+    assert '<request_identifier type="int">0x9</request_identifier>' in await code.inner_text()
+    await console.notation("JSON")
+    await console.sees("[data-heard] .code .tag:text-is('\"request_identifier\"')")
+    assert "<request_identifier" not in await code.inner_text()
     await page.fill("[name=stream-name]", "")
 
     await page.click("text=Pause")

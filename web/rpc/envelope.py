@@ -22,7 +22,7 @@ from web.rpc.engine import Engine
 from web.rpc.markup import Element, XmlError, attributes_of, escape, parse
 from web.rpc.printed import as_printed
 from web.rpc.response import Response
-from web.rpc.table import GET_RESPONSES
+from web.rpc.table import GET_RESPONSES, Table
 from web.rpc.types import SHOWN, int_of
 
 REQUEST, RESPONSE = "RPC_request", "RPC_response"
@@ -122,10 +122,15 @@ def _mailbox(element: Element, post: Post) -> str:
     return _responses(taken, post, remaining)
 
 
+def response_text(response: Response, table: Table, *, is_printed_layout: bool) -> str:
+    """A response as it stands in a reply."""
+    if is_printed_layout:
+        response = as_printed(response, table)
+    return as_xml.write_response(response, table.responses.get(response.name))
+
+
 def _response(response: Response, post: Post) -> str:
-    if post.is_printed_layout:
-        response = as_printed(response, post.engine.table)
-    return as_xml.write_response(response, post.engine.table.responses.get(response.name))
+    return response_text(response, post.engine.table, is_printed_layout=post.is_printed_layout)
 
 
 def _responses(responses: Iterable[Response], post: Post, remaining: int | None = None) -> str:

@@ -16,7 +16,7 @@ from web.roles import Role
 from web.rpc.aliases import Aliases
 from web.rpc.announcer import Announcer
 from web.rpc.engine import Engine, Handler, Settings
-from web.rpc.envelope import Post
+from web.rpc.envelope import Post, response_text
 from web.rpc.extending import Extending
 from web.rpc.extension import Surroundings
 from web.rpc.handlers.aliasing import Aliasing
@@ -39,7 +39,7 @@ from web.rpc.modules import ModuleDirectory
 from web.rpc.present import Present
 from web.rpc.push import SPOOL, Pusher, PushSettings
 from web.rpc.reports import tell_reports
-from web.rpc.response import message
+from web.rpc.response import Response, message
 from web.rpc.table import TABLE
 from web.rpc.unsolicited import tell
 
@@ -165,6 +165,11 @@ class RpcService:
 
     async def _switched(self) -> None:
         self._pusher.wake()
+
+    def xml_of(self, response: Response) -> str:
+        """A response as a reply in XML has it now."""
+        printed = self._hub.registry.is_on(registry.PRINTED_REPLY_LAYOUT)
+        return response_text(response, self.engine.table, is_printed_layout=printed)
 
     def post(self, role: Role, is_gone: Callable[[], bool]) -> Post:
         """From whom a document comes; `is_gone` tells whether nobody is there any more to read the reply."""

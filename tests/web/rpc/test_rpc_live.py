@@ -11,6 +11,7 @@ import pytest
 from tests.hub.waiting import eventually
 from tests.web.conftest import Served
 from web.rpc.engine import Engine
+from web.rpc.markup import parse
 from web.rpc.response import Response, Severity
 
 
@@ -27,8 +28,8 @@ async def next_of(socket: Any, key: str) -> Any:
                 return found
 
 
-async def said(socket: Any, command: str) -> Any:
-    await socket.send_json({"id": 1, "command": command})
+async def said(socket: Any, command: str, **args: object) -> Any:
+    await socket.send_json({"id": 1, "command": command, "args": args})
     return await next_of(socket, "id")
 
 
@@ -42,7 +43,7 @@ async def rpc_response(socket: Any) -> Any:
 async def test_who_subscribes_hears_responses_and_they_stay_in_the_mailbox(served: Served) -> None:
     engine = engine_of(served)
     async with served.websocket() as socket:
-        assert (await said(socket, "rpc.subscribe"))["result"] == {"rpc": True}
+        assert (await said(socket, "rpc.subscribe"))["result"] == {"rpc": True, "xml": False}
         engine.message(Severity.ERROR, "no more room", free=0)
         found = await rpc_response(socket)
         assert set(found) == {"event", "response"}
@@ -50,6 +51,26 @@ async def test_who_subscribes_hears_responses_and_they_stay_in_the_mailbox(serve
         assert found["response"]["parameters"] == {"description": "no more room", "severity": 2, "free": 0}
         assert found["response"]["time"].endswith("Z")
         assert [one.response.parameters["free"] for one in engine.mailbox.waiting()] == [0]
+
+
+async def test_responses_come_in_xml_too_to_who_asks_for_that(served: Served) -> None:
+    engine = engine_of(served)
+    async with served.websocket() as plain, served.websocket() as socket:
+        assert (await said(plain, "rpc.subscribe"))["result"] == {"rpc": True, "xml": False}
+        assert (await said(socket, "rpc.subscribe", xml=True))["result"] == {"rpc": True, "xml": True}
+        engine.message(Severity.ERROR, "a < b")
+        assert "xml" not in await rpc_response(plain)
+        found = await rpc_response(socket)
+        assert found["response"]["parameters"]["description"] == "a < b"
+        told = parse(found["xml"].encode())
+        assert (told.tag, [child.text for child in told.children]) == ("message", ["a < b", "0x2"])
+        # It is what the mailbox gives.
+        mail = (await served.ask("POST", "/rpc", data=b"<get_responses/>")).body.decode()
+        assert found["xml"] in mail
+        assert (await said(socket, "rpc.subscribe"))["result"] == {"rpc": True, "xml": False}
+        engine.message(Severity.ERROR, "plain again")
+        assert "xml" not in await rpc_response(socket)
+        assert (await said(socket, "rpc.subscribe", xml="yes"))["error"]["status"] == 400
 
 
 async def test_an_asynchronous_request_is_answered_there(served: Served) -> None:
@@ -68,7 +89,7 @@ async def test_others_hear_nothing_and_nobody_does_who_has_enough(served: Served
         await said(listener, "rpc.subscribe")
         engine.message(Severity.ERROR, "first")
         assert (await rpc_response(listener))["response"]["parameters"]["description"] == "first"
-        assert (await said(listener, "rpc.unsubscribe"))["result"] == {"rpc": False}
+        assert (await said(listener, "rpc.unsubscribe"))["result"] == {"rpc": False, "xml": False}
         engine.message(Severity.ERROR, "second")
         for socket in (listener, other):
             await socket.send_json({"id": 2, "command": "ping"})

@@ -5,7 +5,7 @@
  * of the page per frame and not two hundred. A gap in `seq` means that something was missed: connect again.
  */
 
-import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, RpcHeard, RpcResponse, Stage, Storage, Topology, ZigbeeDevice } from './api';
+import type { Command, Device, Event, House, Key, Network, PlacedAttribute, Progress, Radio, Readings, RpcHeard, Stage, Storage, Topology, ZigbeeDevice } from './api';
 import { api, Problem } from './api';
 import { Ring } from './ring';
 import { further } from './words';
@@ -37,7 +37,7 @@ const EMPTY_HOUSE: House = {
 type Listener = (deviceId: string, time: number, watts: number) => void;
 /** `kind` is drlc, price or message. */
 type SmartEnergyListener = (kind: string) => void;
-type RpcListener = (response: RpcResponse) => void;
+type RpcListener = (heard: RpcHeard) => void;
 
 /** One device on its way in: what it was asked, and how far that is. */
 export interface Joining {
@@ -120,7 +120,7 @@ class Live {
 
   /** Called with each RPC response that comes to the mailbox; returns how to stop that. */
   onRpc(listener: RpcListener): () => void {
-    if (this.#rpc.size === 0) this.#ask('rpc.subscribe');
+    if (this.#rpc.size === 0) this.#hearRpc();
     this.#rpc.add(listener);
     return () => {
       this.#rpc.delete(listener);
@@ -129,8 +129,13 @@ class Live {
   }
 
   /** A command whose answer nobody waits for; what is not connected will say it when it is. */
-  #ask(command: string): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ id: command, command }));
+  #ask(command: string, args: Record<string, unknown> = {}): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ id: command, command, args }));
+  }
+
+  /** In XML, too: which of both is shown may change at any time. */
+  #hearRpc(): void {
+    this.#ask('rpc.subscribe', { xml: true });
   }
 
   async connect(): Promise<void> {
@@ -154,7 +159,7 @@ class Live {
       if (socket === this.#socket) this.#take(JSON.parse(String(message.data)) as Event | RpcHeard);
     };
     socket.onopen = () => {
-      if (socket === this.#socket && this.#rpc.size > 0) this.#ask('rpc.subscribe');
+      if (socket === this.#socket && this.#rpc.size > 0) this.#hearRpc();
     };
     socket.onclose = (closing) => {
       if (socket !== this.#socket) return;
@@ -223,7 +228,7 @@ class Live {
   #take(event: Event | RpcHeard): void {
     if (!('event' in event)) return; // the answer to a command
     if (event.event === 'rpc_response') {
-      for (const listener of this.#rpc) listener(event.response);
+      for (const listener of this.#rpc) listener(event);
       return;
     }
     if (event.event === 'snapshot') this.#waiting = [];

@@ -13,6 +13,8 @@ const KEY = 'heh-rpc-history';
 export interface Heard {
   number: number;
   response: RpcResponse;
+  /** The same as a reply in XML has it; null from a hub that gives none. */
+  xml: string | null;
   /** Of a message: 0 debug, 1 warning, 2 error. */
   severity: number | null;
 }
@@ -62,13 +64,13 @@ class RpcConsole {
 
   /** Hear responses as long as the page is open; returns how to stop that. */
   follow(): () => void {
-    return live.onRpc((response) => {
+    return live.onRpc(({ response, xml }) => {
       if (this.paused) {
         this.missed++;
         return;
       }
       const severity = response.parameters['severity'];
-      const one = { number: ++this.#number, response, severity: response.response === 'message' && typeof severity === 'number' ? severity : null };
+      const one = { number: ++this.#number, response, xml: xml ?? null, severity: response.response === 'message' && typeof severity === 'number' ? severity : null };
       this.heard = [one, ...this.heard].slice(0, STREAM);
     });
   }
