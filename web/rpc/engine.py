@@ -140,7 +140,7 @@ class Engine:
         self.handlers = handlers
         self.aliases = aliases or Aliases()
         self.settings = settings
-        self.mailbox = Mailbox(lambda: settings().max_buffer_items)
+        self.mailbox = Mailbox(lambda: settings().max_buffer_items, self.timestamp)
         self._now, self._spawn = now, spawn
         self._lane = asyncio.Lock()
         self._under_way = 0

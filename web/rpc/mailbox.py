@@ -23,9 +23,9 @@ class Letter:
 class Mailbox:
     """Responses in the order in which they came."""
 
-    def __init__(self, limit: Callable[[], int]) -> None:
-        """`limit` says how many there may be, now."""
-        self._limit = limit
+    def __init__(self, limit: Callable[[], int], timestamp: Callable[[], float | None] = lambda: None) -> None:
+        """`limit` says how many there may be, now; `timestamp` when that is, None where times are not to be told."""
+        self._limit, self._timestamp = limit, timestamp
         self._letters: deque[Letter] = deque()
         self._next = 0
         self._dropped = 0
@@ -55,14 +55,20 @@ class Mailbox:
             listener(response)
 
     def take(self, limit: int | None = None) -> tuple[list[Response], int]:
-        """At most `limit` responses, the oldest first, and how many remain."""
-        count = len(self._letters) if limit is None else min(limit, len(self._letters))
+        """At most `limit` responses, the oldest first, and how many remain.
+
+        A message that says how many were dropped is one of them, and the first.
+        """
+        tells_loss = self._dropped > 0 and limit != 0
+        count = len(self._letters) if limit is None else min(limit - tells_loss, len(self._letters))
         taken = [self._letters.popleft().response for _ in range(count)]
-        if self._dropped and (taken or limit is None or limit > 0):
+        if tells_loss:
             text = f"{self._dropped} older responses were dropped: the buffer holds {self._limit()}"
             lost = message(Severity.WARNING, text, dropped=self._dropped)
-            first = taken[0].timestamp if taken else None
-            taken.insert(0, Response(lost.name, lost.parameters, first))
+            # As old as what it stands in front of.
+            oldest = taken[0] if taken else self._letters[0].response if self._letters else None
+            timestamp = self._timestamp() if oldest is None else oldest.timestamp
+            taken.insert(0, Response(lost.name, lost.parameters, timestamp))
             self._dropped = 0
         return taken, len(self._letters)
 

@@ -267,7 +267,7 @@ async def test_the_mailbox_drops_the_oldest_and_says_so() -> None:
         assert heard == [f"message {number}" for number in range(5)]
         assert (len(bench.engine.mailbox), bench.engine.mailbox.dropped) == (3, 2)
         assert bench.engine.mailbox.take(0) == ([], 3)
-        taken, remaining = bench.engine.mailbox.take(1)
+        taken, remaining = bench.engine.mailbox.take(2)
         assert remaining == 2
         assert [one.parameters["description"] for one in taken] == [
             "2 older responses were dropped: the buffer holds 3",
@@ -277,6 +277,21 @@ async def test_the_mailbox_drops_the_oldest_and_says_so() -> None:
         taken, remaining = bench.engine.mailbox.take()
         assert [one.parameters["description"] for one in taken] == ["message 3", "message 4"]
         assert remaining == 0
+
+
+async def test_what_is_said_of_dropped_responses_counts_and_bears_a_time() -> None:
+    async with engine_with({}, Settings(max_buffer_items=1)) as bench:
+        mailbox = bench.engine.mailbox
+        for number in range(3):
+            bench.engine.message(Severity.ERROR, f"message {number}")
+        [waiting] = mailbox.waiting()
+        [lost], remaining = mailbox.take(1)
+        assert (lost.parameters["dropped"], lost.timestamp, remaining) == (2, waiting.response.timestamp, 1)
+        bench.engine.message(Severity.ERROR, "message 3")
+        mailbox.remove([one.number for one in mailbox.waiting()])
+        [lost], remaining = mailbox.take()
+        assert (lost.parameters["dropped"], remaining) == (1, 0)
+        assert lost.timestamp is not None
 
 
 async def test_what_is_pushed_elsewhere_is_removed_by_its_number() -> None:
