@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 from xml.parsers import expat
 
 MAX_OCTETS = 1 << 20
@@ -27,6 +28,9 @@ MAX_ATTRIBUTE = 4096
 MAX_NAME = 200
 """Characters of a name."""
 ENCODINGS = ("utf-8", "us-ascii", "iso-8859-1")
+_NAMES = {"utf8": "utf-8", "ascii": "us-ascii", "latin1": "iso-8859-1", "latin-1": "iso-8859-1"}
+"""What HTTP clients call them, too."""
+_AROUND = "<xml>"
 _MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00")
 """How documents in UTF-16 and UTF-32 begin."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
@@ -41,6 +45,10 @@ class XmlError(Exception):
     def __init__(self, problem: str, line: int = 1, column: int = 1) -> None:
         super().__init__(f"line {line}, column {column}: {problem}")
         self.problem, self.line, self.column = problem, line, column
+
+    def moved(self, lines: int, columns: int) -> Self:
+        """The same in a document with so many lines, and columns of the first line, before this one."""
+        return type(self)(self.problem, self.line + lines, self.column + (columns if self.line == 1 else 0))
 
 
 class XmlLimitError(XmlError):
@@ -152,6 +160,7 @@ class _Builder:
 
 def parse(document: bytes, encoding: str | None = None) -> Element:
     """The root of a document; `encoding` is what the transport says, if it says anything. Raises `XmlError`."""
+    encoding = _NAMES.get(encoding.lower(), encoding) if encoding is not None else None
     if len(document) > MAX_OCTETS:
         raise XmlLimitError(f"more than {MAX_OCTETS} octets")
     if encoding is not None and encoding.lower() not in ENCODINGS:
@@ -162,13 +171,16 @@ def parse(document: bytes, encoding: str | None = None) -> Element:
     plain = document.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     if not plain:
         raise XmlError("there is nothing; allowed: one XML document")
-    skipped = document[: len(document) - len(plain)].count(b"\n")
+    skipped = document[: len(document) - len(plain)].removeprefix(b"\xef\xbb\xbf")
+    lines, columns = skipped.count(b"\n"), len(skipped) - skipped.rfind(b"\n") - 1
     builder = _Builder(encoding)
     try:
         builder.parser.Parse(plain, True)
     except expat.ExpatError as error:
         words = expat.ErrorString(error.code) or "not well-formed"
-        raise XmlError(words, error.lineno + skipped, error.offset + 1) from None
+        raise XmlError(words, error.lineno, error.offset + 1).moved(lines, columns) from None
+    except XmlError as error:
+        raise error.moved(lines, columns) from None
     except ValueError as error:
         # pyexpat's own word for an encoding that it cannot turn into a table.
         raise XmlLimitError(f"the encoding is not taken ({error}); allowed: {', '.join(ENCODINGS)}") from None
@@ -178,7 +190,14 @@ def parse(document: bytes, encoding: str | None = None) -> Element:
 
 def parse_inside(markup: str) -> Element:
     """What stands inside of a tag, as children of a tag that is called `xml`. Raises `XmlError`."""
-    return parse(f"<xml>{markup}</xml>".encode("utf-8", "replace"))
+    try:
+        return parse(f"{_AROUND}{markup}</xml>".encode("utf-8", "replace"))
+    except XmlError as error:
+        last = markup.rpartition("\n")[2]
+        found = error.moved(0, -len(_AROUND))
+        # What is amiss at the end is found in the tag that was put around it.
+        is_behind = found.line == markup.count("\n") + 1 and found.column > len(last)
+        raise type(error)(found.problem, found.line, len(last) + 1 if is_behind else found.column) from None
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from web.rpc import markup
-from web.rpc.markup import XmlError, XmlLimitError, parse
+from web.rpc.markup import XmlError, XmlLimitError, parse, parse_inside
 
 BOMB = """<?xml version="1.0"?>
 <!DOCTYPE lolz [
@@ -65,6 +65,8 @@ def test_an_entity_that_nobody_has_declared_is_an_error() -> None:
         ("not xml", 1, 1),
         ("<a x='1' x='2'/>", 1, 10),
         ("<a>\0</a>", 1, 4),
+        ("\ufeff \n  <a>&b;</a>", 2, 6),
+        ("  <!DOCTYPE a><a/>", 1, 14),
     ],
 )
 def test_what_is_not_well_formed_is_told_with_line_and_column(document: str, line: int, column: int) -> None:
@@ -72,6 +74,21 @@ def test_what_is_not_well_formed_is_told_with_line_and_column(document: str, lin
         parse(document.encode())
     assert (caught.value.line, caught.value.column) == (line, column)
     assert str(caught.value).startswith(f"line {line}, column {column}: ")
+
+
+@pytest.mark.parametrize(
+    ("markup", "line", "column"),
+    [("<a>", 1, 4), ("<a/>\n <b", 2, 4), ("x<!DOCTYPE a>", 1, 4), ("</a>", 1, 3), ("</xml>", 1, 7)],
+)
+def test_what_stands_inside_of_a_tag_has_lines_and_columns_of_its_own(markup: str, line: int, column: int) -> None:
+    with pytest.raises(XmlError) as caught:
+        parse_inside(markup)
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "utf-8", "latin1", "ISO-8859-1", "ascii", "us-ascii"])
+def test_encodings_go_by_their_usual_names(encoding: str) -> None:
+    assert parse(b"<a>b</a>", encoding).text == "b"
 
 
 @pytest.mark.parametrize("document", [b"", b"  \n", b"\xef\xbb\xbf"])
