@@ -149,7 +149,7 @@ def describe(wanted: inspect.Type) -> str:
         case inspect.EnumType():
             return "one of " + ", ".join(str(member.value) for member in plain.cls)
         case inspect.LiteralType():
-            return "one of " + ", ".join(str(value) for value in plain.values)
+            return "one of " + ", ".join(str(value) or "nothing" for value in plain.values)
         case inspect.BoolType():
             return "true or false"
         case inspect.IntType() | inspect.FloatType():

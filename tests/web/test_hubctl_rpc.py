@@ -110,7 +110,7 @@ def test_a_status_that_is_none_of_success_is_a_failure_whose_meaning_is_told(fak
     refused = {"response": "create_price_event_response", "parameters": {"status": 0x85, "device_list": []}}
     answers(fake, "create_price_event", refused)
     done = hubctl(*PRICE)
-    assert (done.code, done.err) == (1, "hubctl: status is 0x85: invalid field\n")
+    assert (done.code, done.err) == (1, "hubctl: status is 0x85: invalid field (a message in the mailbox says why)\n")
     assert "  status: 133 (0x85, invalid field)" in done.lines
     asked = hubctl(*PRICE, "--json")
     assert (asked.code, asked.json, asked.err) == (1, refused, "")
@@ -123,7 +123,7 @@ def test_failures_of_a_document_are_failures(fake: FakeHub, hubctl: Hubctl, tmp_
         ('<message><severity type="int">0x1</severity><description>soon</description></message>', None),
         ('<message><severity type="int">0x2</severity><description>no room</description></message>', "no room"),
         ('<bind_response><status type="int">0xaa</status></bind_response>', "status is 0xaa: not supported"),
-        ('<remove_alias_response><A type="bool">FALSE</A></remove_alias_response>', "A is FALSE"),
+        ('<remove_alias_response><A type="bool">FALSE</A></remove_alias_response>', "A is FALSE: there was none"),
         (
             '<write_attributes_response><record_list type="list"><item type="WriteAttributeResponseRecord">'
             '<status type="int">0x88</status></item></record_list></write_attributes_response>',

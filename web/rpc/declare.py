@@ -31,9 +31,11 @@ class Outcome:
     successes: tuple[Value, ...] = (0,)
     """The values of a request that did what it was asked for; any other is a failure."""
     meanings: Mapping[int, str] = field(default_factory=dict)
-    """Of numbers, where the parameter may have others as well."""
+    """Of numbers, where the parameter may have others as well; of a bool those of 0 and 1."""
     reason: str = ""
     """The parameter beside it that says why; empty: none does."""
+    has_message: bool = False
+    """A message by the mailbox, with the same identifier, says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,11 @@ class Param:
         return self.default is Default.REQUIRED
 
     def meaning_of(self, value: object) -> str:
-        """What a number means here; empty where nobody says so."""
-        if isinstance(value, bool) or not isinstance(value, int):
+        """What a number or bool means here; empty where nobody says so."""
+        if not isinstance(value, int):
             return ""
-        return self.type.meanings.get(value) or (self.outcome.meanings.get(value, "") if self.outcome else "")
+        told = self.outcome.meanings.get(value, "") if self.outcome else ""
+        return told if isinstance(value, bool) else self.type.meanings.get(value, told)
 
     @property
     def default_text(self) -> str:

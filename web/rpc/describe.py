@@ -58,6 +58,8 @@ class OutcomeInfo(Struct, frozen=True):
     """Of numbers, beside the parameter's own `values`."""
     reason: str | UnsetType = UNSET
     """The parameter beside it that says why."""
+    has_message: bool | UnsetType = UNSET
+    """A message by the mailbox says why."""
 
 
 class ParameterInfo(Struct, frozen=True):
@@ -243,7 +245,7 @@ def _limit(number: int | None) -> object | UnsetType:
 
 def _outcome(outcome: Outcome) -> OutcomeInfo:
     successes = [as_json.write(value, ANY, {}) for value in outcome.successes]
-    return OutcomeInfo(successes, _words(outcome.meanings), outcome.reason or UNSET)
+    return OutcomeInfo(successes, _words(outcome.meanings), outcome.reason or UNSET, outcome.has_message or UNSET)
 
 
 def _words(meanings: Mapping[int, str]) -> dict[str, str] | UnsetType:

@@ -126,7 +126,7 @@ def _limit(given: object) -> int | None:
 
 def _outcome(info: OutcomeInfo) -> Outcome:
     successes = tuple(as_json.read(one, ANY, "outcome", _CONTEXT) for one in info.successes)
-    return Outcome(successes, _words(info.meanings), _set(info.reason, ""))
+    return Outcome(successes, _words(info.meanings), _set(info.reason, ""), _set(info.has_message, False))
 
 
 def _words(given: dict[str, str] | UnsetType) -> dict[int, str]:

@@ -11,6 +11,8 @@ from web.rpc.as_json import TYPE
 from web.rpc.declare import Param, RecordRow, ResponseRow
 from web.rpc.types import Kind, shown
 
+MESSAGE_SAYS_WHY = " (a message in the mailbox says why)"
+
 
 def failures(
     row: ResponseRow | None, parameters: Mapping[str, object], record: Callable[[str], RecordRow | None]
@@ -41,7 +43,8 @@ def _failures(
             yield from _within(value, param, f"{inside}{name}", record)
         elif isinstance(value, bool | int | str) and value not in param.outcome.successes:
             why = values.get(param.outcome.reason)
-            yield str(why) if why else f"{inside}{name} is {_told(value, param)}"
+            more = MESSAGE_SAYS_WHY if param.outcome.has_message else ""
+            yield str(why) if why else f"{inside}{name} is {_told(value, param)}{more}"
 
 
 def _within(value: object, param: Param, where: str, record: Callable[[str], RecordRow | None]) -> Iterator[str]:

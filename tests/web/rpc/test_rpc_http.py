@@ -468,6 +468,11 @@ async def test_an_asynchronous_request_is_accepted(served: Served, query: str) -
     assert mail["responses"][0]["parameters"]["request_identifier"] == "x"
 
 
+async def test_a_query_that_is_none_is_told_with_what_is_allowed(served: Served) -> None:
+    problem = (await served.ask("POST", "/api/v1/rpc/get_time?async=1")).problem(400)
+    assert problem["detail"] == "async is '1'; allowed: one of nothing, false, true"
+
+
 @pytest.mark.parametrize(
     ("request_name", "body", "status", "words"),
     [

@@ -7,6 +7,7 @@ import pytest
 from web.rpc.outcome import failures
 from web.rpc.table import TABLE
 
+WHY = " (a message in the mailbox says why)"
 STATES = {"get_certificate_info_response", "get_zigbee_network_status_response"}
 """Whose status is what was asked for, and not how the request went."""
 
@@ -19,8 +20,9 @@ def told(response: str, parameters: dict[str, object]) -> list[str]:
     ("response", "parameters", "problems"),
     [
         ("create_price_event_response", {"status": 0, "device_list": []}, []),
-        ("create_price_event_response", {"status": 0x85}, ["status is 0x85: invalid field"]),
-        ("create_DRLC_event_response", {"Status": 0x8A}, ["Status is 0x8a: there is one already"]),
+        ("create_price_event_response", {"status": 0x85}, [f"status is 0x85: invalid field{WHY}"]),
+        ("create_DRLC_event_response", {"Status": 0x8A}, [f"Status is 0x8a: there is one already{WHY}"]),
+        ("confirm_message_response", {"status": 0x8B}, ["status is 0x8b: there is none"]),
         ("bind_response", {"status": 0xAA}, ["status is 0xaa: not supported"]),
         ("unbind_response", {"status": 0x88}, ["status is 0x88: no entry"]),
         ("bind_response", {"status": 0xF7}, ["status is 0xf7"]),
@@ -31,7 +33,7 @@ def told(response: str, parameters: dict[str, object]) -> list[str]:
         ("registry_configuration_response", {"name": "a", "value": 1, "write_status": True}, []),
         ("registry_configuration_response", {"name": "a", "value": 1}, []),
         ("registry_configuration_response", {"write_status": False, "write_errors": "no entry"}, ["no entry"]),
-        ("remove_alias_response", {"PEAK": False}, ["PEAK is FALSE"]),
+        ("remove_alias_response", {"PEAK": False}, ["PEAK is FALSE: there was none"]),
         ("remove_alias_response", {"PEAK": True, "request_identifier": 0}, []),
         ("get_zigbee_network_status_response", {"status": 0x21}, []),
         ("get_certificate_info_response", {"status": 1}, []),

@@ -336,7 +336,7 @@ RESPONSES = (
                 "alias_name",
                 BOOL,
                 "whether there was one; the tag bears the alias's own name",
-                outcome=Outcome((True,)),
+                outcome=Outcome((True,), {0: "there was none"}),
             ),
         ),
         has_free_names=True,

@@ -50,9 +50,9 @@ EVENT_NUMBER = Param("issuer_event_id", U32, "number of the event, by which it i
 ENCRYPTED = Param("enable_APS_encryption", BOOL, "whether the cluster encrypts for its two ends, and insists on that")
 
 
-def status(meanings: dict[int, str]) -> Param:
-    """A status that can have only some values."""
-    return Param("status", one_of(meanings), "how it went", outcome=Outcome())
+def status(meanings: dict[int, str], *, has_message: bool = False) -> Param:
+    """A status that can have only some values; `has_message`: a message says why it is none of success."""
+    return Param("status", one_of(meanings), "how it went", outcome=Outcome(has_message=has_message))
 
 
 def outcome_of(statuses: type[OpenEnum]) -> Outcome:

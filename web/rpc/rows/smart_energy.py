@@ -31,6 +31,7 @@ _SENT = (_FROM, CLUSTER_HERE)
 _RECEIVED = (PEER, PEER_ENDPOINT, OUR_ENDPOINT, CLUSTER_HERE)
 _ACTIVE = (OUR_ENDPOINT, CLUSTER_HERE)
 _CANCELLED = status({SUCCESS: "success"})
+_MADE = status(MADE, has_message=True)
 _ALL_CANCELLED = status({SUCCESS: "success", INVALID_FIELD: "invalid field"})
 
 
@@ -108,7 +109,7 @@ DRLC_RESPONSES = (
         "create_DRLC_event_response",
         _D,
         "an event was made",
-        (*_SENT, status(MADE), _record("LoadControlEventRecord", "the event"), DEVICES),
+        (*_SENT, _MADE, _record("LoadControlEventRecord", "the event"), DEVICES),
     ),
     ResponseRow(
         "cancel_DRLC_event_response",
@@ -237,7 +238,7 @@ MESSAGING_RESPONSES = (
         "create_message_event_response",
         _M,
         "a message was made",
-        (*_SENT, status(MADE), _record("DisplayMessageRecord", "the message"), DEVICES),
+        (*_SENT, _MADE, _record("DisplayMessageRecord", "the message"), DEVICES),
     ),
     ResponseRow(
         "cancel_message_event_response",
@@ -361,7 +362,7 @@ PRICE_RESPONSES = (
         "create_price_event_response",
         _P,
         "a price was published",
-        (*_SENT, status(MADE), _record("PublishPriceRecord", "the price"), DEVICES),
+        (*_SENT, _MADE, _record("PublishPriceRecord", "the price"), DEVICES),
     ),
     ResponseRow("cancel_all_price_events_response", _P, "all prices are forgotten", (_FROM, _CANCELLED)),
     ResponseRow(
