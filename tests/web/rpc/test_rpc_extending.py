@@ -382,3 +382,16 @@ async def test_a_module_of_another_user_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RefusedError, match="belongs to user 12345"):
         ModuleDirectory(directory).load("door")
+
+
+async def test_a_cluster_is_removed_by_what_names_it(served: Served) -> None:
+    place = "<endpoint_id>2</endpoint_id>"
+    assert "cluster_id is missing" in await refused(served, "remove_cluster", place)
+    # An empty name, of whatever type, is no name.
+    assert "cluster_id is missing" in await refused(
+        served, "remove_cluster", f'{place}<cluster_class type="string"> </cluster_class>'
+    )
+    half = f"{place}<cluster_id>0x0200</cluster_id>"
+    assert "server_or_client is missing" in await refused(served, "remove_cluster", half)
+    whole = await refused(served, "remove_cluster", f"{half}<server_or_client>1</server_or_client>")
+    assert "no added cluster on endpoint 0x2 '0x0200 (client)'" in whole

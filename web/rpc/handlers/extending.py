@@ -142,7 +142,8 @@ class ExtendingRequests:
     async def remove_cluster(self, request: Checked) -> Values:
         """Take a cluster away that was added, by its class, or its identifier and side."""
         given, extending = request.arguments, self._extending
-        endpoint, name = fields.number(given, "endpoint_id"), fields.maybe_text(given, "cluster_class")
+        # A class of blanks is none.
+        endpoint, name = fields.number(given, "endpoint_id"), fields.maybe_text(given, "cluster_class") or None
         cluster, side = fields.maybe_number(given, "cluster_id"), _side(fields.maybe_number(given, "server_or_client"))
         if name is None:
             for what, needed in (("cluster_id", cluster), ("server_or_client", side)):
