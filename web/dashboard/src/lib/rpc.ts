@@ -11,6 +11,8 @@ export type Notation = 'xml' | 'json';
 /** Stands for a key or a code wherever a request is kept or copied. */
 export const HIDDEN = '(hidden)';
 const LIST = 'list of ';
+/** Options of hubctl itself, of which a parameter of an added module may have the name. */
+const HUBCTLS = new Set(['async', 'xml', 'json', 'help']);
 const DOCUMENT = ['<rci_request version="1.1">', '  <do_command target="RPC_request">', '  </do_command>', '</rci_request>'] as const;
 
 /** What of a form is filled in: text, a record's or dict's entries, a list's items. */
@@ -198,7 +200,8 @@ export function asHubctl(request: RpcRequestInfo, values: { [name: string]: Json
   const flat = request.parameters.filter((one) => one.records?.length === 1 && !one.type.startsWith(LIST));
   const own = new Set(request.parameters.map((one) => one.name));
   const say = (name: string, value: Json): void => {
-    const option = `--${name.toLowerCase().replaceAll('_', '-')}`;
+    const plain = name.toLowerCase().replaceAll('_', '-');
+    const option = HUBCTLS.has(plain) ? `--parameter-${plain}` : `--${plain}`;
     if (value === null) words.push(option);
     else if (Array.isArray(value)) for (const one of value) words.push(option, word(one));
     else words.push(option, word(value));
