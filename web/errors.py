@@ -35,6 +35,7 @@ from hub.errors import (
     ZclStatusError,
 )
 from web import schema
+from web.schema_base import Json
 
 PROBLEM_TYPE = "application/problem+json"
 REALM = "home-energy-hub"
@@ -66,6 +67,8 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     commands: list[schema.Command] | UnsetType = UNSET
     zcl_status: str | UnsetType = UNSET
     """Name of the ZCL status with which a Zigbee device said no."""
+    request_identifier: Json | UnsetType = UNSET
+    """Of an RPC request that bore one."""
 
 
 class RequestError(Exception):

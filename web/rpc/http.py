@@ -29,6 +29,7 @@ from web.rpc.describe import RpcInfo, describe, request_schemas
 from web.rpc.engine import Engine
 from web.rpc.envelope import TAKES, Envelope, answer
 from web.rpc.response import Response
+from web.rpc.rows.shared import REQUEST_IDENTIFIER
 from web.rpc.table import TABLE
 from web.schema_base import Json
 
@@ -244,6 +245,7 @@ def http_problem(problem: Problem, instance: str = "") -> HttpProblem:
     """Why a request is not done, as every other call tells it."""
     status, slug, title = _STATUS[problem.reason]
     errors = [FieldError(field.where, field.allowed, field.value) for field in problem.fields]
+    identifier = problem.identifier
     return HttpProblem(
         TYPE_PREFIX + slug,
         title,
@@ -252,6 +254,7 @@ def http_problem(problem: Problem, instance: str = "") -> HttpProblem:
         instance or UNSET,
         errors or UNSET,
         list(problem.near) or UNSET,
+        request_identifier=UNSET if identifier is None else as_json.write(identifier, REQUEST_IDENTIFIER.type, {}),
     )
 
 

@@ -489,6 +489,25 @@ async def test_json_that_is_wrong_is_a_problem(
     assert words in (await served.ask("POST", f"/api/v1/rpc/{request_name}", body)).problem(status)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("request_name", "parameters", "status"),
+    [("get_tiem", {}, 404), ("enable_joining", {"join_time": "soon"}, 400), ("get_version", {"module_name": "X"}, 404)],
+)
+async def test_a_problem_bears_the_identifier_of_its_request(
+    served: Served, request_name: str, parameters: dict[str, object], status: int
+) -> None:
+    for identifier in (7, "seven", {"type": "MAC", "value": "0011"}, False):
+        given = {**parameters, "request_identifier": identifier}
+        answer = await served.ask("POST", f"/api/v1/rpc/{request_name}", given)
+        assert answer.problem(status)["request_identifier"] == identifier
+        [outcome] = (await served.ask("POST", "/api/v1/rpc", [{"request": request_name, "parameters": given}])).json[
+            "outcomes"
+        ]
+        assert outcome["problem"]["request_identifier"] == identifier
+    answer = await served.ask("POST", f"/api/v1/rpc/{request_name}", parameters)
+    assert "request_identifier" not in answer.problem(status)
+
+
 @pytest.mark.parametrize("body", ["{", "5", "[5]", '[{"request": 5}]', '[{"parameters": {}}]', "[" * 5000])
 async def test_a_list_that_is_none_is_a_problem(served: Served, body: str) -> None:
     answer = await served.ask("POST", "/api/v1/rpc", data=body, headers={"Content-Type": "application/json"})
