@@ -205,6 +205,8 @@ class EmulatedDevice:
         """The coordinator has such an endpoint: keys are established."""
         if self.air is None or self.is_authenticated or len(answer) < 5 or answer[0] != 0 or answer[3] == 0:
             return
+        if self._key_search is None:
+            return  # it came late: nothing is looked for any more
         air = self.air
         if air.coordinator is not None and air.coordinator.leaves_keys_to_host and self.establish_keys(answer[4]):
             return

@@ -313,6 +313,20 @@ async def test_another_authority_ends_it_with_the_proofs(tmp_path: Path, quick: 
         assert host.keys == []
 
 
+async def test_an_endpoint_that_is_told_late_begins_nothing(tmp_path: Path, quick: None) -> None:
+    async with with_host(tmp_path, other=True) as (host, meter):
+        await eventually(lambda: meter.keys.refusal == "bad key confirm")
+        begun = [command for command, _ in host.heard].count(0)
+        meter.receive(
+            AirFrame(
+                source=0, destination=meter.short, source_endpoint=0, destination_endpoint=0, profile=0,
+                cluster=0x8006, payload=bytes((0x77, 0, 0, 0, 1, 0x5E)),
+            )
+        )  # fmt: skip
+        assert (meter.keys.refusal, meter.keys.is_running) == ("bad key confirm", False)
+        assert [command for command, _ in host.heard].count(0) == begun
+
+
 @pytest.mark.parametrize(
     ("command", "change", "reason"),
     [

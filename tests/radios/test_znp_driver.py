@@ -27,7 +27,8 @@ BAD_WIRES = {
     "lossy": StreamFaults(loss=0.1),
     "noise and damage": StreamFaults(noise=0.1, damage=0.05, cut=0.05),
 }
-LOSSY = frozenset((*BAD_WIRES, "lost statuses"))
+BAD_OF_OLDER = {"1.2, noise and damage": "noise and damage", "3.0, lossy": "lossy"}
+LOSSY = frozenset((*BAD_WIRES, *BAD_OF_OLDER, "lost statuses"))
 """On such a wire what may be asked again is; a frame, or the word of its fate, is lost for good."""
 
 
@@ -71,14 +72,15 @@ def patient(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
 class TestZnp(ZigbeeContract):
     """The contract."""
 
-    @pytest.fixture(params=(*WIRES, *BAD_WIRES))
+    @pytest.fixture(params=(*WIRES, *BAD_WIRES, *BAD_OF_OLDER))
     async def opened(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Far]:
         wire = request.param
         names = ("TICK_S", "ASKED_AFTER_S", "MUTE_S") if wire != "3.x" else ()
         if wire in LOSSY:
             request.getfixturevalue("patient")
-        async with ZnpEmulator(WIRES.get(wire, ZnpConfig())) as stick, opened_on(stick, well_known_key=True) as radio:
-            stick.end.faults = replace(BAD_WIRES.get(wire, stick.end.faults))
+        start = WIRES.get(wire.split(",")[0], ZnpConfig())
+        async with ZnpEmulator(start) as stick, opened_on(stick, well_known_key=True) as radio:
+            stick.end.faults = replace(BAD_WIRES.get(BAD_OF_OLDER.get(wire, wire), stick.end.faults))
             yield Far(
                 radio,
                 {device.kind: device for device in stick.devices},
