@@ -23,12 +23,12 @@ field at run time. A field's type is `Annotated[<Python type>, <wire type>]`:
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from itertools import count
 from types import GenericAlias
-from typing import Annotated, ClassVar, Self, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, Final, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from protocols.errors import RangeError, TrailingBytesError, TruncatedError
 from protocols.record import Record
@@ -228,6 +228,10 @@ def _raw(size: int, name: str) -> Callable[[bytes], bytes]:
     return encode
 
 
+OPEN: Final[Mapping[str, object]] = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+"""What a twin has instead of what forbids changes in its base. Both: with one alone CPython finds each by its name."""
+
+
 def _compile(cls: type[Frame]) -> None:
     """Write and evaluate the frame's two functions, as `dataclasses` does for `__init__`.
 
@@ -249,7 +253,7 @@ def _compile(cls: type[Frame]) -> None:
         slots = tuple(field.name for field in fields(target))
         scope[target.__name__] = target
         # The layouts must agree for `__class__` to be assigned: the same base, the same slots.
-        namespace = {"__slots__": slots, "__setattr__": object.__setattr__}
+        namespace = {"__slots__": slots, **OPEN}
         scope.setdefault(name, type(f"_{target.__name__}Twin", (target.__base__ or Frame,), namespace))
         return f"new({name if slots else target.__name__})"
 

@@ -48,7 +48,7 @@ from typing import (
 )
 
 from protocols.errors import RangeError, TruncatedError
-from protocols.fields import U8, Int, Later, Members, Octets
+from protocols.fields import OPEN, U8, Int, Later, Members, Octets
 from protocols.record import Record
 
 
@@ -339,7 +339,7 @@ def _compile(cls: type[Packet]) -> None:
     order, name = cls.ORDER, cls.__name__
     described = list(_fields(cls))
     # The base would forbid the twin what only the frozen class must be forbidden.
-    namespace = {"__slots__": cls.__dict__["__slots__"], "__setattr__": object.__setattr__}
+    namespace = {"__slots__": cls.__dict__["__slots__"], **OPEN}
     scope: dict[str, object] = {
         "new": object.__new__,
         "cls": cls,
