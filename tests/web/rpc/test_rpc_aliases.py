@@ -175,7 +175,9 @@ async def test_requests_use_them() -> None:
         await ask(parse(both.encode()), Role.OPERATOR)
         found = await ask(parse(b'<BOTH type="alias"/>'), Role.OPERATOR)
         assert [one.name for one in found] == ["get_time_response", "identify_response"]
-        [listed] = await ask(parse(b'<list_aliases synchronous="TRUE"/>'), Role.VIEWER)
+        [refused] = await ask(parse(b'<list_aliases synchronous="TRUE"/>'), Role.VIEWER)
+        assert "operator" in str(refused.parameters["description"])
+        [listed] = await ask(parse(b'<list_aliases synchronous="TRUE"/>'), Role.OPERATOR)
         assert list(listed.parameters["alias_list"]) == ["BOTH", "THERMOSTAT"]  # type: ignore[arg-type]
         [gone] = await ask(parse(b'<remove_alias synchronous="TRUE"><BOTH/></remove_alias>'), Role.OPERATOR)
         assert gone.parameters == {"BOTH": True}

@@ -218,7 +218,7 @@ REQUESTS = (
         Chapter.ALIASING,
         "Tells all aliases.",
         response="list_aliases_response",
-        role=Role.VIEWER,
+        role=Role.OPERATOR,  # whoever made one may have put a key into it
         is_quick=True,
     ),
 )
