@@ -26,7 +26,7 @@ from hub.events import (
     ReadingsTaken,
     StorageChanged,
 )
-from web import schema_backup, schema_mirrors, schema_se, schema_tunnels, schema_zigbee
+from web import schema_backup, schema_mirrors, schema_se, schema_tunnels, schema_zigbee, schema_zigbee_events
 from web.schema_base import Count as Count
 from web.schema_base import EventMessage as _Message
 from web.schema_base import Time as Time
@@ -438,7 +438,7 @@ Message = (
     | KeyChangedMessage
     | RadioChangedMessage
     | StorageChangedMessage
-    | schema_zigbee.ZigbeeMessage
+    | schema_zigbee_events.ZigbeeMessage
     | schema_se.EventStatusReportedMessage
     | schema_mirrors.MirrorChangedMessage
     | schema_backup.BackupChangedMessage
@@ -530,7 +530,7 @@ _MAKERS: Mapping[type[HubEvent], Callable[..., Message]] = {
     **{
         kind: _zigbee(make)
         for makers in (
-            schema_zigbee.MAKERS,
+            schema_zigbee_events.MAKERS,
             schema_backup.MAKERS,
             schema_se.MAKERS,
             schema_mirrors.MAKERS,
