@@ -127,13 +127,16 @@ async def test_a_z_stack_stick_takes_the_place_of_an_ezsp_one_and_the_plug_obeys
             await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
             assert hub.networks.get("han").extended_pan_id != before.extended_pan_id
             # It is pulled out in the middle of it, and there is nothing but a blank stick then.
+            network = hub.household.networks["han"]
+            lost = network.need_radio()
             caller = asyncio.create_task(hub.backups.replace("han", "han", overwrite=True))
             await eventually(lambda: not new.network.is_formed)
             new.kill()
             with pytest.raises(UnavailableError):
                 await caller
             new.revive()
-            await eventually(lambda: hub.networks.get("han").state is NetworkState.UP, 30)
+            # Up, or with half a network in its flash that it does not use.
+            await eventually(lambda: network.radio not in (None, lost), 30)
             await hub.backups.replace("han", "han", overwrite=True)
             await eventually(lambda: hub.networks.get("han").state is NetworkState.UP)
             after = hub.networks.get("han")

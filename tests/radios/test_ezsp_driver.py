@@ -22,7 +22,7 @@ WIRES = {
     "delay": EzspConfig(faults=StreamFaults(delay=0.02)),
     "EZSP 8, noise": EzspConfig(firmware=VERSIONS["EZSP 8"], faults=StreamFaults(noise=0.1)),
     "EZSP 13, damage": EzspConfig(firmware=VERSIONS["EZSP 13"], faults=StreamFaults(damage=0.1, cut=0.05)),
-    "EZSP 14, lossy": EzspConfig(firmware=VERSIONS["EZSP 14"], faults=StreamFaults(loss=0.1)),
+    "EZSP 14, lossy": EzspConfig(firmware=VERSIONS["EZSP 14"], faults=StreamFaults(loss=0.04)),
     "EZSP 18, damage": EzspConfig(firmware=VERSIONS["EZSP 18"], faults=StreamFaults(damage=0.05, noise=0.05)),
     "lost statuses": EzspConfig(lost_status=0.3),
 }
@@ -45,9 +45,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     monkeypatch.setattr("radios.zigpy_radio.MOVE_S", 0.1)
     # The line protocol's own timers, at both ends.
-    monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.2)
-    monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.2)
-    monkeypatch.setattr("radios.emulators.ash.ACK_WAIT_S", 0.15)
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_INIT", 0.3)
+    monkeypatch.setattr("bellows.ash.T_RX_ACK_MAX", 0.3)
+    monkeypatch.setattr("radios.emulators.ash.ACK_WAIT_S", 0.25)
 
 
 class TestEzsp(ZigbeeContract):
