@@ -94,10 +94,10 @@ async def test_what_a_head_end_makes_an_application_gets_and_answers(tmp_path: P
         # What was forgotten at the gateway is had again of the interface.
         newer = record("PublishPriceRecord", issuer_event_id=5, duration_in_minutes=0xFFFF, price=3)
         assert (await head_end.xml("create_price_event", newer))["status"] == 0
-        await application.find("received_price_event", lambda one: one["record"]["issuer_event_id"] == 5)
+        taken = lambda one: (one["status"], one["record"]["issuer_event_id"]) == (0, 5)  # noqa: E731
+        first = await application.find("received_price_event", taken)
         await application.xml("clear_price_events")
-        count = len(application.named("received_price_event"))
         asked = await application.xml("get_scheduled_price_events")
         assert asked["device_list"] == [interface]
-        again = (await application.until("received_price_event", count + 1))[-1]
-        assert (again["status"], again["record"]["issuer_event_id"]) == (0, 5)
+        # Beside it the price may be told again as it begins: whichever comes later is a duplicate.
+        await application.find("received_price_event", lambda one: one is not first and taken(one))
