@@ -142,6 +142,11 @@ class BackupFiles:
             raise StorageError(f"the backup cannot be written to {folder}: {error.strerror}") from None
         return name
 
+    def discard(self, radio: str, name: str) -> None:
+        """Delete one, as far as that is possible."""
+        with suppress(OSError):
+            (self.folder(radio) / f"{name}.json").unlink()
+
     def tidy(self, radio: str, needed: Collection[str]) -> None:
         """Delete the oldest that are too many and not needed."""
         folder, names = self.folder(radio), self.names(radio)

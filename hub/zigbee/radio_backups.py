@@ -245,13 +245,18 @@ class RadioBackups:
         """Have a stick be as in a backup, called `name`, or of a file (None). Raises `RefusedError` when nothing was
         written, else `UnavailableError`."""
         made_at = time_of(name) if name is not None else None
-        saved = await self._save(stick)
+        saved, is_file = await self._save(stick), name is None
         if name is None:
             name = await self._keep_file(document)
         what = f"restoring {f'backup {name}' if name else 'a file'} to {self.radio!r}"
-        async with self._failing():
-            await self._restoring(what)
-            await self._write(stick, document, what)
+        try:
+            async with self._failing():
+                await self._restoring(what)
+                await self._write(stick, document, what)
+        except RefusedError:
+            if is_file:  # it would take the place of one that the stick takes
+                await asyncio.to_thread(self._files.discard, self.radio, name)
+            raise
         log.warning("%s: the stick is restored: %s", self.radio, wanted.network)
         self.standing = Standing(network=wanted.network, latest=name, good=name, made_at=self.standing.made_at)
         self._failure = ""

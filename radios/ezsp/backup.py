@@ -35,7 +35,7 @@ async def read_backup(application: EzspApplication, keys: KeyTable) -> dict[str,
     return backup_of(application)
 
 
-def _security(network: Any, shared_key: bytes, centre: Any) -> Any:
+def _security(network: Any, shared_key: bytes, hashed: bytes | None, centre: Any) -> Any:
     """As `network.initial_security`, with the keys of the backup."""
     bits = t.EmberInitialSecurityBitmask
     mask = (
@@ -45,12 +45,11 @@ def _security(network: Any, shared_key: bytes, centre: Any) -> Any:
         | bits.HAVE_TRUST_CENTER_EUI64
         | bits.NO_FRAME_COUNTER_RESET
     )
-    hashed = network.stack_specific.get("ezsp", {}).get("hashed_tclk")
     if hashed is not None:
         mask |= bits.TRUST_CENTER_USES_HASHED_LINK_KEY
     return t.EmberInitialSecurityState(
         bitmask=mask,
-        preconfiguredKey=key_of(bytes.fromhex(hashed) if hashed is not None else shared_key),
+        preconfiguredKey=key_of(shared_key if hashed is None else hashed),
         networkKey=key_of(network.network_key.key.serialize()),
         networkKeySequenceNumber=network.network_key.seq or 0,
         preconfiguredTrustCenterEui64=centre,
@@ -63,6 +62,7 @@ class EzspRestoration(Restoration):
     def __init__(self, backup: Mapping[str, object], application: EzspApplication, keys: KeyTable) -> None:
         super().__init__(backup)
         self._application, self._keys = application, keys
+        self._hashed = self._of_stack("ezsp", "hashed_tclk")
 
     async def check(self) -> None:
         """See `Restoration`. The stick may not be able to take the address that the backup's devices know."""
@@ -76,6 +76,7 @@ class EzspRestoration(Restoration):
                 0x0F,
                 is_silence=False,
             ) from None
+        self._need_room(len(self._network.key_table), await self._keys.room())
 
     async def write(self) -> None:
         """See `Restoration`."""
@@ -93,7 +94,7 @@ class EzspRestoration(Restoration):
         await stick.write_aps_frame_counter(
             forward(network.tc_link_key.tx_counter, *(key.tx_counter for key in network.key_table))
         )
-        (status,) = await stick.setInitialSecurityState(state=_security(network, self._shared_key, own))
+        (status,) = await stick.setInitialSecurityState(state=_security(network, self._shared_key, self._hashed, own))
         ok(status, "the keys of the backup")
         for key in network.key_table:
             await keys.set(Eui64(eui64_of(key.partner_ieee)), key.key.serialize())

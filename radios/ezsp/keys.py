@@ -86,11 +86,15 @@ class KeyTable:
             return None
         return Row(eui64_of(ieee), bytes(key.serialize()), int(sent), int(heard))
 
-    async def rows(self) -> list[Row]:
-        """All keys."""
+    async def room(self) -> int:
+        """How many keys fit in all."""
         status, size = await self._stick.getConfigurationValue(configId=t.EzspConfigId.CONFIG_KEY_TABLE_SIZE)
         ok(status, "to say how many keys it can hold")
-        found = [await self._row(place) for place in range(int(size))]
+        return int(size)
+
+    async def rows(self) -> list[Row]:
+        """All keys."""
+        found = [await self._row(place) for place in range(await self.room())]
         return [row for row in found if row is not None and row.ieee.names_a_device]
 
     async def set(self, ieee: Eui64, key: bytes) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import zigpy.state
 import zigpy_znp.types as t
 from zigpy_znp.znp.security import find_key_shift
 
 from protocols.ids import UNKNOWN_ADDRESS
-from radios.api import DeliveryError
 from radios.zigpy_backend import eui64_of
 from radios.zigpy_backup import Restoration, backup_of, forward
 from radios.znp.application import ZnpApplication
 from radios.znp.keys import KeyTable, address_of, key_of
 from radios.znp.network import mark_as_formed, set_down
 from radios.znp.versions import ZnpVersion
-
-TABLE_FULL: Final = 0xC7
 
 
 async def read_backup(application: ZnpApplication, keys: KeyTable) -> dict[str, object]:
@@ -46,7 +43,7 @@ class ZnpRestoration(Restoration):
     ) -> None:
         super().__init__(backup)
         self._application, self._version, self._keys = application, version, keys
-        seed = bytes.fromhex(self._network.stack_specific.get("zstack", {}).get("tclk_seed", ""))
+        seed = self._of_stack("zstack", "tclk_seed")
         derived = [key for key in self._network.key_table if seed and self._is_derived(key, key_of(seed))]
         self._derived: list[Any] = derived if version.has_commissioning else []
         """Keys that follow from the seed of the stick before."""
@@ -58,14 +55,7 @@ class ZnpRestoration(Restoration):
 
     async def check(self) -> None:
         """See `Restoration`. The stick may not have room for all keys."""
-        room = await self._keys.room()
-        if len(self._plain) > room:
-            raise DeliveryError(
-                f"the backup has {len(self._plain)} link keys of devices, and the stick has room for {room}",
-                "TABLE_FULL",
-                TABLE_FULL,
-                is_silence=False,
-            )
+        self._need_room(len(self._plain), await self._keys.room())
 
     async def write(self) -> None:
         """See `Restoration`."""

@@ -127,6 +127,20 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("devices.0.link_key.key", "5ec4e7" * 2, "32 hex digits"),
         ("devices.0.ieee_address", "1", "16 hex digits"),
         ("devices", {}, "devices"),
+        ("pan_id", "ffff", "0000 to fffe"),
+        ("extended_pan_id", "0" * 16, "neither all 0"),
+        ("nwk_update_id", 999, "nwk_update_id"),
+        ("nwk_update_id", None, "nwk_update_id"),
+        ("channel_mask", [15, "x"], "channel_mask"),
+        ("network_key.sequence_number", 300, "sequence_number"),
+        ("network_key.frame_counter", 1 << 32, "frame_counter"),
+        ("devices.0.link_key.tx_counter", -1, "tx_counter"),
+        ("metadata.internal.tx_power", "loud", "tx_power"),
+        ("metadata.internal.node", {"nwk": "0000", "type": "router"}, "a coordinator's"),
+        ("metadata.internal.node", {"nwk": "1234"}, "a coordinator's"),
+        ("metadata.internal.network", {"tc_link_key": {"key": "5ec4e7"}}, "32 hex digits"),
+        ("stack_specific", {"ezsp": {"hashed_tclk": "5ec4e7"}}, "hashed_tclk"),
+        ("stack_specific", {"zstack": {"tclk_seed": 7}}, "tclk_seed"),
     ],
 )
 def test_what_is_no_backup_is_named_without_showing_a_key(path: str, value: object, named: str) -> None:
@@ -134,6 +148,23 @@ def test_what_is_no_backup_is_named_without_showing_a_key(path: str, value: obje
         parse(changed(path, value))
     assert "5ec4e7" not in str(raised.value)
     assert NETWORK_KEY not in str(raised.value)
+
+
+def test_a_backup_of_another_program_is_read_although_it_says_less() -> None:
+    """As Zigbee2MQTT writes: addresses without leading zeros, nothing of zigpy's; and rows that are not in use."""
+    document = changed("devices.0.nwk_address", "abc")
+    document["metadata"]["internal"] = {"date": "2026-01-01T00:00:00.000Z", "znpVersion": 1}
+    document["devices"].append({"ieee_address": "f" * 16, "nwk_address": "fffe", "is_child": False})
+    assert [(one.ieee, one.short) for one in parse(document).devices.values()] == [(METER, 0x0ABC)]
+    del document["metadata"]["internal"], document["stack_specific"]
+    assert parse(document).link_keys == 1
+
+
+def test_a_device_that_is_there_twice_is_named() -> None:
+    document = changed("channel", 15)
+    document["devices"] *= 2
+    with pytest.raises(InvalidError, match=f"{METER} twice"):
+        parse(document)
 
 
 # -- what differs ----------------------------------------------------------------------------------------------------

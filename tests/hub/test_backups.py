@@ -430,6 +430,18 @@ async def test_what_the_stick_refuses_is_said_in_its_words_and_is_no_unfinished_
         assert "restoring" not in json.loads((tmp_path / "backups" / "han" / "state.json").read_text())
 
 
+async def test_a_file_that_the_stick_refuses_is_not_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as (hub, room):
+        made = await hub.backups.make("han")
+        room.restore_fails = DeliveryError("the stick cannot take the address", "ADDRESS_FIXED", 0x0F)
+        document = {**document_of(room), "coordinator_ieee": "00158d00000000aa"}
+        with pytest.raises(RefusedError):
+            await hub.backups.restore("han", "han", document=document)
+        kept = await hub.backups.all("han")
+        assert made.name in {one.name for one in kept}
+        assert {one.network for one in kept} == {made.network}
+
+
 async def test_a_restoration_that_broke_off_is_remembered(tmp_path: Path) -> None:
     async with running(tmp_path) as (hub, room):
         made = await hub.backups.make("han")

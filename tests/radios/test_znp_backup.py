@@ -181,6 +181,51 @@ async def test_a_backup_with_more_keys_than_the_stick_has_room_for_changes_nothi
         assert {key: bytes(item) for key, item in new.nvram.items.items()} == before
 
 
+async def test_an_ezsp_stick_has_room_for_so_many_keys_too() -> None:
+    async with EzspEmulator(EzspConfig(devices=())) as stick, opened_on(stick) as radio:
+        kept = json.loads(json.dumps(await radio.backup()))
+        kept["devices"] = [
+            {
+                "ieee_address": f"{0x0013A20000000001 + number:016x}",
+                "nwk_address": None,
+                "is_child": False,
+                "link_key": {"key": bytes((number + 1,)).hex() * 16, "tx_counter": 1, "rx_counter": 1},
+            }
+            for number in range(33)
+        ]
+        network, before = radio.network, stick.flash.network
+        with pytest.raises(DeliveryError, match="33 link keys of devices, and the stick has room for 32"):
+            await radio.restore(kept)
+        assert (radio.network, stick.flash.network) == (network, before)
+
+
+BEHIND = {"form_quickly": True, "ezsp": {"i_understand_i_can_update_eui64_only_once_and_i_still_want_to_do_it": True}}
+
+
+@pytest.mark.parametrize("make", ["EZSP 13", "Z-Stack 3.x"])
+async def test_a_backup_of_another_program_is_taken_and_says_nothing_to_the_libraries(make: str) -> None:
+    """As Zigbee2MQTT writes, without what zigpy adds; and words that would have a library do something else."""
+    async with stick_of(make) as stick, opened_on(stick) as radio:
+        await joined_in_secret(stick, radio)
+        kept = json.loads(json.dumps(await radio.backup()))
+        network = radio.network
+        kept["metadata"]["internal"] = {"date": "2026-01-01T00:00:00.000Z", "znpVersion": 1}
+        kept["stack_specific"] = kept["stack_specific"] | BEHIND
+        kept["security_level"] = 0
+        kept["devices"].append({"ieee_address": "f" * 16, "nwk_address": "fffe", "is_child": False, "link_key": None})
+        for row in kept["devices"]:
+            row["nwk_address"] = (row["nwk_address"] or "abc").lstrip("0")
+        stick.kill()
+        async with stick_of(make, stick) as new, opened_on(new) as radio:
+            await radio.restore(kept)
+            assert (radio.network.ieee, radio.network.pan_id) == (network.ieee, network.pan_id)
+            again = await radio.backup()
+            assert without_counters(again["network_key"]) == without_counters(kept["network_key"])
+            assert again["security_level"] == 5
+            [device] = new.devices
+            assert await asked(radio, device.short, Security.LINK_KEY)
+
+
 async def test_the_key_that_everybody_knows_does_not_come_with_a_backup() -> None:
     async with ZnpEmulator(ZnpConfig(devices=())) as old, opened_on(old) as radio:
         kept = json.loads(json.dumps(await radio.backup()))
@@ -189,6 +234,24 @@ async def test_the_key_that_everybody_knows_does_not_come_with_a_backup() -> Non
         await radio.restore(kept)
         assert new.flash.network is not None
         assert new.flash.network.security.link_key != WELL_KNOWN
+
+
+@pytest.mark.parametrize("make", ["EZSP 13", "Z-Stack 3.x"])
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("stack_specific", {"ezsp": {"hashed_tclk": "5ec4e7"}, "zstack": {"tclk_seed": "5ec4e7"}}),
+        ("metadata", {"source": "x", "internal": {"node": {"nwk": "0000", "type": "router"}}}),
+    ],
+)
+async def test_what_cannot_be_put_on_it_is_refused_before_anything_is(make: str, place: str, value: object) -> None:
+    async with stick_of(make) as stick, opened_on(stick) as radio:
+        kept, network = await radio.backup(), radio.network
+        with pytest.raises(DeliveryError, match=r"no key|of a router") as raised:
+            await radio.restore({**kept, place: value})
+        assert "5ec4e7" not in str(raised.value)
+        assert radio.network == network
+        assert (await radio.backup())["extended_pan_id"] == kept["extended_pan_id"]
 
 
 @pytest.mark.parametrize(
