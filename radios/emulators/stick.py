@@ -136,7 +136,12 @@ class EmulatedStick:
                 device.keys.certificate = self._certificates(device.ieee, Random(device.seed).randint)
 
     def _give_keys(self) -> None:
-        """Devices of Smart Energy have link keys of their own; others know the one that everybody knows."""
+        """Devices of Smart Energy have link keys of their own; others know the one that everybody knows.
+
+        In the room of another stick they have theirs already, or those that they established since.
+        """
+        if self._room is not None:
+            return
         for device in self.devices:
             if any(endpoint.profile == SMART_ENERGY for endpoint in device.endpoints.values()):
                 device.link_key = link_key_of(device.ieee)

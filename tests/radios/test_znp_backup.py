@@ -264,3 +264,13 @@ async def test_what_is_no_backup_is_refused_and_changes_nothing(broken: dict[str
             await radio.restore(broken)
         assert {key: bytes(item) for key, item in stick.nvram.items.items()} == before
         assert radio.network.is_operational
+
+
+@pytest.mark.parametrize("make", ["EZSP 13", "Z-Stack 3.x"])
+async def test_devices_in_the_room_keep_the_key_that_they_established_with_the_stick_before(make: str) -> None:
+    async with stick_of("EZSP 13") as old:
+        [device] = old.devices
+        device.link_key = bytes(range(16))
+        async with stick_of(make, old) as new:
+            assert new.devices == [device]
+            assert device.link_key == bytes(range(16))
