@@ -253,6 +253,9 @@ class Link(ZNP):  # type: ignore[misc]
             except TimeoutError:
                 if attempt == attempts:
                     raise
+            except CommandNotRecognized:
+                # zigpy-znp's own words have the whole request in them, keys too.
+                raise CommandNotRecognized(f"its firmware has no {kind.__qualname__}") from None
             except InvalidCommandResponse as error:
                 if attempt == 1 or DONE_BEFORE.get(kind) != error.response.Status:
                     raise

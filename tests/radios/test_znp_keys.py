@@ -23,6 +23,7 @@ from radios.api import (
     KeysBy,
     NetworkChanged,
     NoLinkKeyError,
+    NoReplyError,
     NotSupportedError,
     RadioConfig,
     RadioLostError,
@@ -134,6 +135,21 @@ async def test_a_full_table_is_told_by_name_and_nothing_is_left_of_the_key(firmw
         assert stick.keys.key_for(0x0013A20000009999) is None
         await radio.remove_key(Eui64(0x0013A20000000001))
         await radio.register_key(Eui64(0x0013A20000009999), bytes(16))
+
+
+@pytest.mark.parametrize("command", [0x0523, 0x0F04], ids=["link key", "installation code"])
+async def test_a_command_that_the_firmware_has_not_is_named_and_the_key_is_not(
+    command: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = bytes(range(0xA0, 0xB0))
+    async with home("3.x") as (stick, radio):
+        del stick._handlers[command]
+        with pytest.raises(NoReplyError, match=r"firmware has no .*(SetLinkKey|BDBAddInstallCode)") as raised:
+            await radio.register_key(Eui64(0x0013A20000000001), key)
+    for shown in (key.hex(), key.hex(":"), key[::-1].hex(), repr(key)[2:-1]):
+        assert shown not in str(raised.value)
+        assert shown not in caplog.text
 
 
 async def test_the_trust_centres_policy_is_put_back_when_the_window_closes(firmware: str) -> None:
