@@ -190,7 +190,8 @@ def parse(table: Mapping[str, object], *, data_dir: Path, source: Path | None = 
     with_zigbee = [section for section in sections if section.carries == "zigbee"]
     if role != COORDINATOR and with_zigbee and not any(section.radio.joins for section in with_zigbee):
         raise ConfigError(
-            "hub.role", f'{role!r} needs a radio that can join a network, as driver "xbee"; allowed here: {COORDINATOR}'
+            "hub.role",
+            f'{role!r} needs a radio that can join a network, as driver "xbee" or "ezsp"; allowed here: {COORDINATOR}',
         )
     names = [section.name for section in sections]
     for name in names:
