@@ -157,7 +157,7 @@ class EzspRadio(ZigpyRadio):
 
     def network_moved(self) -> None:
         """See `Listener`. What happens while it joins is told when it is ready, or has failed."""
-        if self._joining is None or self.network.is_operational:
+        if self._joining is None or (self._is_open and self.network.is_operational):
             super().network_moved()
 
     async def _restart(self) -> None:

@@ -165,3 +165,15 @@ def test_a_key_to_join_with_is_for_routers() -> None:
     centre = RadioConfig(name="han", driver="ezsp", pipe="pty:/dev/null", options={"link_key": bytes(16).hex()})
     with pytest.raises(OptionError, match="joins a network"):
         DRIVER.check(centre)
+
+
+async def test_a_stick_that_is_on_the_network_already_starts_without_a_word_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with EzspEmulator(room()) as stick:
+        async with opened_on(stick) as radio:
+            joined = await operational(radio)
+        caplog.clear()
+        async with opened_on(stick) as radio:
+            assert await operational(radio) == joined
+    assert caplog.records == []
