@@ -87,7 +87,7 @@ class Narrator:
                 text = f"The last backup of {radio} is not as it should be: {status.alarm}"
                 return Told(text, Severity.ERROR, {"radio": radio})
             case BackupChanged(radio=radio, what="failed", detail=detail):
-                return Told(f"{radio} could not be backed up: {detail}", Severity.ERROR, {"radio": radio})
+                return Told(f"{radio}: backing up or restoring failed: {detail}", Severity.ERROR, {"radio": radio})
             case BackupChanged(radio=radio, what="well"):
                 return Told(f"The last backup of {radio} has everything again", parameters={"radio": radio})
             case IdentifyRequested(endpoint=endpoint, duration_s=seconds):

@@ -98,7 +98,7 @@ def test_what_is_wrong_with_a_backup_is_an_error_and_that_it_is_right_again_is_t
         "The last backup of han has everything again"
     )
     failed = text(Narrator(), BackupChanged(NOW, "han", "failed", "the disk is full", well))
-    assert failed == "han could not be backed up: the disk is full"
+    assert failed == "han: backing up or restoring failed: the disk is full"
     assert text(Narrator(), BackupChanged(NOW, "han", "made", "", well)) is None
 
 
