@@ -257,7 +257,7 @@ class Store:
         self._recording = False
         state, detail = _explain(cause, self._path, starting=True)
         # Without its write-ahead log the file can be read as it is ("immutable"): nobody can write it now either.
-        for option in ("mode=ro", "mode=ro&immutable=1"):
+        for option in ("mode=ro", "mode=ro&immutable=1") if self._path.exists() else ():
             try:
                 self._reader = await aiosqlite.connect(
                     f"{self._path.absolute().as_uri()}?{option}", isolation_level=None, uri=True

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from radios.emulators.xbee import XbeeEmulator
-from tests.flows.test_hubd import LONGEST_START_S, ROOT, environment, free_port
+from tests.flows.test_hubd import LONGEST_START_S, ROOT, environment
 from tests.flows.test_xbee_home import name_of
 from tests.flows.test_xbee_power_loss import (
     ASKED,
@@ -25,6 +25,7 @@ from tests.flows.test_xbee_power_loss import (
     one_meter,
     quick,
 )
+from tests.ports import free_port
 
 __all__ = ["quick"]
 WORKING = "it reports"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 
 import pytest
 from aiohttp import web as aioweb
 
 import web.client
+from tests.ports import free_port
 from tests.web.conftest import FRIDGE as REAL_FRIDGE
 from tests.web.conftest import Served
 from tests.web.fake_hub import DROP, FRIDGE, SILENT, TOKEN, FakeHub, breaker, command, event, problem, snapshot
@@ -31,13 +31,6 @@ OPEN = ("POST", f"/api/v1/breakers/{FRIDGE}/open")
 def fake() -> Iterator[FakeHub]:
     with FakeHub() as hub:
         yield hub
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_answers_are_typed_and_fields_of_a_newer_hub_are_left_out(fake: FakeHub) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.web.fake_hub import DROP, FRIDGE, KITCHEN, SOLAR, TOKEN, FakeHub, breaker, command, problem
 from tests.web.hubctl_runs import Hubctl
 from tests.web.hubctl_runs import alone as alone
@@ -14,14 +14,6 @@ from tests.web.hubctl_runs import fake as fake
 from tests.web.hubctl_runs import hubctl as hubctl
 from web import errors
 from web.hubctl.exits import Exit
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
 
 # -- what it shows -----------------------------------------------------------------------------------------------------
 
