@@ -85,6 +85,7 @@ class Joining:
     def expelled(self) -> None:
         """It was made to leave."""
         self._is_expelled = True
+        self.wake()
 
     def restarted(self) -> None:
         """The module joins by itself after a restart, and has forgotten what is not in its flash."""
@@ -114,6 +115,8 @@ class Joining:
             pause = LOOK_S
             try:
                 place = place_of(await carry_out(self._link, NETWORK))
+                if self._woken.is_set():
+                    continue  # something happened while it was asked: what was read may be older than that
                 self._told(place)
                 await self._act(place)
                 pause = CHECK_S if place.is_operational else LOOK_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from radios.emulators.xbee import XbeeConfig, XbeeEmulator
 from radios.emulators.xbee_router import XbeeRouter, XbeeRouterConfig
 from radios.xbee import bringup, link
 from radios.xbee.driver import DRIVER, XbeeRadio
+from radios.xbee.link import XbeeLink
 from tests.hub.waiting import eventually
 
 DEVICES = ("plug", "meter", "thermostat")
@@ -324,6 +325,28 @@ async def test_a_module_that_joined_without_establishing_keys_joins_anew() -> No
         async with opened_on(module) as radio:
             await until(radio, lambda network: network.is_operational and bool(module._authenticated))
             await radio.send(read_metering(0x41))
+
+
+async def test_a_look_that_was_overtaken_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with XbeeRouter(XbeeRouterConfig(devices=())) as module, opened_on(module) as radio:
+        await operational(radio)
+        overtaken: list[bool] = []
+
+        async def slow(link: XbeeLink, steps: tuple[bringup.Step, ...]) -> Mapping[str, bytes]:
+            values = await bringup.carry_out(link, steps)
+            if not overtaken:
+                overtaken.append(True)
+                module.air.permit(0)
+                module.trust_centre.table.clear()
+                module.air.drop(module.ieee, told=True)
+                await eventually(lambda: not radio._ready.is_set())
+            return values
+
+        monkeypatch.setattr("radios.xbee.router.carry_out", slow)
+        joining = radio._joining
+        assert joining is not None
+        joining.wake()
+        await until(radio, lambda network: "made to leave" in network.waits_for)
 
 
 async def test_whoever_was_made_to_leave_is_told_so_until_it_has_joined_again() -> None:
