@@ -15,8 +15,8 @@ import zigpy.application
 import zigpy.types
 
 from protocols.aps import ApsFrame, Delivery, Security
-from protocols.ids import Eui64
-from radios.api import DeliveryError
+from protocols.ids import UNKNOWN_ADDRESS, Eui64
+from radios.api import DeliveryError, NetworkInfo
 from radios.stream import StreamUrl
 
 LIBRARIES = ("zigpy", "bellows", "zigpy_znp", "serialx")
@@ -25,6 +25,8 @@ HOME_ENDPOINT, SMART_ENERGY_ENDPOINT = 0x01, 0x5E
 """Ours: those that the hub answers for."""
 WELL_KNOWN = b"ZigBeeAlliance09"
 """The link key that everybody knows (Zigbee R21, 4.4.10)."""
+ANYBODY = (1 << 64) - 1
+"""In place of an extended address: whoever has none of its own."""
 
 if TYPE_CHECKING:
     _Application = zigpy.application.ControllerApplication
@@ -124,6 +126,34 @@ def settings_for(url: StreamUrl, **more: object) -> dict[str, object]:
 def eui64_of(ieee: Any) -> Eui64:
     """Of a library's address, whose bytes are in the order of the wire."""
     return Eui64(int.from_bytes(ieee.serialize(), "little"))
+
+
+def address_of(ieee: int) -> zigpy.types.EUI64:
+    """An extended address as the libraries have them."""
+    found, _ = zigpy.types.EUI64.deserialize(int(ieee).to_bytes(8, "little"))
+    return found
+
+
+def key_of(key: bytes) -> zigpy.types.KeyData:
+    """A key as the libraries have them, 16 bytes."""
+    found, _ = zigpy.types.KeyData.deserialize(key)
+    return found
+
+
+def nowhere(ieee: Eui64, model: str, firmware: str, mode: str, waits_for: str) -> NetworkInfo:
+    """Of a stick that is on no network, and what it waits for."""
+    return NetworkInfo(
+        ieee=ieee,
+        short=UNKNOWN_ADDRESS,
+        pan_id=0xFFFF,
+        extended_pan_id=0,
+        channel=0,
+        is_coordinator=False,
+        model=model,
+        firmware=firmware,
+        mode=mode,
+        waits_for=waits_for,
+    )
 
 
 def frame_of(packet: zigpy.types.ZigbeePacket) -> ApsFrame:

@@ -12,9 +12,9 @@ import zigpy.state
 from protocols.ids import Eui64
 from radios.api import DeliveryError
 from radios.ezsp.application import EzspApplication, ok
-from radios.ezsp.keys import KeyTable, address_of, key_of
+from radios.ezsp.keys import KeyTable
 from radios.ezsp.network import DEFAULT_POWER_DBM, form, parameters_of
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import address_of, eui64_of, key_of
 from radios.zigpy_backup import Restoration, backup_of, forward
 
 _MAX_POWER_DBM: Final = 20

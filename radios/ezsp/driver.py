@@ -24,13 +24,13 @@ from radios.api import (
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.backup import EzspRestoration, read_backup
 from radios.ezsp.fragments import blocks_of, room_of
-from radios.ezsp.keys import KeyTable, address_of
+from radios.ezsp.keys import KeyTable
 from radios.ezsp.network import Place, forget, form, initial_security, parameters_of, place_of
 from radios.ezsp.options import DEFAULT_CHANNELS, EzspOptions, parse_options
-from radios.ezsp.router import ALL_CHANNELS, LOOKING, Joining, Wish, attempt, nowhere
+from radios.ezsp.router import ALL_CHANNELS, LOOKING, Joining, Wish, attempt
 from radios.ezsp.versions import EzspVersion, capabilities_of, version_of
 from radios.options import told_apart
-from radios.zigpy_backend import eui64_of, settings_for
+from radios.zigpy_backend import address_of, eui64_of, nowhere, settings_for
 from radios.zigpy_backup import Restoration
 from radios.zigpy_radio import ZigpyRadio
 

@@ -15,22 +15,9 @@ from protocols.ids import Eui64
 from radios.api import DeliveryError
 from radios.ezsp.application import EzspApplication, ok
 from radios.ezsp.versions import EzspVersion
-from radios.zigpy_backend import WELL_KNOWN, eui64_of
+from radios.zigpy_backend import ANYBODY, WELL_KNOWN, address_of, eui64_of, key_of
 
-ANYBODY = b"\xff" * 8
 NOT_THERE = 0xFF
-
-
-def address_of(ieee: int) -> Any:
-    """An extended address as bellows has them."""
-    found, _ = t.EUI64.deserialize(int(ieee).to_bytes(8, "little"))
-    return found
-
-
-def key_of(key: bytes) -> Any:
-    """A key as bellows has them."""
-    found, _ = t.KeyData.deserialize(key)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +114,10 @@ class KeyTable:
 
     async def let_anybody(self) -> None:
         """For some minutes, devices may join with the key that everybody knows."""
-        anybody, _ = t.EUI64.deserialize(ANYBODY)
-        ok(await self._stick.add_transient_link_key(anybody, key_of(WELL_KNOWN)), "the key that everybody knows")
+        ok(
+            await self._stick.add_transient_link_key(address_of(ANYBODY), key_of(WELL_KNOWN)),
+            "the key that everybody knows",
+        )
 
     async def let_nobody(self) -> None:
         """The end of that."""

@@ -11,8 +11,7 @@ import bellows.types as t
 
 from protocols.ids import Eui64
 from radios.ezsp.application import NETWORK_UP_S, EzspApplication, ok
-from radios.ezsp.keys import address_of, key_of
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import address_of, eui64_of, key_of
 
 DEFAULT_POWER_DBM = 8
 ALL_CHANNELS = 0x07FFF800

@@ -10,11 +10,9 @@ from typing import Any, Final
 
 import bellows.types as t
 
-from protocols.ids import Eui64
-from radios.api import NetworkInfo, NetworkSettings, RadioError
+from radios.api import NetworkSettings, RadioError
 from radios.ezsp.application import EzspApplication, ok
-from radios.ezsp.keys import address_of, key_of
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import address_of, eui64_of, key_of
 
 log = logging.getLogger(__name__)
 
@@ -152,19 +150,3 @@ class Joining:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
-
-
-def nowhere(ieee: Eui64, model: str, firmware: str, mode: str, waits_for: str) -> NetworkInfo:
-    """A router that is on no network."""
-    return NetworkInfo(
-        ieee=ieee,
-        short=0xFFFE,
-        pan_id=0xFFFF,
-        extended_pan_id=0,
-        channel=0,
-        is_coordinator=False,
-        model=model,
-        firmware=firmware,
-        mode=mode,
-        waits_for=waits_for,
-    )

@@ -10,10 +10,10 @@ import zigpy_znp.types as t
 from zigpy_znp.znp.security import find_key_shift
 
 from protocols.ids import UNKNOWN_ADDRESS
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import address_of, eui64_of, key_of
 from radios.zigpy_backup import Restoration, backup_of, forward
 from radios.znp.application import ZnpApplication
-from radios.znp.keys import KeyTable, address_of, key_of
+from radios.znp.keys import KeyTable
 from radios.znp.network import mark_as_formed, set_down
 from radios.znp.versions import ZnpVersion
 

@@ -10,7 +10,7 @@ import zigpy_znp.commands as c
 import zigpy_znp.types as t
 
 from protocols.aps import ApsFrame, Delivery, Security
-from protocols.ids import FIRST_BROADCAST, UNKNOWN_ADDRESS, Eui64, Profile
+from protocols.ids import FIRST_BROADCAST, Eui64, Profile
 from protocols.zdo import MgmtPermitJoiningRequest, SimpleDescriptor
 from radios.api import (
     DeliveryError,
@@ -23,12 +23,12 @@ from radios.api import (
     RadioLostError,
 )
 from radios.options import told_apart
-from radios.zigpy_backend import eui64_of, settings_for
+from radios.zigpy_backend import address_of, eui64_of, nowhere, settings_for
 from radios.zigpy_backup import Restoration
 from radios.zigpy_radio import CHANNEL_CHANGE, ZigpyRadio
 from radios.znp.application import ZnpApplication, ok
 from radios.znp.backup import ZnpRestoration, read_backup
-from radios.znp.keys import KeyTable, address_of
+from radios.znp.keys import KeyTable
 from radios.znp.link import Link
 from radios.znp.network import Nowhere, Place, form, place_of, set_down
 from radios.znp.options import COORDINATOR_ONLY, DEFAULT_CHANNELS, ZnpOptions, parse_options
@@ -175,18 +175,7 @@ class ZnpRadio(ZigpyRadio):
         return f"{self._version.name}, trust centre"
 
     def _off(self, waits_for: str) -> NetworkInfo:
-        return NetworkInfo(
-            ieee=self._ieee,
-            short=UNKNOWN_ADDRESS,
-            pan_id=0xFFFF,
-            extended_pan_id=0,
-            channel=0,
-            is_coordinator=False,
-            model=self._model,
-            firmware=self._firmware,
-            mode=self._mode,
-            waits_for=waits_for,
-        )
+        return nowhere(self._ieee, self._model, self._firmware, self._mode, waits_for)
 
     async def _leave_air(self) -> None:
         if self.network.is_operational:

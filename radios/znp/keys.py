@@ -19,24 +19,10 @@ from zigpy_znp.exceptions import SecurityError
 from zigpy_znp.types.nvids import ExNvIds, OsalNvIds
 from zigpy_znp.znp.security import read_addr_manager_entries
 
-from protocols.ids import UNKNOWN_ADDRESS, Eui64
-from radios.zigpy_backend import WELL_KNOWN, eui64_of
+from protocols.ids import Eui64
+from radios.zigpy_backend import ANYBODY, WELL_KNOWN, address_of, eui64_of, key_of
 from radios.znp.application import ZnpApplication, ok
 from radios.znp.versions import ZnpVersion
-
-ANYBODY = b"\xff" * 8
-
-
-def address_of(ieee: int) -> Any:
-    """An extended address as zigpy has them."""
-    found, _ = t.EUI64.deserialize(int(ieee).to_bytes(8, "little"))
-    return found
-
-
-def key_of(key: bytes) -> Any:
-    """A key as zigpy has them."""
-    found, _ = t.KeyData.deserialize(key)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +202,6 @@ class KeyTable:
         """Of versions that have one key for all who have none of their own: that key."""
         await self._stick.nvram.osal_write(
             OsalNvIds.TCLK_SEED,
-            t.TCLinkKey(ExtAddr=t.EUI64(ANYBODY), Key=key_of(key), TxFrameCounter=0, RxFrameCounter=0),
+            t.TCLinkKey(ExtAddr=address_of(ANYBODY), Key=key_of(key), TxFrameCounter=0, RxFrameCounter=0),
             create=True,
         )
-
-
-__all__ = ["UNKNOWN_ADDRESS", "KeyTable", "Row", "address_of", "key_of"]

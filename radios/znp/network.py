@@ -14,9 +14,9 @@ from zigpy_znp.api import NVRAM_MIGRATION_ID
 from zigpy_znp.types.nvids import OsalNvIds
 
 from protocols.ids import Eui64
-from radios.zigpy_backend import eui64_of
+from radios.zigpy_backend import address_of, eui64_of
 from radios.znp.application import ZnpApplication, ok
-from radios.znp.keys import KeyTable, address_of
+from radios.znp.keys import KeyTable
 from radios.znp.versions import ZnpVersion
 
 ANY_PAN = 0xFFFF
