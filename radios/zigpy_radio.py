@@ -42,6 +42,7 @@ from radios.stream import StreamUrl
 from radios.zigbee_stick import ZigbeeStick
 from radios.zigpy_backend import NoBuffersError, frame_of, silence_libraries
 from radios.zigpy_backup import Restoration
+from radios.zigpy_flights import Flights
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class ZigpyRadio(ZigbeeStick):
         self._closing: asyncio.Task[None] | None = None
         """Waits for the end of a joining window."""
         self._window = asyncio.Semaphore(IN_FLIGHT)
+        self._flights = Flights()
         self._ready = asyncio.Event()
         self._ready_until = 0.0
         self._heard_at = 0.0
@@ -132,10 +134,6 @@ class ZigpyRadio(ZigbeeStick):
 
     async def _close_joining(self) -> None:
         """Back to the trust centre's policy outside of joining windows."""
-        raise NotImplementedError
-
-    def _fail_flights(self, reason: str) -> None:
-        """Nothing will be heard of the frames on their way."""
         raise NotImplementedError
 
     async def _update_id(self) -> int:
@@ -253,7 +251,7 @@ class ZigpyRadio(ZigbeeStick):
     def _lose(self, reason: str) -> None:
         reason = self._events.end(reason)
         self._ready.set()  # whoever waits for it hears why it is gone
-        self._fail_flights(reason)
+        self._flights.fail(reason)
         for task in self._pulses:
             if task is not asyncio.current_task():
                 task.cancel()
@@ -338,7 +336,7 @@ class ZigpyRadio(ZigbeeStick):
             self._lose(f"{self._url.peer}: {reason or 'the far side closed it'}")
             return
         self._counters["restarts"] += 1
-        self._fail_flights("the stick has restarted")
+        self._flights.fail("the stick has restarted")
         if self._coming_back:
             return
         log.warning("%s: the stick has restarted (%r)", self.name, reason)

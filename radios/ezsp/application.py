@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from itertools import count
 from typing import Any
 
 import bellows.ezsp
@@ -16,9 +15,8 @@ from bellows.zigbee.application import ControllerApplication
 from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
 from radios.ezsp.fragments import Reassembly
 from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
+from radios.zigpy_flights import Flights
 
-DELIVERED_S = 9.0
-"""For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
 NETWORK_UP_S = 10.0
 SILENT_S = 1.0
 """For a stick to restart when the hub ends."""
@@ -142,14 +140,12 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         listener: Listener,
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         trace: Callable[[str, bytes], None] | None,
+        flights: Flights,
     ) -> None:
         super().__init__(settings)
         self._ezsp: Link | None = None
         self.listener, self.spawn, self._trace_frame = listener, spawn, trace
-        self._flights: dict[tuple[int, int], asyncio.Future[Any]] = {}
-        self._tags = count()
-        self.delivered_s: float | None = None
-        """For word of a frame, where it is not the usual time."""
+        self._flights = flights
 
     @property
     def stick(self) -> Any:
@@ -228,13 +224,6 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             await self._ezsp.disconnect()
             self._ezsp = None
 
-    def fail_flights(self, reason: str) -> None:
-        """Nothing will be heard of what is on its way."""
-        for flight in self._flights.values():
-            if not flight.done():
-                flight.set_exception(NoReplyError(f"{reason}: whether it was delivered is unknown"))
-                flight.exception()  # who waits gets it; who does not any more, need not
-
     @staticmethod
     def is_restart(reason: BaseException | None) -> bool:
         """Whether the stick's own line protocol ended, over a port that is open."""
@@ -261,32 +250,20 @@ class EzspApplication(Quiet, ControllerApplication):  # type: ignore[misc]
     def _handle_frame_sent(
         self, message_type: Any, destination: Any, aps_frame: Any, message_tag: Any, status: Any, message: bytes
     ) -> None:
-        flight = self._flights.get((int(destination), int(message_tag)))
-        if flight is not None and not flight.done():
-            flight.set_result(status)
+        self._flights.ended(int(destination), int(message_tag), int(t.sl_Status.from_ember_status(status)))
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
     async def unicast(self, short: int, aps: Any, payload: bytes) -> int:
         """Send one frame and wait for its fate; its APS counter. Raises `DeliveryError`, `NoReplyError`."""
-        tag = next(tag for tag in (next(self._tags) & 0xFF for _ in range(0x100)) if (short, tag) not in self._flights)
-        limit = DELIVERED_S if self.delivered_s is None else self.delivered_s
-        flight: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._flights[short, tag] = flight
-        try:
+        with self._flights.begun(short) as (tag, flight):
             status, sequence = await self.stick.send_unicast(nwk=short, aps_frame=aps, message_tag=tag, data=payload)
             if status != t.sl_Status.OK:
                 raise undelivered(status)
-            try:
-                async with asyncio.timeout(limit):
-                    fate = t.sl_Status.from_ember_status(await flight)
-            except TimeoutError:
-                raise NoReplyError(f"the stick did not say within {limit:g} s whether it was delivered") from None
+            fate = t.sl_Status(await self._flights.fate(flight))
             if fate != t.sl_Status.OK:
                 raise undelivered(fate)
             return int(sequence)
-        finally:
-            del self._flights[short, tag]
 
     async def to_many(self, short: int, aps: Any, radius: int, payload: bytes) -> None:
         """Send to many; nobody acknowledges it."""

@@ -85,6 +85,7 @@ class EzspRadio(ZigpyRadio):
             self,
             self._spawn,
             None if trace is None else lambda direction, data: trace(direction, data, peer),
+            self._flights,
         )
         self._version = EzspVersion(0)
         self._keys = KeyTable(self._stick_app, self._version)
@@ -244,9 +245,6 @@ class EzspRadio(ZigpyRadio):
 
     def _is_restart(self, reason: BaseException | None) -> bool:
         return self._stick_app.is_restart(reason)
-
-    def _fail_flights(self, reason: str) -> None:
-        self._stick_app.fail_flights(reason)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -416,7 +414,7 @@ class EzspRadio(ZigpyRadio):
         if settings.join_interval_s is not None and self._joining is not None:
             self._joining.try_every(settings.join_interval_s)
         if settings.tx_status_timeout_s is not None:
-            self._stick_app.delivered_s = settings.tx_status_timeout_s
+            self._flights.delivered_s = settings.tx_status_timeout_s
         if settings.send_retries is not None:
             self._retries = settings.send_retries
         if settings.changes_network:

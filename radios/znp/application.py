@@ -7,7 +7,6 @@ import logging
 import struct
 from collections.abc import Callable, Coroutine
 from functools import partial
-from itertools import count
 from typing import Any
 
 import zigpy_znp.commands as c
@@ -19,12 +18,11 @@ from protocols.ids import Profile
 from protocols.zdo import SimpleDescriptor
 from radios.api import DeliveryError, NoLinkKeyError, NoReplyError
 from radios.zigpy_backend import HOME_ENDPOINT, SMART_ENERGY_ENDPOINT, Listener, NoBuffersError, Quiet, eui64_of
+from radios.zigpy_flights import Flights
 from radios.znp.link import Link, StickRestartedError
 
 log = logging.getLogger(__name__)
 
-DELIVERED_S = 9.0
-"""For word of a frame: a child that sleeps is waited for 7.7 s, and the stack repeats for others in less."""
 DEFAULT_RADIUS = 30
 RESPONSE_BIT = 0x8000
 DEVICE_ANNOUNCE = 0x0013
@@ -89,19 +87,17 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         listener: Listener,
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         trace: Callable[[str, bytes], None] | None,
+        flights: Flights,
     ) -> None:
         super().__init__(settings)
         self._znp: Link | None = None
         self.listener, self.spawn, self._trace_frame = listener, spawn, trace
-        self._flights: dict[tuple[int, int], asyncio.Future[int]] = {}
-        self._tags = count()
+        self._flights = flights
         self.endpoints: tuple[SimpleDescriptor, ...] = OUR_ENDPOINTS
         """That the hub serves."""
         self._registered: dict[int, SimpleDescriptor] = {}
         """That the stick knows. A frame that arrives does not say which profile it is of: that of the endpoint."""
         self._registering = asyncio.Lock()
-        self.delivered_s: float | None = None
-        """For word of a frame, where it is not the usual time."""
         self.short = 0
 
     @property
@@ -181,13 +177,6 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             await self._znp.disconnect()
             self._znp = None
 
-    def fail_flights(self, reason: str) -> None:
-        """Nothing will be heard of what is on its way."""
-        for flight in self._flights.values():
-            if not flight.done():
-                flight.set_exception(NoReplyError(f"{reason}: whether it was delivered is unknown"))
-                flight.exception()  # who waits gets it; who does not any more, need not
-
     @staticmethod
     def is_restart(reason: BaseException | None) -> bool:
         """Whether the stick has started anew, over a port that is open."""
@@ -214,9 +203,7 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
             log.exception("what the stick has told was not taken")
 
     def _confirm(self, told: Any) -> None:
-        flight = self._flights.get((int(told.Endpoint), int(told.TSN)))
-        if flight is not None and not flight.done():
-            flight.set_result(int(told.Status))
+        self._flights.ended(int(told.Endpoint), int(told.TSN), int(told.Status))
 
     def _message(self, data: bytes) -> None:
         (group, cluster, source, source_endpoint, endpoint, is_broadcast, lqi, is_encrypted, _, counter,
@@ -325,20 +312,12 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
 
     async def send(self, mode: Any, to: int, frame: ApsFrame, options: Any, *, is_confirmed: bool) -> None:
         """Send one frame, and where the stick tells wait for its fate. Raises `DeliveryError`, `NoReplyError`."""
-        endpoint = frame.source_endpoint
-        tag = next(
-            tag for tag in (next(self._tags) & 0xFF for _ in range(0x100)) if (endpoint, tag) not in self._flights
-        )
-        flight: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._flights[endpoint, tag] = flight
-        try:
+        with self._flights.begun(frame.source_endpoint) as (tag, flight):
             await self._given(tag, mode, to, frame, options, is_confirmed=is_confirmed)
             if is_confirmed:
-                status = await self._fate(flight)
+                status = await self._flights.fate(flight)
                 if status != t.Status.SUCCESS:
                     raise undelivered(status)
-        finally:
-            del self._flights[endpoint, tag]
 
     async def _given(self, tag: int, mode: Any, to: int, frame: ApsFrame, options: Any, *, is_confirmed: bool) -> None:
         """The stick takes the frame. When its answer is lost, the word of the frame's fate may come all the same."""
@@ -362,14 +341,6 @@ class ZnpApplication(Quiet, ControllerApplication):  # type: ignore[misc]
         else:
             if answer.Status != t.Status.SUCCESS:
                 raise undelivered(answer.Status)
-
-    async def _fate(self, flight: asyncio.Future[int]) -> int:
-        limit = DELIVERED_S if self.delivered_s is None else self.delivered_s
-        try:
-            async with asyncio.timeout(limit):
-                return await flight
-        except TimeoutError:
-            raise NoReplyError(f"the stick did not say within {limit:g} s whether it was delivered") from None
 
     async def permit(self, time_s: int = 60, node: Any = None) -> None:
         """Open the stick itself for so many seconds; 0: close it."""

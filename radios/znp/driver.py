@@ -65,6 +65,7 @@ class ZnpRadio(ZigpyRadio):
             self,
             self._spawn,
             None if trace is None else lambda direction, data: trace(direction, data, peer),
+            self._flights,
         )
         self._version = VERSIONS[1.2]
         self._keys = KeyTable(self._stick_app, self._version)
@@ -189,9 +190,6 @@ class ZnpRadio(ZigpyRadio):
 
     def _is_restart(self, reason: BaseException | None) -> bool:
         return self._stick_app.is_restart(reason)
-
-    def _fail_flights(self, reason: str) -> None:
-        self._stick_app.fail_flights(reason)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -379,7 +377,7 @@ class ZnpRadio(ZigpyRadio):
     async def configure(self, settings: NetworkSettings) -> None:
         """See `ZigbeeRadio`."""
         if settings.tx_status_timeout_s is not None:
-            self._stick_app.delivered_s = settings.tx_status_timeout_s
+            self._flights.delivered_s = settings.tx_status_timeout_s
         if settings.send_retries is not None:
             self._retries = settings.send_retries
         if settings.changes_network:

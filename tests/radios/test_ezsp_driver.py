@@ -58,7 +58,7 @@ class TestEzsp(ZigbeeContract):
         self, request: pytest.FixtureRequest, quick: None, monkeypatch: pytest.MonkeyPatch
     ) -> AsyncIterator[Far]:
         if request.param in LOSSY:
-            monkeypatch.setattr("radios.ezsp.application.DELIVERED_S", 1.0)
+            monkeypatch.setattr("radios.zigpy_flights.DELIVERED_S", 1.0)
 
         names = ("TICK_S", "ASKED_AFTER_S", "MUTE_S") if request.param != "EZSP 18" else ()
         async with EzspEmulator(WIRES[request.param]) as stick, opened_on(stick, well_known_key=True) as radio:

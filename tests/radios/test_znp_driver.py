@@ -58,7 +58,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def patient(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As is needed where much gets lost."""
-    monkeypatch.setattr("radios.znp.application.DELIVERED_S", 0.5)
+    monkeypatch.setattr("radios.zigpy_flights.DELIVERED_S", 0.5)
     monkeypatch.setattr("radios.znp.link.RESET_S", 0.6)
     monkeypatch.setattr("radios.znp.link.RESETS", 6)
     monkeypatch.setattr("radios.znp.link.ANSWER_S", 0.12)
